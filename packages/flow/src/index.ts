@@ -1,1 +1,12 @@
-export {};
+export * from './address.ts';
+export * from './cluster-config.ts';
+export * from './endpoint.ts';
+export * from './flow-key.ts';
+export * from './identity.ts';
+export * from './prefix.ts';
+export * from './protocol.ts';
+export * from './record.ts';
+export * from './shard.ts';
+export * from './state.ts';
+export * from './status.ts';
+export * from './timeouts.ts';

@@ -1,0 +1,224 @@
+/**
+ * The contract of the flow store: what a gateway and a reaper may ask, and every answer they must
+ * handle. Redis (redis/) and the in-memory model (model/) both keep it, and one conformance suite
+ * holds both to it.
+ *
+ * All operations are batched and idempotent: a call may run twice, or late. Results come in the
+ * order of the requests. Times go in as ages (ms since something was seen, computed at the moment
+ * of sending) and come out as remaining lifetimes: no gateway's clock ever reaches the store.
+ *
+ * A call rejects with StoreUnavailable when no answer came in time; whether it took effect is then
+ * unknown, and asking again with the same nonce is safe.
+ */
+import type {
+  ClusterConfig,
+  Endpoint,
+  Identity,
+  IpAddress,
+  PortBlock,
+  SocketAddress,
+} from '@flowstore/flow';
+
+/** What a gateway saw of a flow and has not reported yet. */
+export interface Sighting {
+  /** OUT_SYN, IN_DATA...: see @flowstore/flow state.ts. */
+  readonly flags: number;
+  /** ms since the last packet that refreshes the flow; null: none was seen. */
+  readonly ageMs: number | null;
+  /** ms since the last RST; null: none was seen. */
+  readonly rstAgeMs: number | null;
+}
+
+/** A flow, or for UDP and ICMP queries the state of the whole binding, as the store has it. */
+export interface StoredFlow {
+  readonly identity: Identity;
+  readonly flags: number;
+  /** Whether an RST is the last thing seen (tcpPhase would say Closing for it). */
+  readonly reset: boolean;
+  /** ms until the store may end it: timeout and slack included. Above 0. */
+  readonly lifeMs: number;
+}
+
+export interface StoredEntry {
+  readonly inside: Endpoint;
+  readonly outside: SocketAddress;
+  /** The binding's own identity; its lifeMs is the longest of its flows' for TCP. */
+  readonly binding: StoredFlow;
+  /** The flow with the remote endpoint that was asked for; null where there is none (yet). */
+  readonly flow: StoredFlow | null;
+}
+
+export interface OpenRequest {
+  readonly inside: Endpoint;
+  /** The peer, for TCP; null for UDP and ICMP queries, whose binding serves every peer. */
+  readonly remote: SocketAddress | null;
+  /** The outside endpoint for a new binding, from a block leased by `incarnation`; null where
+   * only a flow is to be added to a binding that exists. Ignored when one exists. */
+  readonly proposal: SocketAddress | null;
+  /** 16 hexadecimal digits: this run of this gateway. */
+  readonly incarnation: string;
+  /** Chosen at random per opening, kept across retries. */
+  readonly nonce: number;
+  readonly seen: Sighting;
+  /** The closing flow whose next incarnation this is (a new SYN); null normally. Where the stored
+   * flow is another one by now the answer is `exists`. */
+  readonly replaces: Identity | null;
+}
+
+export type OpenResult =
+  /** This request's flow (or binding) is stored, now or by an earlier run of the same call. The
+   * outside endpoint is entry.outside, not necessarily the proposal. */
+  | { readonly kind: 'created'; readonly entry: StoredEntry }
+  /** Somebody else's is: its identity and outside endpoint are in the entry. The request's
+   * sighting was merged into it. */
+  | { readonly kind: 'exists'; readonly entry: StoredEntry }
+  /** The proposed port is held, or in quarantine for another inside endpoint. */
+  | { readonly kind: 'portTaken' }
+  /** The inside endpoint has flowsPerEndpointMax live flows. */
+  | { readonly kind: 'limit' }
+  /** The block of the proposal is not (or no longer) leased by this incarnation. */
+  | { readonly kind: 'leaseLost' }
+  /** No proposal was given and there is no binding. */
+  | { readonly kind: 'noBinding' };
+
+export type FindRequest =
+  | {
+      readonly direction: 'inside';
+      readonly inside: Endpoint;
+      readonly remote: SocketAddress | null;
+    }
+  | {
+      readonly direction: 'outside';
+      readonly protocol: number;
+      readonly outside: SocketAddress;
+      readonly remote: SocketAddress | null;
+    };
+
+export type FindResult =
+  /** A live binding; entry.flow is null where the remote endpoint has no live flow. */
+  { readonly kind: 'entry'; readonly entry: StoredEntry } | { readonly kind: 'no' };
+
+export interface TouchRequest {
+  readonly inside: Endpoint;
+  readonly remote: SocketAddress | null;
+  readonly identity: Identity;
+  readonly seen: Sighting;
+}
+
+export type TouchResult =
+  /** Merged: `flow` is the state after it. */
+  | { readonly kind: 'merged'; readonly flow: StoredFlow }
+  /** Another identity is stored under this key; nothing was changed. */
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'gone' };
+
+export interface CloseRequest {
+  readonly inside: Endpoint;
+  readonly remote: SocketAddress | null;
+  readonly identity: Identity;
+  /** idle: only if its deadline passed; cancel: somebody ended it. */
+  readonly reason: 'idle' | 'cancel';
+}
+
+export type CloseResult =
+  /** Deleted; the outside port went into quarantine if this was the binding's last flow. */
+  | { readonly kind: 'closed' }
+  /** Not idle after all (reason idle): others saw it. */
+  | { readonly kind: 'alive'; readonly flow: StoredFlow }
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'gone' };
+
+export interface SweepResult {
+  /** Blocks looked at. */
+  readonly blocks: number;
+  readonly flowsDeleted: number;
+  readonly bindingsDeleted: number;
+  /** Rows without an entry that got a quarantine mark. */
+  readonly rowsOrphaned: number;
+  /** Quarantine marks whose time was over. */
+  readonly portsFreed: number;
+  /** Leases whose time was over. */
+  readonly leasesExpired: number;
+  /** How far behind the sweep is: ms since the oldest due deadline, 0 if nothing is due. */
+  readonly overdueMs: number;
+  /** ms until the next deadline of the shard, null if its index is empty. 0: call again. */
+  readonly nextDueMs: number | null;
+}
+
+export interface LeaseRequest {
+  readonly shard: number;
+  readonly protocol: number;
+  /** The outside address. */
+  readonly address: IpAddress;
+  readonly incarnation: string;
+  readonly blocks: number;
+  /** 32 random bits: where the search for a free block begins (RFC 6056). */
+  readonly start: number;
+}
+
+export interface LeasedBlock extends PortBlock {
+  /** Bit i: port firstPortOfBlock(block) + i is free: no row, no quarantine. */
+  readonly freePorts: number;
+  readonly lifeMs: number;
+}
+
+export type LeaseResult =
+  /** At least one and at most the blocks asked for; a block that this incarnation holds already
+   * is not granted again. */
+  | { readonly kind: 'granted'; readonly blocks: readonly LeasedBlock[] }
+  /** No block of the shard is free for this protocol and address. */
+  | { readonly kind: 'exhausted' };
+
+export interface LeaseRef extends PortBlock {
+  readonly incarnation: string;
+}
+
+export type RenewResult =
+  | { readonly kind: 'renewed'; readonly block: LeasedBlock }
+  | { readonly kind: 'leaseLost' };
+
+export type ReleaseResult = { readonly kind: 'released' } | { readonly kind: 'leaseLost' };
+
+export interface MemberInfo {
+  readonly name: string;
+  readonly incarnation: string;
+  /** Where its HTTP control endpoint listens, "http://192.0.2.101:9464". */
+  readonly controlUrl: string;
+}
+
+export type JoinResult =
+  | { readonly kind: 'joined'; readonly members: readonly MemberInfo[] }
+  /** The deployment runs with another configuration; `fields` names what differs. */
+  | { readonly kind: 'configMismatch'; readonly fields: readonly string[] }
+  /** No configuration is stored: the deployment was never initialised, or lost its data. */
+  | { readonly kind: 'notInitialised' };
+
+export type HeartbeatResult =
+  | { readonly kind: 'alive'; readonly members: readonly MemberInfo[] }
+  /** This incarnation is no longer a member (expired, or the name was taken over): join again. */
+  | { readonly kind: 'unknown' };
+
+export interface FlowStore {
+  open(requests: readonly OpenRequest[]): Promise<OpenResult[]>;
+  find(requests: readonly FindRequest[]): Promise<FindResult[]>;
+  touch(requests: readonly TouchRequest[]): Promise<TouchResult[]>;
+  close(requests: readonly CloseRequest[]): Promise<CloseResult[]>;
+  /** Looks at up to `blocksMax` blocks of the shard whose deadline may have passed. */
+  sweep(shard: number, blocksMax: number): Promise<SweepResult>;
+  lease(requests: readonly LeaseRequest[]): Promise<LeaseResult[]>;
+  renew(requests: readonly LeaseRef[]): Promise<RenewResult[]>;
+  release(requests: readonly LeaseRef[]): Promise<ReleaseResult[]>;
+  /** Writes the cluster configuration of a new deployment; false where one is stored already. */
+  initialise(): Promise<boolean>;
+  join(member: MemberInfo): Promise<JoinResult>;
+  heartbeat(member: MemberInfo): Promise<HeartbeatResult>;
+  leave(member: MemberInfo): Promise<void>;
+  /** The store was constructed with it. */
+  readonly config: ClusterConfig;
+  end(): Promise<void>;
+}
+
+/** No answer in time, or no connection. `code` is stable. */
+export class StoreUnavailable extends Error {
+  readonly code = 'FLOWSTORE_STORE_UNAVAILABLE';
+}

@@ -1,0 +1,84 @@
+/**
+ * What all gateways and reapers of one deployment must agree on. Its hash lives in the store, and
+ * a gateway whose own differs may not join. What only concerns one process is in that app.
+ */
+import type { Slack, Timeouts } from './timeouts.ts';
+
+export interface ClusterConfig {
+  /** Grows with each change. */
+  readonly version: number;
+  /** Outside addresses, as prefixes ("203.0.113.0/28"), every address of them used. */
+  readonly pool: readonly string[];
+  /** Whom the NAT serves: packets from other inside addresses are dropped. */
+  readonly insidePrefixes: readonly string[];
+  readonly timeouts: Timeouts;
+  readonly slack: Slack;
+  /** How long a cached entry may be used after it was last confirmed. */
+  readonly cacheLeaseMs: number;
+  /** How long a gateway holds its port blocks after the last renewal. */
+  readonly leaseMs: number;
+  /** How long a freed outside port is kept from other inside endpoints. */
+  readonly quarantineMs: number;
+  readonly heartbeatMs: number;
+  /** By how much a key's TTL outlives its latest deadline: the backstop for an absent reaper. */
+  readonly ttlMarginMs: number;
+  /** Flows that one inside endpoint may hold at once. */
+  readonly flowsPerEndpointMax: number;
+}
+
+export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = {
+  version: 1,
+  timeouts: {
+    tcpEstablishedMs: 7_440_000,
+    tcpTransitoryMs: 240_000,
+    udpMs: 300_000,
+    icmpMs: 60_000,
+  },
+  slack: { outageMs: 90_000, clockSkewMs: 5_000 },
+  cacheLeaseMs: 60_000,
+  leaseMs: 90_000,
+  quarantineMs: 120_000,
+  heartbeatMs: 5_000,
+  ttlMarginMs: 600_000,
+  flowsPerEndpointMax: 1_024,
+};
+
+/**
+ * The relations that the invariants rest on; returns one sentence per broken one, none when all
+ * hold. A cached entry must be dead before its port can be somebody else's (I2), a lease must
+ * survive a few lost renewals, a heartbeat must fit into the cache lease several times.
+ */
+export function brokenRelations(config: ClusterConfig): string[] {
+  const { cacheLeaseMs, leaseMs, quarantineMs, heartbeatMs, slack } = config;
+  const broken: string[] = [];
+  const hold = (holds: boolean, sentence: string) => {
+    if (!holds) broken.push(sentence);
+  };
+  hold(
+    cacheLeaseMs + slack.clockSkewMs < quarantineMs,
+    `cacheLeaseMs (${cacheLeaseMs}) plus slack.clockSkewMs (${slack.clockSkewMs}) must be below ` +
+      `quarantineMs (${quarantineMs})`,
+  );
+  hold(
+    3 * heartbeatMs <= cacheLeaseMs,
+    `heartbeatMs (${heartbeatMs}) must be at most a third of cacheLeaseMs (${cacheLeaseMs})`,
+  );
+  hold(
+    leaseMs > slack.clockSkewMs + 3 * heartbeatMs,
+    `leaseMs (${leaseMs}) must exceed slack.clockSkewMs (${slack.clockSkewMs}) plus three ` +
+      `heartbeats (${3 * heartbeatMs})`,
+  );
+  return broken;
+}
+
+/** One text for one configuration, whatever the order its keys were written in. */
+export function canonicalConfig(config: ClusterConfig): string {
+  return JSON.stringify(sortKeys(config));
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sortKeys(inner)]));
+}

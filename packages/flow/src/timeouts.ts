@@ -1,0 +1,78 @@
+/**
+ * From protocol state to timeout to deadline. The deadline is not stored wisdom but derived:
+ * `lastSeen + timeout(protocol, phase) + slack`.
+ *
+ * A TCP connection is
+ *
+ * - opening, until a segment that is neither SYN nor RST was seen from each side;
+ * - established, from then on;
+ * - closing, once a FIN was seen from each side, or an RST with no data reported after it.
+ *
+ * Opening and closing wait the transitory timeout, established the long one (RFC 5382 REQ-5,
+ * RFC 7857 section 2). UDP and ICMP queries have one phase each.
+ */
+import { ICMP, ICMPV6, TCP } from './protocol.ts';
+import { type FlowState, IN_DATA, IN_FIN, NEVER, OUT_DATA, OUT_FIN } from './state.ts';
+
+export interface Timeouts {
+  /** RFC 5382 REQ-5: at least 2 h 4 min. */
+  readonly tcpEstablishedMs: number;
+  /** RFC 5382 REQ-5: at least 4 min. */
+  readonly tcpTransitoryMs: number;
+  /** RFC 4787 REQ-5: at least 2 min, 5 min recommended. */
+  readonly udpMs: number;
+  /** RFC 5508 REQ-2: at least 60 s. */
+  readonly icmpMs: number;
+}
+
+/** What a gateway may still hold back when the store last heard of a flow. */
+export interface Slack {
+  /** The outage of the store that a flow survives however long its idle time already was. */
+  readonly outageMs: number;
+  /** By how much the clocks of two Redis servers may differ. */
+  readonly clockSkewMs: number;
+}
+
+export const Phase = { Opening: 0, Established: 1, Closing: 2 } as const;
+export type Phase = (typeof Phase)[keyof typeof Phase];
+
+const BOTH_DATA = OUT_DATA | IN_DATA;
+const BOTH_FIN = OUT_FIN | IN_FIN;
+
+export function tcpPhase(flags: number, seenMs: number, rstMs: number): Phase {
+  if (rstMs !== NEVER && rstMs > seenMs) return Phase.Closing;
+  if ((flags & BOTH_FIN) === BOTH_FIN) return Phase.Closing;
+  return (flags & BOTH_DATA) === BOTH_DATA ? Phase.Established : Phase.Opening;
+}
+
+/** How long the flow may idle, in ms. */
+export function timeoutMs(timeouts: Timeouts, protocol: number, state: FlowState): number {
+  if (protocol === TCP) {
+    const phase = tcpPhase(state.flags, state.seenMs, state.rstMs);
+    return phase === Phase.Established ? timeouts.tcpEstablishedMs : timeouts.tcpTransitoryMs;
+  }
+  return protocol === ICMP || protocol === ICMPV6 ? timeouts.icmpMs : timeouts.udpMs;
+}
+
+/**
+ * A gateway reports a flow's packets at the latest when this share of the timeout has passed since
+ * its last confirmed report; the store therefore waits as much longer before it ends a flow.
+ */
+export function touchIntervalMs(flowTimeoutMs: number): number {
+  return Math.ceil(flowTimeoutMs / 3);
+}
+
+export function slackMs(slack: Slack, flowTimeoutMs: number): number {
+  return touchIntervalMs(flowTimeoutMs) + slack.outageMs + slack.clockSkewMs;
+}
+
+/** The instant after which the store may end the flow, on the clock of `state`. */
+export function deadlineMs(
+  timeouts: Timeouts,
+  slack: Slack,
+  protocol: number,
+  state: FlowState,
+): number {
+  const timeout = timeoutMs(timeouts, protocol, state);
+  return Math.max(state.seenMs, state.rstMs) + timeout + slackMs(slack, timeout);
+}
