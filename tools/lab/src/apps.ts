@@ -1,0 +1,131 @@
+// The gateways and reapers as processes: their config files, start, and readiness.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { stringify } from 'yaml';
+import { gatewayConfig, type LabConfig, type Place, reaperConfig, type Tree } from './config.ts';
+import { LabError } from './errors.ts';
+import { isReady } from './http.ts';
+import { gatewayAddress, hostAddress, type Management } from './management.ts';
+import { configFile, labEnvironment, logFile, nodeBinary, repositoryFolder } from './paths.ts';
+import { gatewayMetricsPort, gatewayNamespace } from './plan.ts';
+import { type ProcessId, processState, startDetached } from './processes.ts';
+import type { GatewayRecord, LabState, ReaperRecord } from './state.ts';
+import { waitFor } from './wait.ts';
+
+const logTailLinesMax = 20;
+const initTimeoutMs = 20_000;
+
+// Node starts slowly when many start at once on few cores.
+export const readyTimeoutMs = (processes: number): number => 30_000 + 2_000 * processes;
+
+export const gatewayBase = (management: Management, index: number): string =>
+  `http://${gatewayAddress(management, index)}:${gatewayMetricsPort}`;
+
+export const reaperBase = (management: Management, port: number): string =>
+  `http://${hostAddress(management)}:${port}`;
+
+function writeConfig(name: string, config: Tree): void {
+  const file = configFile(name);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, stringify(config));
+}
+
+export function writeConfigs(state: LabState, config: LabConfig): void {
+  const place: Place = { management: state.management, storeUrl: state.store?.url ?? '' };
+  for (const { name, index } of state.gateways) {
+    writeConfig(name, gatewayConfig(index, place, config));
+  }
+  for (const { name, port } of state.reapers) writeConfig(name, reaperConfig(port, place, config));
+}
+
+/** What a program said last; empty when it said nothing. */
+export function logTail(name: string, linesMax: number = logTailLinesMax): string {
+  try {
+    return readFileSync(logFile(name), 'utf8').trimEnd().split('\n').slice(-linesMax).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+export function failure(name: string, what: string): LabError {
+  const tail = logTail(name);
+  const said = tail === '' ? 'it logged nothing' : `the end of its log:\n${tail}`;
+  return new LabError('LAB_FAILED', `${name} ${what}; ${said}`);
+}
+
+function gatewayCommand(main: string, index: number, args: readonly string[]): string[] {
+  return ['netns', 'exec', gatewayNamespace(index), nodeBinary(), main, ...args];
+}
+
+/** Writes the cluster's configuration into the empty store, once for all gateways. */
+export function initCluster(main: string, gateway: GatewayRecord): Promise<void> {
+  if (!existsSync(main)) throw new LabError('LAB_FAILED', `there is no ${main}`);
+  const args = ['--init', '--config', configFile(gateway.name)];
+  return new Promise((resolve, reject) => {
+    const child = spawn('ip', gatewayCommand(main, gateway.index, args), {
+      cwd: repositoryFolder,
+      env: labEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: initTimeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (said += text));
+    }
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) return resolve();
+      const end = signal ? `was ended after ${initTimeoutMs} ms` : `exited with ${code}`;
+      reject(new LabError('LAB_FAILED', `gateway --init ${end}:\n${said.trimEnd()}`));
+    });
+  });
+}
+
+export function startGateway(main: string, gateway: GatewayRecord): Promise<ProcessId> {
+  return startDetached(
+    {
+      // `ip netns exec` becomes the program: the pid is the gateway's own.
+      command: 'ip',
+      args: gatewayCommand(main, gateway.index, ['--config', configFile(gateway.name)]),
+      logFile: logFile(gateway.name),
+      cwd: repositoryFolder,
+    },
+    labEnvironment(),
+  );
+}
+
+export function startReaper(main: string, reaper: ReaperRecord): Promise<ProcessId> {
+  return startDetached(
+    {
+      command: nodeBinary(),
+      args: [main, '--config', configFile(reaper.name)],
+      logFile: logFile(reaper.name),
+      cwd: repositoryFolder,
+    },
+    labEnvironment(),
+  );
+}
+
+/** Waits for /readyz; a process that ends meanwhile ends the wait, with the end of its log. */
+export async function awaitReady(
+  record: { name: string; process: ProcessId | null },
+  base: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const probe = () => {
+    if (!record.process || processState(record.process) === 'gone') {
+      throw failure(record.name, 'ended before it was ready');
+    }
+    return isReady(base, 1_000);
+  };
+  const options = { everyMs: 50, ...(signal ? { signal } : {}) };
+  await waitFor(`${record.name} to be ready`, probe, timeoutMs, options).catch((error) => {
+    if (error instanceof LabError && error.message.startsWith('waited')) {
+      throw failure(record.name, `was not ready within ${timeoutMs} ms`);
+    }
+    throw error;
+  });
+}
