@@ -1,1 +1,9 @@
-export {};
+export * from './checksum.ts';
+export * from './headers.ts';
+export * from './outside-pool.ts';
+export * from './parse.ts';
+export * from './port-blocks.ts';
+export * from './prefix-set.ts';
+export * from './reset.ts';
+export * from './segment.ts';
+export * from './translate.ts';

@@ -1,0 +1,146 @@
+/**
+ * Reads an IPv4 packet into one reused record, or says why it can't be translated. Nothing behind
+ * `available` is ever read, whatever the packet claims about itself.
+ */
+import { ICMP, TCP, UDP } from '@flowstore/flow';
+import { sumBytes } from './checksum.ts';
+import {
+  ICMP_ECHO_REPLY,
+  ICMP_ECHO_REQUEST,
+  ICMP_HEADER_BYTES,
+  ICMP_IDENTIFIER,
+  IPV4_DESTINATION,
+  IPV4_FRAGMENT,
+  IPV4_FRAGMENT_MASK,
+  IPV4_HEADER_BYTES,
+  IPV4_PROTOCOL,
+  IPV4_SOURCE,
+  IPV4_TOTAL_LENGTH,
+  IPV4_TTL,
+  TCP_DATA_OFFSET,
+  TCP_FLAGS,
+  TCP_HEADER_BYTES,
+  UDP_HEADER_BYTES,
+  UDP_LENGTH,
+} from './headers.ts';
+
+/** Why a packet was not read; 0 is none of them. The names are those of the counters. */
+export const Malformed = {
+  None: 0,
+  Truncated: 1,
+  NotIpv4: 2,
+  HeaderLength: 3,
+  TotalLength: 4,
+  HeaderChecksum: 5,
+  Ttl: 6,
+  Fragment: 7,
+  Protocol: 8,
+  TransportTruncated: 9,
+  TransportLength: 10,
+  IcmpType: 11,
+  SourceAddress: 12,
+} as const;
+export type Malformed = (typeof Malformed)[keyof typeof Malformed];
+
+/** The fields of the packet read last; addresses and ports are unsigned numbers. */
+export class Packet {
+  ipOffset = 0;
+  totalLength = 0;
+  protocol = 0;
+  source = 0;
+  destination = 0;
+  /** For ICMP queries both ports are the identifier: it stands for the port. */
+  sourcePort = 0;
+  destinationPort = 0;
+  transportOffset = 0;
+  transportLength = 0;
+  /** TCP's FIN, SYN, RST, ACK bits; 0 for other protocols. */
+  tcpFlags = 0;
+  /** ICMP's type; 0 for other protocols. */
+  icmpType = 0;
+}
+
+export function parseIpv4(
+  view: DataView,
+  ipOffset: number,
+  available: number,
+  packet: Packet,
+): Malformed {
+  if (available < IPV4_HEADER_BYTES) return Malformed.Truncated;
+  const versionAndLength = view.getUint8(ipOffset);
+  if (versionAndLength >>> 4 !== 4) return Malformed.NotIpv4;
+  const headerLength = (versionAndLength & 15) * 4;
+  if (headerLength < IPV4_HEADER_BYTES || headerLength > available) return Malformed.HeaderLength;
+  const totalLength = view.getUint16(ipOffset + IPV4_TOTAL_LENGTH);
+  if (totalLength < headerLength || totalLength > available) return Malformed.TotalLength;
+  if (sumBytes(view, ipOffset, headerLength) !== 0xffff) return Malformed.HeaderChecksum;
+  packet.source = view.getUint32(ipOffset + IPV4_SOURCE);
+  if (!isUnicast(packet.source)) return Malformed.SourceAddress;
+  if (view.getUint8(ipOffset + IPV4_TTL) <= 1) return Malformed.Ttl;
+  if ((view.getUint16(ipOffset + IPV4_FRAGMENT) & IPV4_FRAGMENT_MASK) !== 0) {
+    return Malformed.Fragment;
+  }
+  packet.ipOffset = ipOffset;
+  packet.totalLength = totalLength;
+  packet.destination = view.getUint32(ipOffset + IPV4_DESTINATION);
+  packet.protocol = view.getUint8(ipOffset + IPV4_PROTOCOL);
+  packet.transportOffset = ipOffset + headerLength;
+  packet.transportLength = totalLength - headerLength;
+  packet.tcpFlags = 0;
+  packet.icmpType = 0;
+  return parseTransport(view, packet);
+}
+
+function parseTransport(view: DataView, packet: Packet): Malformed {
+  switch (packet.protocol) {
+    case TCP:
+      return parseTcp(view, packet);
+    case UDP:
+      return parseUdp(view, packet);
+    case ICMP:
+      return parseIcmp(view, packet);
+    default:
+      return Malformed.Protocol;
+  }
+}
+
+function parseTcp(view: DataView, packet: Packet): Malformed {
+  const { transportOffset: offset, transportLength: length } = packet;
+  if (length < TCP_HEADER_BYTES) return Malformed.TransportTruncated;
+  const headerLength = (view.getUint8(offset + TCP_DATA_OFFSET) >>> 4) * 4;
+  if (headerLength < TCP_HEADER_BYTES || headerLength > length) return Malformed.TransportLength;
+  packet.tcpFlags = view.getUint8(offset + TCP_FLAGS);
+  readPorts(view, packet);
+  return Malformed.None;
+}
+
+function parseUdp(view: DataView, packet: Packet): Malformed {
+  const { transportOffset: offset, transportLength: length } = packet;
+  if (length < UDP_HEADER_BYTES) return Malformed.TransportTruncated;
+  const claimed = view.getUint16(offset + UDP_LENGTH);
+  if (claimed < UDP_HEADER_BYTES || claimed > length) return Malformed.TransportLength;
+  readPorts(view, packet);
+  return Malformed.None;
+}
+
+function parseIcmp(view: DataView, packet: Packet): Malformed {
+  const { transportOffset: offset } = packet;
+  if (packet.transportLength < ICMP_HEADER_BYTES) return Malformed.TransportTruncated;
+  packet.icmpType = view.getUint8(offset);
+  if (packet.icmpType !== ICMP_ECHO_REQUEST && packet.icmpType !== ICMP_ECHO_REPLY) {
+    return Malformed.IcmpType;
+  }
+  packet.sourcePort = packet.destinationPort = view.getUint16(offset + ICMP_IDENTIFIER);
+  return Malformed.None;
+}
+
+function readPorts(view: DataView, packet: Packet): void {
+  packet.sourcePort = view.getUint16(packet.transportOffset);
+  packet.destinationPort = view.getUint16(packet.transportOffset + 2);
+}
+
+/** Neither 0.0.0.0/8 nor 127.0.0.0/8, nor multicast or above: RFC 1812 section 5.3.7. */
+function isUnicast(address: number): boolean {
+  const first = address >>> 24;
+  return first !== 0 && first !== 127 && first < 224;
+}

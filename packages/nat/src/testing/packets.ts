@@ -1,0 +1,92 @@
+/** Builds and reads whole IPv4 packets, the slow and obvious way, for the tests. */
+import { ICMP, ipv4ToNumber, parseAddress, TCP, UDP } from '@flowstore/flow';
+import { pseudoHeaderSum, sumBytes } from '../checksum.ts';
+
+export interface PacketSpec {
+  readonly protocol: number;
+  readonly from: string;
+  readonly to: string;
+  /** For ICMP the identifier. */
+  readonly fromPort: number;
+  readonly toPort: number;
+  readonly tcpFlags?: number;
+  readonly sequence?: number;
+  readonly acknowledgement?: number;
+  readonly icmpType?: number;
+  readonly ttl?: number;
+  readonly payload?: Uint8Array;
+  /** Leave the transport checksum partial, as an offloading sender does. */
+  readonly partialChecksum?: boolean;
+  /** UDP only: send no checksum. */
+  readonly noChecksum?: boolean;
+}
+
+const TRANSPORT_BYTES: Record<number, number> = { [TCP]: 20, [UDP]: 8, [ICMP]: 8 };
+const CHECKSUM_OFFSET: Record<number, number> = { [TCP]: 16, [UDP]: 6, [ICMP]: 2 };
+
+export function buildPacket(spec: PacketSpec): Uint8Array {
+  const payload = spec.payload ?? new Uint8Array(0);
+  const transportBytes = TRANSPORT_BYTES[spec.protocol]! + payload.length;
+  const bytes = new Uint8Array(20 + transportBytes);
+  const view = new DataView(bytes.buffer);
+  const source = ipv4ToNumber(parseAddress(spec.from));
+  const destination = ipv4ToNumber(parseAddress(spec.to));
+  view.setUint8(0, 0x45);
+  view.setUint16(2, bytes.length);
+  view.setUint8(8, spec.ttl ?? 64);
+  view.setUint8(9, spec.protocol);
+  view.setUint32(12, source);
+  view.setUint32(16, destination);
+  view.setUint16(10, ~sumBytes(view, 0, 20));
+  writeTransport(view, spec, transportBytes);
+  bytes.set(payload, bytes.length - payload.length);
+  if (spec.noChecksum) return bytes;
+  const pseudo =
+    spec.protocol === ICMP
+      ? 0
+      : pseudoHeaderSum(source, destination, spec.protocol, transportBytes);
+  const sum = spec.partialChecksum ? pseudo : ~sumBytes(view, 20, transportBytes, pseudo) & 0xffff;
+  const zeroIsNone = spec.protocol === UDP && sum === 0 && !spec.partialChecksum;
+  view.setUint16(20 + CHECKSUM_OFFSET[spec.protocol]!, zeroIsNone ? 0xffff : sum);
+  return bytes;
+}
+
+function writeTransport(view: DataView, spec: PacketSpec, transportBytes: number): void {
+  if (spec.protocol === ICMP) {
+    view.setUint8(20, spec.icmpType ?? 8);
+    view.setUint16(24, spec.fromPort);
+    view.setUint16(26, spec.sequence ?? 1);
+    return;
+  }
+  view.setUint16(20, spec.fromPort);
+  view.setUint16(22, spec.toPort);
+  if (spec.protocol === UDP) {
+    view.setUint16(24, transportBytes);
+    return;
+  }
+  view.setUint32(24, spec.sequence ?? 1);
+  view.setUint32(28, spec.acknowledgement ?? 0);
+  view.setUint8(32, 5 << 4);
+  view.setUint8(33, spec.tcpFlags ?? 0x10);
+}
+
+/** Whether both checksums of a whole packet are right, summed anew over all of its bytes. */
+export function checksumsAreRight(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (sumBytes(view, 0, 20) !== 0xffff) return false;
+  const protocol = view.getUint8(9);
+  const length = view.getUint16(2) - 20;
+  if (protocol === UDP && view.getUint16(26) === 0) return true;
+  const pseudo =
+    protocol === ICMP
+      ? 0
+      : pseudoHeaderSum(view.getUint32(12), view.getUint32(16), protocol, length);
+  return sumBytes(view, 20, length, pseudo) === 0xffff;
+}
+
+/** Completes a partial checksum the way a device does. */
+export function completeChecksum(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const offset = 20 + CHECKSUM_OFFSET[view.getUint8(9)]!;
+  view.setUint16(offset, ~sumBytes(view, 20, bytes.length - 20));
+}

@@ -1,0 +1,79 @@
+/**
+ * Rewrites one side of a parsed packet in place: address, port (or ICMP identifier), checksums,
+ * and one hop of TTL. Allocates nothing.
+ */
+import { ICMP, UDP } from '@flowstore/flow';
+import { delta16, delta32, updateChecksum, updatePartialChecksum } from './checksum.ts';
+import {
+  ICMP_CHECKSUM,
+  ICMP_IDENTIFIER,
+  IPV4_CHECKSUM,
+  IPV4_DESTINATION,
+  IPV4_SOURCE,
+  IPV4_TTL,
+  TCP_CHECKSUM,
+  UDP_CHECKSUM,
+} from './headers.ts';
+import type { Packet } from './parse.ts';
+
+/** Outbound: the inside endpoint becomes the outside endpoint. */
+export function translateSource(
+  view: DataView,
+  packet: Packet,
+  address: number,
+  port: number,
+  partialChecksum: boolean,
+): void {
+  const addressDelta = delta32(packet.source, address);
+  view.setUint32(packet.ipOffset + IPV4_SOURCE, address);
+  rewrite(view, packet, addressDelta, packet.sourcePort, port, 0, partialChecksum);
+}
+
+/** Inbound: the outside endpoint becomes the inside endpoint. */
+export function translateDestination(
+  view: DataView,
+  packet: Packet,
+  address: number,
+  port: number,
+  partialChecksum: boolean,
+): void {
+  const addressDelta = delta32(packet.destination, address);
+  view.setUint32(packet.ipOffset + IPV4_DESTINATION, address);
+  rewrite(view, packet, addressDelta, packet.destinationPort, port, 2, partialChecksum);
+}
+
+function rewrite(
+  view: DataView,
+  packet: Packet,
+  addressDelta: number,
+  oldPort: number,
+  port: number,
+  portOffset: number,
+  partialChecksum: boolean,
+): void {
+  const { ipOffset, transportOffset, protocol } = packet;
+  // The TTL is the high byte of its word: one less subtracts 0x0100, in ones' complement +0xfeff.
+  view.setUint8(ipOffset + IPV4_TTL, view.getUint8(ipOffset + IPV4_TTL) - 1);
+  updateChecksum(view, ipOffset + IPV4_CHECKSUM, addressDelta + 0xfeff);
+  const portDelta = delta16(oldPort, port);
+  if (protocol === ICMP) {
+    view.setUint16(transportOffset + ICMP_IDENTIFIER, port);
+    // No pseudo-header: the addresses are not in the sum (RFC 792).
+    updateChecksum(view, transportOffset + ICMP_CHECKSUM, portDelta);
+    return;
+  }
+  view.setUint16(transportOffset + portOffset, port);
+  const checksum = transportOffset + (protocol === UDP ? UDP_CHECKSUM : TCP_CHECKSUM);
+  if (partialChecksum) {
+    updatePartialChecksum(view, checksum, addressDelta);
+    return;
+  }
+  if (protocol === UDP) {
+    // 0 says that the sender made no checksum, so a computed 0 is sent as 0xffff (RFC 768).
+    if (view.getUint16(checksum) === 0) return;
+    updateChecksum(view, checksum, addressDelta + portDelta);
+    if (view.getUint16(checksum) === 0) view.setUint16(checksum, 0xffff);
+    return;
+  }
+  updateChecksum(view, checksum, addressDelta + portDelta);
+}
