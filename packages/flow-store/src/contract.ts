@@ -42,7 +42,8 @@ export interface StoredFlow {
 export interface StoredEntry {
   readonly inside: Endpoint;
   readonly outside: SocketAddress;
-  /** The binding's own identity; its lifeMs is the longest of its flows' for TCP. */
+  /** The binding's own identity. For TCP its lifeMs is that of `flow` where there is one (the
+   * binding lives at least as long), else the longest of its flows'. */
   readonly binding: StoredFlow;
   /** The flow with the remote endpoint that was asked for; null where there is none (yet). */
   readonly flow: StoredFlow | null;
@@ -114,6 +115,7 @@ export type TouchResult =
 
 export interface CloseRequest {
   readonly inside: Endpoint;
+  /** null: the whole binding; for TCP with all of its flows, `identity` being the binding's. */
   readonly remote: SocketAddress | null;
   readonly identity: Identity;
   /** idle: only if its deadline passed; cancel: somebody ended it. */

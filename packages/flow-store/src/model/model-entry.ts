@@ -1,0 +1,108 @@
+/** An endpoint's entry in the model, and what is derived from it: deadlines and answers. */
+import {
+  type BindingRecord,
+  type ClusterConfig,
+  deadlineMs,
+  type Endpoint,
+  FLAGS_MASK,
+  type FlowRecord,
+  type FlowState,
+  hasFlowPerRemote,
+  NEVER,
+  packEndpoint,
+  packSocketAddress,
+  type SocketAddress,
+} from '@flowstore/flow';
+import type * as contract from '../contract.ts';
+import { wholeAgeMs } from '../validate.ts';
+
+export interface Entry {
+  readonly inside: Endpoint;
+  /** For TCP its state stays empty: the flows have their own. */
+  binding: BindingRecord;
+  /** By remote endpoint; empty unless the protocol has a flow per remote endpoint. */
+  readonly flows: Map<string, FlowRecord>;
+}
+
+export function entryKey(inside: Endpoint): string {
+  return packEndpoint(inside).join('.');
+}
+
+export function remoteKey(remote: SocketAddress): string {
+  return packSocketAddress(remote).join('.');
+}
+
+/** Ages become instants of the shard's clock. */
+export function stateOf({ flags, ageMs, rstAgeMs }: contract.Sighting, nowMs: number): FlowState {
+  const instantMs = (ageMs: number | null) =>
+    ageMs === null ? NEVER : Math.max(NEVER + 1, nowMs - wholeAgeMs(ageMs));
+  return { flags: flags & FLAGS_MASK, seenMs: instantMs(ageMs), rstMs: instantMs(rstAgeMs) };
+}
+
+export function flowDeadlineMs(entry: Entry, flow: FlowState, config: ClusterConfig): number {
+  return deadlineMs(config.timeouts, config.slack, entry.inside.protocol, flow);
+}
+
+/** A binding lives as long as its longest flow. */
+export function entryDeadlineMs(entry: Entry, config: ClusterConfig): number {
+  return Math.max(0, ...deadlines(entry, config));
+}
+
+/** When a sweep has something to do with it at the earliest. */
+export function firstDeadlineMs(entry: Entry, config: ClusterConfig): number {
+  return Math.min(...deadlines(entry, config));
+}
+
+function deadlines(entry: Entry, config: ClusterConfig): number[] {
+  const states = hasFlowPerRemote(entry.inside.protocol)
+    ? [...entry.flows.values()]
+    : [entry.binding];
+  return states.map((state) => flowDeadlineMs(entry, state, config));
+}
+
+export function storedFlow(
+  entry: Entry,
+  record: FlowRecord,
+  config: ClusterConfig,
+  nowMs: number,
+): contract.StoredFlow {
+  return stored(record, flowDeadlineMs(entry, record, config), nowMs);
+}
+
+/** The binding, with the life of its longest flow. */
+export function storedWhole(
+  entry: Entry,
+  config: ClusterConfig,
+  nowMs: number,
+): contract.StoredFlow {
+  return stored(entry.binding, entryDeadlineMs(entry, config), nowMs);
+}
+
+/** Where the remote endpoint has a live flow, the binding's life is given as that flow's: Redis
+ * need not read the others then. */
+export function storedEntry(
+  entry: Entry,
+  remote: SocketAddress | null,
+  config: ClusterConfig,
+  nowMs: number,
+): contract.StoredEntry {
+  const { inside } = entry;
+  const { outside } = entry.binding;
+  const record = remote === null ? undefined : entry.flows.get(remoteKey(remote));
+  if (record !== undefined && flowDeadlineMs(entry, record, config) > nowMs) {
+    const flow = storedFlow(entry, record, config, nowMs);
+    const binding = stored(entry.binding, flowDeadlineMs(entry, record, config), nowMs);
+    return { inside, outside, binding, flow };
+  }
+  return { inside, outside, binding: storedWhole(entry, config, nowMs), flow: null };
+}
+
+function stored(record: FlowRecord, untilMs: number, nowMs: number): contract.StoredFlow {
+  const { generation, nonce, flags, seenMs, rstMs } = record;
+  return {
+    identity: { generation, nonce },
+    flags,
+    reset: rstMs !== NEVER && rstMs > seenMs,
+    lifeMs: Math.max(1, untilMs - nowMs),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * What a request must look like whatever store it goes to. A request that breaks these rules is a
+ * bug of the caller, so the whole call rejects with a RangeError that names the rule.
+ */
+import {
+  blockOfPort,
+  type Endpoint,
+  hasFlowPerRemote,
+  isPoolPort,
+  SHARDS,
+  type SocketAddress,
+  shardOfBlock,
+  shardOfInside,
+} from '@flowstore/flow';
+import type {
+  CloseRequest,
+  LeaseRef,
+  LeaseRequest,
+  OpenRequest,
+  TouchRequest,
+} from './contract.ts';
+
+/** About 49 days: what an unsigned 32-bit age holds, one value kept for "none". */
+export const AGE_MS_MAX = 0xfffffffe;
+
+/** Ages travel as whole ms; rounding down makes the flow live a little longer, never shorter. */
+export function wholeAgeMs(ageMs: number): number {
+  return Math.min(AGE_MS_MAX, Math.max(0, Math.floor(ageMs)));
+}
+
+export function checkOpen({ inside, remote, proposal }: OpenRequest): void {
+  checkRemote(inside, remote);
+  if (proposal === null) return;
+  const { protocol } = inside;
+  demand(isPoolPort(proposal.port), `port ${proposal.port} is not a pool port`);
+  const block = { protocol, address: proposal.address, block: blockOfPort(proposal.port) };
+  demand(
+    shardOfBlock(block) === shardOfInside(inside),
+    'a proposal must come from a block of the inside endpoint’s shard',
+  );
+}
+
+export function checkTouch({ inside, remote }: TouchRequest): void {
+  checkRemote(inside, remote);
+}
+
+/** Without a remote endpoint a close means the whole binding, for TCP too. */
+export function checkClose({ inside, remote }: CloseRequest): void {
+  if (remote !== null) checkRemote(inside, remote);
+}
+
+export function checkShard(shard: number): void {
+  demand(Number.isInteger(shard) && shard >= 0 && shard < SHARDS, `there is no shard ${shard}`);
+}
+
+export function checkLease({ shard, blocks, incarnation }: LeaseRequest): void {
+  checkShard(shard);
+  demand(Number.isInteger(blocks) && blocks > 0, `${blocks} is not a number of blocks`);
+  checkIncarnation(incarnation);
+}
+
+export function checkLeaseRef({ incarnation }: LeaseRef): void {
+  checkIncarnation(incarnation);
+}
+
+export function checkIncarnation(incarnation: string): void {
+  demand(
+    /^[0-9a-f]{16}$/.test(incarnation),
+    `"${incarnation}" is not an incarnation: it has 16 hexadecimal digits`,
+  );
+}
+
+function checkRemote({ protocol }: Endpoint, remote: SocketAddress | null): void {
+  const perRemote = hasFlowPerRemote(protocol);
+  demand(
+    perRemote === (remote !== null),
+    `protocol ${protocol} ${perRemote ? 'needs a' : 'takes no'} remote endpoint`,
+  );
+}
+
+function demand(holds: boolean, rule: string): void {
+  if (!holds) throw new RangeError(`flow store: ${rule}`);
+}
