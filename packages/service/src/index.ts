@@ -1,1 +1,11 @@
-export {};
+export * from './cluster-schema.ts';
+export * from './config-env.ts';
+export * from './config-error.ts';
+export * from './http.ts';
+export * from './lifecycle.ts';
+export * from './load-config.ts';
+export * from './logger.ts';
+export * from './metrics.ts';
+export * from './redact.ts';
+export * from './schemas.ts';
+export * from './version.ts';

@@ -1,0 +1,109 @@
+/** ClusterConfig as a file may state it: every default from CLUSTER_DEFAULTS, every relation held. */
+import {
+  brokenRelations,
+  CLUSTER_DEFAULTS,
+  type ClusterConfig,
+  formatPrefix,
+  IPV4_BYTES,
+  type Prefix,
+  parsePrefix,
+  prefixesOverlap,
+  prefixSize,
+} from '@flowstore/flow';
+import { z } from 'zod';
+import { durationMs } from './schemas.ts';
+
+export const POOL_ADDRESSES_MAX = 65_536;
+/** Overlap is checked pair by pair, so the lists stay short. */
+export const PREFIXES_MAX = 256;
+export const FLOWS_PER_ENDPOINT_LIMIT = 65_536;
+
+const PREFIX = 'an IPv4 prefix such as 203.0.113.0/28';
+
+/** In canonical form: a bare address becomes its own /32. */
+const prefixSchema = z
+  .string()
+  .transform((text, context) => {
+    try {
+      const prefix = parsePrefix(text);
+      if (prefix.address.length === IPV4_BYTES) return formatPrefix(prefix);
+      throw new TypeError('IPv6 is not supported yet');
+    } catch (error) {
+      const why = (error as Error).message;
+      context.issues.push({ code: 'custom', input: text, message: `${PREFIX} (${why})` });
+      return z.NEVER;
+    }
+  })
+  .describe(PREFIX);
+
+const prefixesSchema = z
+  .array(prefixSchema)
+  .min(1)
+  .max(PREFIXES_MAX)
+  .describe(`a list of 1 to ${PREFIXES_MAX} prefixes such as 203.0.113.0/28`);
+
+const { timeouts, slack, ...rest } = CLUSTER_DEFAULTS;
+
+const timeoutsSchema = z.strictObject({
+  tcpEstablishedMs: durationMs(1).default(timeouts.tcpEstablishedMs),
+  tcpTransitoryMs: durationMs(1).default(timeouts.tcpTransitoryMs),
+  udpMs: durationMs(1).default(timeouts.udpMs),
+  icmpMs: durationMs(1).default(timeouts.icmpMs),
+});
+
+const slackSchema = z.strictObject({
+  outageMs: durationMs(0).default(slack.outageMs),
+  clockSkewMs: durationMs(0).default(slack.clockSkewMs),
+});
+
+export const clusterSchema = z
+  .strictObject({
+    version: z.int().min(1).default(rest.version),
+    pool: prefixesSchema,
+    insidePrefixes: prefixesSchema,
+    timeouts: timeoutsSchema.prefault({}),
+    slack: slackSchema.prefault({}),
+    cacheLeaseMs: durationMs(1).default(rest.cacheLeaseMs),
+    leaseMs: durationMs(1).default(rest.leaseMs),
+    quarantineMs: durationMs(1).default(rest.quarantineMs),
+    heartbeatMs: durationMs(1).default(rest.heartbeatMs),
+    ttlMarginMs: durationMs(0).default(rest.ttlMarginMs),
+    flowsPerEndpointMax: z
+      .int()
+      .min(1)
+      .max(FLOWS_PER_ENDPOINT_LIMIT)
+      .default(rest.flowsPerEndpointMax),
+  })
+  .superRefine((config: ClusterConfig, context) => {
+    const problem = (path: PropertyKey[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    for (const [path, message] of poolProblems(config)) problem(path, message);
+    for (const sentence of brokenRelations(config)) problem([], sentence);
+  });
+
+/** What can't be said of one prefix alone. */
+function poolProblems({ pool, insidePrefixes }: ClusterConfig): [PropertyKey[], string][] {
+  const problems: [PropertyKey[], string][] = [];
+  const prefixes = pool.map(parsePrefix);
+  const addresses = prefixes.reduce((sum, prefix) => sum + prefixSize(prefix), 0);
+  if (addresses > POOL_ADDRESSES_MAX) {
+    problems.push([['pool'], `up to ${POOL_ADDRESSES_MAX} addresses in all, not ${addresses}`]);
+  }
+  for (const [i, prefix] of prefixes.entries()) {
+    const twin = overlapping(prefix, prefixes.slice(0, i));
+    if (twin !== undefined) {
+      problems.push([['pool', i], `prefixes that share no address (this one and ${twin} do)`]);
+    }
+    // RFC 4787 REQ-7: outside and inside must differ, or hairpinning and routing are ambiguous.
+    const inner = overlapping(prefix, insidePrefixes.map(parsePrefix));
+    if (inner !== undefined) {
+      problems.push([['pool', i], `prefixes outside of insidePrefixes (${inner} overlaps)`]);
+    }
+  }
+  return problems;
+}
+
+function overlapping(prefix: Prefix, others: readonly Prefix[]): string | undefined {
+  const other = others.find((candidate) => prefixesOverlap(prefix, candidate));
+  return other === undefined ? undefined : formatPrefix(other);
+}
