@@ -16,7 +16,13 @@ import type { LabConfig } from './config.ts';
 import { LabError } from './errors.ts';
 import { takenPrefixes } from './ip.ts';
 import { chooseManagement } from './management.ts';
-import { buildNetwork, presentLinks, presentNamespaces, removeNetwork } from './network.ts';
+import {
+  awaitLinks,
+  buildNetwork,
+  presentLinks,
+  presentNamespaces,
+  removeNetwork,
+} from './network.ts';
 import { gatewayMain, logFile, reaperMain, stateFolder, storeBinary } from './paths.ts';
 import {
   checkGatewayCount,
@@ -145,6 +151,7 @@ async function build(state: LabState, options: UpOptions): Promise<void> {
     };
     await startStore(state.management, record, options.signal);
   }
+  await awaitLinks(state.gateways.length, options.signal);
   await startPrograms(state, options.config ?? {}, options.signal);
   await setRoutes(state.gateways.map((gateway) => gateway.index));
   for (const gateway of state.gateways) gateway.routed = true;

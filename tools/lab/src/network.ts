@@ -25,6 +25,7 @@ import {
   serverRouter,
   wanNamespace,
 } from './plan.ts';
+import { waitFor } from './wait.ts';
 
 const namespaceFolder = '/run/netns';
 
@@ -160,6 +161,31 @@ export async function buildNetwork(gatewayCount: number, management: Management)
       ipBatch(gatewayLines(index, management), gatewayNamespace(index)),
     ),
   ]);
+}
+
+type Link = { ifname: string; operstate: string; link_type: string };
+
+async function linksAreUp(namespace: string | undefined): Promise<boolean> {
+  const where = namespace === undefined ? [] : ['-n', namespace];
+  const links = JSON.parse(await ip([...where, '-json', 'link', 'show', 'up'])) as Link[];
+  return links
+    .filter((link) => link.link_type !== 'loopback')
+    .filter((link) => namespace !== undefined || isLabLink(link.ifname))
+    .every((link) => link.operstate === 'UP');
+}
+
+/**
+ * Waits until every link carries packets. The kernel gets round to that up to a second after `link
+ * set up`; what is sent before is lost (a bridge's port isn't forwarding, a link has no queue yet).
+ */
+export async function awaitLinks(gatewayCount: number, signal?: AbortSignal): Promise<void> {
+  const options = { everyMs: 30, ...(signal ? { signal } : {}) };
+  // The routers and the root namespace hold one end of each link: few to ask again and again.
+  const ends = [[lanNamespace, wanNamespace, undefined], namespaces(gatewayCount)];
+  for (const group of ends) {
+    const up = async () => (await Promise.all(group.map(linksAreUp))).every(Boolean);
+    await waitFor('all links to carry', up, 10_000, options);
+  }
 }
 
 /**

@@ -50,10 +50,14 @@ async function download(): Promise<{ sha256: string; announced: string }> {
   const query = new URLSearchParams({ bytes: `${bytes}`, seconds: `${seconds}`, seed });
   const url = `http://${server}:${port}/?${query}`;
   const reply = await new Promise<IncomingMessage>((resolve, reject) => {
-    const request = get(url, { agent: false }, resolve);
+    let answered = false;
+    const request = get(url, { agent: false }, (answer) => {
+      answered = true;
+      resolve(answer);
+    });
     request.setTimeout(connectTimeoutMs, () => {
       // Silence is fatal only before the answer; later it is what we measure.
-      if (!request.res) request.destroy(new Error('no answer'));
+      if (!answered) request.destroy(new Error('no answer'));
     });
     request.on('socket', (socket) =>
       socket.on('connect', () => {
