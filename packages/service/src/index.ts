@@ -4,6 +4,7 @@ export * from './config-error.ts';
 export * from './http.ts';
 export * from './lifecycle.ts';
 export * from './load-config.ts';
+export * from './log-limit.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './redact.ts';

@@ -1,0 +1,40 @@
+/** One job: sweeps its shards and tells metrics and readiness what came of it. */
+import type { FlowStore } from '@flowstore/flow-store';
+import type { Health } from './health.ts';
+import type { ReaperMetrics } from './metrics.ts';
+import type { Overdue } from './overdue.ts';
+import { type SweepLimits, type SweepSummary, sweepShards } from './sweep.ts';
+
+export interface SweepJobParts {
+  readonly store: FlowStore;
+  readonly limits: SweepLimits;
+  readonly health: Health;
+  readonly metrics: ReaperMetrics;
+  readonly overdue: Overdue;
+  readonly nowMs: () => number;
+  readonly stopping: AbortSignal;
+}
+
+export async function runSweepJob(
+  { store, limits, health, metrics, overdue, nowMs, stopping }: SweepJobParts,
+  shards: readonly number[],
+): Promise<SweepSummary> {
+  const startMs = nowMs();
+  try {
+    return await sweepShards(store, shards, limits, {
+      nowMs,
+      stopping,
+      onCall(shard, result, durationMs) {
+        health.storeAnswered();
+        overdue.note(shard, result.overdueMs);
+        metrics.swept(result, durationMs);
+      },
+    });
+  } catch (error) {
+    metrics.callsFailed.inc();
+    health.storeFailed((error as Error).message);
+    throw error;
+  } finally {
+    metrics.jobSeconds.observe((nowMs() - startMs) / 1_000);
+  }
+}
