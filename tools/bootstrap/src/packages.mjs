@@ -1,0 +1,84 @@
+// The system's tools that a task needs, and their installation where we may: as root, with apt.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { runChild } from './spawn.mjs';
+import { BootstrapError, say } from './words.mjs';
+
+const redis = { programs: ['redis-server', 'valkey-server'], debian: 'redis-server' };
+const ip = { programs: ['ip'], debian: 'iproute2' };
+const ping = { programs: ['ping'], debian: 'iputils-ping' };
+const iperf3 = { programs: ['iperf3'], debian: 'iperf3' };
+const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
+
+/**
+ * What the task needs here. Network namespaces take Linux and root: without them the demo runs
+ * over an in-memory wire, the tests that need them skip, and the lab refuses by itself.
+ */
+export function neededTools(task, { linux, root }) {
+  const network = linux && root;
+  if (!network) return task === 'lab' ? [] : [redis];
+  return task === 'test' ? [redis, ip, ping, iperf3, ethtool] : [redis, ip, ping];
+}
+
+/** The ones that are not there. A server named in the environment is as good as an installed one. */
+export function missingTools(task, tools, env, has) {
+  return tools.filter((tool) => {
+    if (tool === redis && env.REDIS_SERVER_BIN) return false;
+    // The lab starts a server of its own; a URL serves only what talks to a given one.
+    if (tool === redis && env.REDIS_URL && task === 'demo') return false;
+    return !tool.programs.some(has);
+  });
+}
+
+export function isOnPath(program, env) {
+  return (env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+}
+
+export function describeMissing(task, missing) {
+  const programs = missing.map((tool) => tool.programs.join(' or ')).join(', ');
+  const packages = missing.map((tool) => tool.debian).join(' ');
+  const redisHint = missing.includes(redis)
+    ? `, or name a Redis server in REDIS_SERVER_BIN${task === 'demo' ? ' or REDIS_URL' : ''}`
+    : '';
+  return (
+    `npm run ${task} needs ${programs}, not found here; ` +
+    `install it (Debian, as root: apt-get install ${packages})${redisHint}`
+  );
+}
+
+const serviceRuns = (env) =>
+  spawnSync('service', ['redis-server', 'status'], { env, stdio: 'ignore' }).status === 0;
+
+async function apt(args, env) {
+  const quiet = { ...env, DEBIAN_FRONTEND: 'noninteractive' };
+  // stdout belongs to the task.
+  const options = { env: quiet, stdio: ['ignore', 2, 2] };
+  const code = await runChild('apt-get', ['-q', ...args], options);
+  if (code !== 0) throw new BootstrapError(`apt-get ${args.join(' ')} failed (exit code ${code})`);
+}
+
+async function install(missing, env) {
+  const packages = missing.map((tool) => tool.debian);
+  say(`installing ${packages.join(', ')} (apt-get)`);
+  const ranBefore = serviceRuns(env);
+  await apt(['update'], env);
+  await apt(['install', '-y', '--no-install-recommends', ...packages], env);
+  // We wanted the program. Debian's package also starts a system service, which nobody asked for.
+  if (missing.includes(redis) && !ranBefore && serviceRuns(env)) {
+    say('stopping the redis-server service that the installation started');
+    spawnSync('service', ['redis-server', 'stop'], { env, stdio: ['ignore', 2, 2] });
+  }
+}
+
+export async function ensureTools(task, env) {
+  const isRoot = process.getuid?.() === 0;
+  const tools = neededTools(task, { linux: process.platform === 'linux', root: isRoot });
+  const has = (program) => isOnPath(program, env);
+  const missing = missingTools(task, tools, env, has);
+  if (missing.length === 0) return;
+  if (!isRoot || !has('apt-get')) throw new BootstrapError(describeMissing(task, missing));
+  await install(missing, env);
+  const left = missingTools(task, tools, env, has);
+  if (left.length > 0) throw new BootstrapError(describeMissing(task, left));
+}
