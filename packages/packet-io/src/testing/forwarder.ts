@@ -26,7 +26,8 @@ export interface ForwarderReport {
   noRoute: number;
   unresolved: number;
   largestFrame: number;
-  cpuMs: number;
+  userMs: number;
+  systemMs: number;
 }
 
 const STOP = 0;
@@ -121,7 +122,8 @@ class Forwarder {
       noRoute: this.noRoute,
       unresolved: this.unresolved,
       largestFrame: this.largestFrame,
-      cpuMs: (user + system) / 1000,
+      userMs: user / 1000,
+      systemMs: system / 1000,
     };
   }
 }

@@ -3,6 +3,7 @@
  * machine's own network is touched; addresses are from the documentation and benchmark ranges.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { nativeSupported } from '../native.ts';
@@ -29,10 +30,13 @@ export function whyNoNamespaces(): string | undefined {
  * ```
  */
 export class TestNetwork {
+  private static made = 0;
+  private readonly prefix = `fspio-${process.pid}-${TestNetwork.made++}`;
   private readonly names: string[] = [];
   private readonly programs: Program[] = [];
 
   constructor() {
+    removeLeftovers();
     try {
       for (const node of ['a', 'r', 'b']) {
         this.names.push(node);
@@ -54,7 +58,7 @@ export class TestNetwork {
 
   /** The namespace of a node, for `ip netns exec`. */
   name(node: string): string {
-    return `fspio-${process.pid}-${node}`;
+    return `${this.prefix}-${node}`;
   }
 
   ip(node: string, ...args: string[]): string {
@@ -97,6 +101,19 @@ export class TestNetwork {
     const path = `/proc/sys/${key.replaceAll('.', '/')}`;
     const exec = ['netns', 'exec', this.name(node), 'sh', '-c', `echo ${value} > ${path}`];
     ip(...exec);
+  }
+}
+
+/** What a killed test run could not remove: namespaces of ours whose process is gone. */
+function removeLeftovers(): void {
+  for (const line of ip('netns', 'list').split('\n')) {
+    const [name, pid] = /^fspio-(\d+)-\S+/.exec(line) ?? [];
+    if (name === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      ip('netns', 'del', name);
+    } catch {
+      // Another test run was faster.
+    }
   }
 }
 

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openAfPacket } from './af-packet-wire.ts';
+import { nativeSupported } from './native.ts';
+import { TestNetwork, whyNoNamespaces } from './testing/namespaces.ts';
+
+const reason = whyNoNamespaces();
+
+test.skipIf(nativeSupported())('elsewhere than Linux it says so', () => {
+  const refused = expect.objectContaining({ code: 'PACKET_IO_UNSUPPORTED' });
+  expect(() => openAfPacket({ interfaceName: 'lo' })).toThrow(refused);
+});
+
+test.skipIf(!nativeSupported())('what can not be opened is refused with a code', () => {
+  for (const interfaceName of ['', 'fspio-nothing', 'longer than any name of an interface']) {
+    const refused = expect.objectContaining({ code: 'PACKET_IO_NO_INTERFACE' });
+    expect(() => openAfPacket({ interfaceName })).toThrow(refused);
+  }
+  for (const batchMax of [0, 1.5, 1025]) {
+    const refused = expect.objectContaining({ code: 'PACKET_IO_ARGUMENT' });
+    expect(() => openAfPacket({ interfaceName: 'lo', batchMax })).toThrow(refused);
+  }
+});
+
+describe.skipIf(reason !== undefined)(`an AF_PACKET wire (${reason ?? 'root'})`, () => {
+  let network: TestNetwork;
+  beforeAll(() => {
+    network = new TestNetwork();
+  });
+  afterAll(() => network?.close());
+
+  test('without the right it says so', async () => {
+    const program = network.start('a', 'open-as-nobody.ts', 'a0');
+    expect(await program.answer()).toEqual({ code: 'PACKET_IO_NOT_PERMITTED' });
+  });
+
+  test('counts what it refuses, bounds its batches and its copies, closes twice', async () => {
+    const program = network.start('a', 'wire-limits.ts', 'a0');
+    expect(await program.answer()).toEqual({
+      refused: { txFrames: 0, txErrors: 3 },
+      // More frames and bytes than the queue and the copying area hold: it flushed by itself.
+      large: { txFrames: 20, txErrors: 0, txDropped: 0 },
+      // Five frames in batches of four: two sends found the interface down.
+      down: { txFrames: 0, txErrors: 5, linkDowns: 2, lastErrno: 100 },
+      closed: { received: 0, fd: -1 },
+    });
+  });
+});
