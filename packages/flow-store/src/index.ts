@@ -1,1 +1,10 @@
 export * from './contract.ts';
+export {
+  CALL_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  type ConnectOptions,
+  connectRedisStore,
+  IN_FLIGHT_MAX,
+} from './redis/connect.ts';
+export { withoutPassword } from './redis/redis-runner.ts';
+export { RedisFlowStore, type RedisStoreStats } from './redis/redis-store.ts';

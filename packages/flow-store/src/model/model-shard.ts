@@ -201,7 +201,7 @@ export class ModelShard {
   }
 
   sweep(blocksMax: number, config: ClusterConfig, nowMs: number): contract.SweepResult {
-    const due = this.#byDeadline(config).filter(({ dueMs }) => dueMs <= nowMs);
+    const due = this.#byDeadline(config, nowMs).filter(({ dueMs }) => dueMs <= nowMs);
     const counts = {
       flowsDeleted: 0,
       bindingsDeleted: 0,
@@ -211,11 +211,11 @@ export class ModelShard {
     };
     const chosen = due.slice(0, blocksMax);
     for (const { block } of chosen) this.#sweepBlock(block, counts, config, nowMs);
-    const [next] = this.#byDeadline(config);
+    const [next] = this.#byDeadline(config, nowMs);
     return {
       ...counts,
       blocks: chosen.length,
-      overdueMs: due.length === 0 ? 0 : nowMs - Math.max(0, due[0]!.dueMs),
+      overdueMs: due.length === 0 ? 0 : nowMs - due[0]!.dueMs,
       nextDueMs: next === undefined ? null : Math.max(0, next.dueMs - nowMs),
     };
   }
@@ -353,22 +353,23 @@ export class ModelShard {
   }
 
   /** Every block that holds something, the one to be looked at first in front. */
-  #byDeadline(config: ClusterConfig): { block: Block; dueMs: number }[] {
+  #byDeadline(config: ClusterConfig, nowMs: number): { block: Block; dueMs: number }[] {
     const blocks = [...this.blocks.values()];
     return blocks
       .filter(({ rows, lease }) => rows.size > 0 || lease !== null)
-      .map((block) => ({ block, dueMs: this.#dueMs(block, config) }))
+      .map((block) => ({ block, dueMs: this.#dueMs(block, config, nowMs) }))
       .sort((a, b) => a.dueMs - b.dueMs);
   }
 
-  #dueMs({ rows, lease }: Block, config: ClusterConfig): number {
+  /** An orphaned row wants its quarantine at once. */
+  #dueMs({ rows, lease }: Block, config: ClusterConfig, nowMs: number): number {
     const dues = lease === null ? [] : [lease.untilMs];
     for (const row of rows.values()) {
       if (row.kind === 'quarantined') {
         dues.push(row.untilMs);
       } else {
         const entry = this.#entryOfRow(row);
-        dues.push(entry === undefined ? 0 : firstDeadlineMs(entry, config));
+        dues.push(entry === undefined ? nowMs : firstDeadlineMs(entry, config));
       }
     }
     return Math.min(...dues);

@@ -133,6 +133,7 @@ export class ModelFlowStore implements contract.FlowStore {
   }
 
   async leave(member: contract.MemberInfo): Promise<void> {
+    checkIncarnation(member.incarnation);
     const known = this.data.members.get(member.name);
     if (known?.incarnation === member.incarnation) this.data.members.delete(member.name);
   }

@@ -1,0 +1,161 @@
+/** Cursors over packed requests and replies. Network byte order, like the records. */
+import {
+  type Endpoint,
+  getUint48,
+  type Identity,
+  packEndpoint,
+  packSocketAddress,
+  type SocketAddress,
+  unpackEndpoint,
+  unpackSocketAddress,
+} from '@flowstore/flow';
+import type { Sighting, StoredEntry, StoredFlow } from '../contract.ts';
+import { wholeAgeMs } from '../validate.ts';
+
+const NO_AGE = 0xffffffff;
+const INITIAL_BYTES = 96;
+
+export class ByteWriter {
+  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
+  #length = 0;
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#length = this.#bytes.writeUInt8(value, this.#length);
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#reserve(2);
+    this.#length = this.#bytes.writeUInt16BE(value, this.#length);
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#reserve(4);
+    this.#length = this.#bytes.writeUInt32BE(value, this.#length);
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** With its length in one byte in front. */
+  short(value: Uint8Array): this {
+    return this.u8(value.length).bytes(value);
+  }
+
+  text(value: string): this {
+    const bytes = Buffer.from(value);
+    return this.u16(bytes.length).bytes(bytes);
+  }
+
+  endpoint(inside: Endpoint): this {
+    return this.short(packEndpoint(inside));
+  }
+
+  /** null: of no length. */
+  socketAddress(address: SocketAddress | null): this {
+    return address === null ? this.u8(0) : this.short(packSocketAddress(address));
+  }
+
+  /** null: all zeros, which no identity is. */
+  identity(identity: Identity | null): this {
+    this.#reserve(8);
+    this.#bytes.writeBigUInt64BE(BigInt(identity?.generation ?? 0), this.#length);
+    this.#length += 8;
+    return this.u32(identity?.nonce ?? 0);
+  }
+
+  incarnation(incarnation: string): this {
+    return this.bytes(Buffer.from(incarnation, 'hex'));
+  }
+
+  sighting({ flags, ageMs, rstAgeMs }: Sighting): this {
+    return this.u8(flags).age(ageMs).age(rstAgeMs);
+  }
+
+  age(ageMs: number | null): this {
+    return this.u32(ageMs === null ? NO_AGE : wholeAgeMs(ageMs));
+  }
+
+  done(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(2 * this.#bytes.length + more);
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}
+
+export class ByteReader {
+  readonly #bytes: Buffer;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u8(): number {
+    return this.#bytes.readUInt8(this.#advance(1));
+  }
+
+  u16(): number {
+    return this.#bytes.readUInt16BE(this.#advance(2));
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32BE(this.#advance(4));
+  }
+
+  u48(): number {
+    return getUint48(this.#view, this.#advance(6));
+  }
+
+  bytes(length: number): Buffer {
+    const at = this.#advance(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  /** A copy: what is kept of a reply must not hold on to all of it. */
+  short(): Uint8Array {
+    return new Uint8Array(this.bytes(this.u8()));
+  }
+
+  text(): string {
+    return this.bytes(this.u16()).toString();
+  }
+
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
+  }
+
+  storedFlow(): StoredFlow {
+    const generation = Number(this.#view.getBigUint64(this.#advance(8)));
+    const identity = { generation, nonce: this.u32() };
+    return { identity, flags: this.u8(), reset: this.u8() === 1, lifeMs: this.u32() };
+  }
+
+  storedEntry(): StoredEntry {
+    const inside = unpackEndpoint(this.short());
+    const outside = unpackSocketAddress(this.short());
+    const binding = this.storedFlow();
+    const flow = this.u8() === 1 ? this.storedFlow() : null;
+    return { inside, outside, binding, flow };
+  }
+
+  #advance(length: number): number {
+    const at = this.#at;
+    this.#at += length;
+    return at;
+  }
+}

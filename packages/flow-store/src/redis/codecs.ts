@@ -1,0 +1,214 @@
+/** How each batched operation is asked and answered: its shard, its request and reply packed. */
+import {
+  BLOCKS_PER_SHARD,
+  blockOfShard,
+  type ClusterConfig,
+  packSocketAddress,
+  shardOfBlock,
+  shardOfInside,
+} from '@flowstore/flow';
+import type * as contract from '../contract.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { COMMANDS, type CommandName } from './commands.ts';
+
+export interface Codec<Request, Result> {
+  readonly command: CommandName;
+  shardOf(request: Request): number;
+  encode(request: Request): Buffer;
+  decode(reply: Buffer, request: Request, config: ClusterConfig): Result;
+}
+
+/** The reply's kind, and the fields after it. */
+export function readReply<Name extends CommandName>(
+  command: Name,
+  reply: Buffer,
+): { kind: (typeof COMMANDS)[Name]['results'][number]; reader: ByteReader } {
+  const reader = new ByteReader(reply);
+  const code = reader.u8();
+  const kind = COMMANDS[command].results[code];
+  if (kind === undefined) throw new RangeError(`${command}: the store answered code ${code}`);
+  return { kind, reader };
+}
+
+export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
+  command: 'open',
+  shardOf: ({ inside }) => shardOfInside(inside),
+  encode: ({ nonce, seen, replaces, incarnation, inside, remote, proposal }) =>
+    new ByteWriter()
+      .u32(nonce)
+      .sighting(seen)
+      .identity(replaces)
+      .incarnation(incarnation)
+      .endpoint(inside)
+      .socketAddress(remote)
+      .socketAddress(proposal)
+      .done(),
+  decode(reply) {
+    const { kind, reader } = readReply('open', reply);
+    if (kind !== 'created' && kind !== 'exists') return { kind };
+    return { kind, entry: reader.storedEntry() };
+  },
+};
+
+/** The requests whose shard is known already: the ones that no shard can answer are left out. */
+export interface RoutedFind {
+  readonly request: contract.FindRequest;
+  readonly shard: number;
+}
+
+export const findCodec: Codec<RoutedFind, contract.FindResult> = {
+  command: 'find',
+  shardOf: ({ shard }) => shard,
+  encode({ request }) {
+    const writer = new ByteWriter();
+    if (request.direction === 'inside') {
+      writer.u8(0).endpoint(request.inside);
+    } else {
+      const outside = packSocketAddress(request.outside);
+      writer
+        .u8(1)
+        .u8(1 + outside.length)
+        .u8(request.protocol)
+        .bytes(outside);
+    }
+    return writer.socketAddress(request.remote).done();
+  },
+  decode(reply) {
+    const { kind, reader } = readReply('find', reply);
+    return kind === 'no' ? { kind } : { kind, entry: reader.storedEntry() };
+  },
+};
+
+export const touchCodec: Codec<contract.TouchRequest, contract.TouchResult> = {
+  command: 'touch',
+  shardOf: ({ inside }) => shardOfInside(inside),
+  encode: ({ identity, seen, inside, remote }) =>
+    new ByteWriter()
+      .identity(identity)
+      .sighting(seen)
+      .endpoint(inside)
+      .socketAddress(remote)
+      .done(),
+  decode(reply) {
+    const { kind, reader } = readReply('touch', reply);
+    return kind === 'merged' ? { kind, flow: reader.storedFlow() } : { kind };
+  },
+};
+
+export const closeCodec: Codec<contract.CloseRequest, contract.CloseResult> = {
+  command: 'close',
+  shardOf: ({ inside }) => shardOfInside(inside),
+  encode: ({ identity, reason, inside, remote }) =>
+    new ByteWriter()
+      .identity(identity)
+      .u8(reason === 'cancel' ? 1 : 0)
+      .endpoint(inside)
+      .socketAddress(remote)
+      .done(),
+  decode(reply) {
+    const { kind, reader } = readReply('close', reply);
+    return kind === 'alive' ? { kind, flow: reader.storedFlow() } : { kind };
+  },
+};
+
+export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {
+  command: 'lease',
+  shardOf: ({ shard }) => shard,
+  encode: ({ shard, protocol, address, incarnation, blocks, start }) =>
+    new ByteWriter()
+      .incarnation(incarnation)
+      .u16(Math.min(blocks, BLOCKS_PER_SHARD))
+      .u16(blockOfShard(shard, protocol, address, 0))
+      .u32(start)
+      .u8(1 + address.length)
+      .u8(protocol)
+      .bytes(address)
+      .done(),
+  decode(reply, request, config) {
+    const { kind, reader } = readReply('lease', reply);
+    if (kind === 'exhausted') return { kind };
+    const count = reader.u8();
+    const blocks = Array.from({ length: count }, () => leasedBlock(reader, request, config));
+    return { kind, blocks };
+  },
+};
+
+export const renewCodec: Codec<contract.LeaseRef, contract.RenewResult> = {
+  command: 'renew',
+  shardOf: shardOfBlock,
+  encode: encodeLeaseRef,
+  decode(reply, request, config) {
+    const { kind, reader } = readReply('renew', reply);
+    return kind === 'leaseLost' ? { kind } : { kind, block: leasedBlock(reader, request, config) };
+  },
+};
+
+export const releaseCodec: Codec<contract.LeaseRef, contract.ReleaseResult> = {
+  command: 'release',
+  shardOf: shardOfBlock,
+  encode: encodeLeaseRef,
+  decode: (reply) => ({ kind: readReply('release', reply).kind }),
+};
+
+function encodeLeaseRef({ incarnation, protocol, address, block }: contract.LeaseRef): Buffer {
+  return new ByteWriter()
+    .incarnation(incarnation)
+    .u8(1 + address.length + 2)
+    .u8(protocol)
+    .bytes(address)
+    .u16(block)
+    .done();
+}
+
+/** The store's end of the lease less the clock skew: the gateway must stop before. */
+function leasedBlock(
+  reader: ByteReader,
+  { protocol, address }: Pick<contract.LeaseRef, 'protocol' | 'address'>,
+  { leaseMs, slack }: ClusterConfig,
+): contract.LeasedBlock {
+  const block = reader.u16();
+  return { protocol, address, block, freePorts: reader.u16(), lifeMs: leaseMs - slack.clockSkewMs };
+}
+
+const NONE_DUE = 2 ** 48 - 1;
+
+export function encodeSweep(blocksMax: number): Buffer {
+  return new ByteWriter().u32(blocksMax).done();
+}
+
+export function decodeSweep(reply: Buffer): contract.SweepResult {
+  const { reader } = readReply('sweep', reply);
+  const blocks = reader.u32();
+  const flowsDeleted = reader.u32();
+  const bindingsDeleted = reader.u32();
+  const rowsOrphaned = reader.u32();
+  const portsFreed = reader.u32();
+  const leasesExpired = reader.u32();
+  const overdueMs = reader.u48();
+  const next = reader.u48();
+  const nextDueMs = next === NONE_DUE ? null : next;
+  return {
+    blocks,
+    flowsDeleted,
+    bindingsDeleted,
+    rowsOrphaned,
+    portsFreed,
+    leasesExpired,
+    overdueMs,
+    nextDueMs,
+  };
+}
+
+export function encodeMember({ incarnation, name, controlUrl }: contract.MemberInfo): ByteWriter {
+  return new ByteWriter().incarnation(incarnation).text(name).text(controlUrl);
+}
+
+/** Sorted by name. */
+export function readMembers(reader: ByteReader): contract.MemberInfo[] {
+  const members = Array.from({ length: reader.u16() }, () => {
+    const incarnation = reader.bytes(8).toString('hex');
+    const name = reader.text();
+    return { name, incarnation, controlUrl: reader.text() };
+  });
+  return members.sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,49 @@
+/**
+ * The registered signatures of the scripts: results in the order of their codes, how many requests
+ * one call carries, whether it only reads. A test holds them to the headers of the .lua files.
+ */
+import type * as contract from '../contract.ts';
+
+export interface Signature<Kind extends string> {
+  /** A reply begins with the index of its result in here. */
+  readonly results: readonly Kind[];
+  readonly requestsMax: number;
+  readonly readOnly: boolean;
+}
+
+/** Nearly all that batching gains is gained here, and a script stays below about 1 ms. */
+const REQUESTS_MAX = 64;
+
+function signature<Kind extends string>(
+  results: readonly Kind[],
+  requestsMax = REQUESTS_MAX,
+  readOnly = false,
+): Signature<Kind> {
+  return { results, requestsMax, readOnly };
+}
+
+export const COMMANDS = {
+  open: signature<contract.OpenResult['kind']>([
+    'created',
+    'exists',
+    'portTaken',
+    'limit',
+    'leaseLost',
+    'noBinding',
+  ]),
+  find: signature<contract.FindResult['kind']>(['entry', 'no'], REQUESTS_MAX, true),
+  touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
+  close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone']),
+  sweep: signature<'swept'>(['swept'], 1),
+  // A request may walk through all of a shard's blocks.
+  lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted'], 4),
+  renew: signature<contract.RenewResult['kind']>(['renewed', 'leaseLost']),
+  release: signature<contract.ReleaseResult['kind']>(['released', 'leaseLost']),
+  initialise: signature<'written' | 'present'>(['written', 'present'], 1),
+  join: signature<contract.JoinResult['kind']>(['joined', 'configMismatch', 'notInitialised'], 1),
+  heartbeat: signature<contract.HeartbeatResult['kind']>(['alive', 'unknown'], 1),
+  leave: signature<'left'>(['left'], 1),
+} as const;
+
+export type CommandName = keyof typeof COMMANDS;
+export const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];

@@ -1,0 +1,50 @@
+#!lua
+--- @command close
+--- @purpose Check-and-delete: removes the flow (or the whole binding) of exactly this identity if
+---   its deadline passed, or somebody ended it. A binding's last flow takes the binding along, and
+---   its port goes into quarantine.
+--- @key s:{tag} the shard of the inside endpoint
+--- @arg policy see parts/shard.lua
+--- @args request identity(12) reason(1: 0 idle, 1 cancel), then inside and remote, each with its
+---   length (1) in front, 0 for none
+--- @result closed 0
+--- @result alive 1 flow
+--- @result stale 2
+--- @result gone 3
+--- @cost 1 call where nothing is closed; 3 for a flow of several; 7 with the binding. Whole TCP
+---   bindings: all of the endpoint's flows read. Per script: 7 calls more.
+--- @include shard
+--- @include requests
+--- @include flow
+--- @include block
+--- @include entry
+
+local CLOSED, ALIVE, STALE, GONE = '\0', '\1', '\2', '\3'
+local CANCEL = 1
+
+local function close_whole(inside, identity, cancel)
+  local entry = read_entry(inside)
+  if not entry then return GONE end
+  if entry.binding.id ~= identity then return STALE end
+  if entry.live > 0 and not cancel then return ALIVE .. pack_stored(entry.binding, entry.last_ms) end
+  unbind(inside, entry.binding)
+  return CLOSED
+end
+
+local function close(bytes)
+  local identity, reason, inside, remote = struct.unpack('>c12BBc0Bc0', bytes)
+  local cancel = reason == CANCEL
+  if remote == '' then return close_whole(inside, identity, cancel) end
+  local key = entry_key(inside)
+  local fields = redis.call('HMGET', key, 'b', remote)
+  if not fields[1] or not fields[2] then return GONE end
+  local flow = read_record(fields[2])
+  if flow.id ~= identity then return STALE end
+  local until_ms = deadline_ms(TCP, flow)
+  if until_ms > now_ms and not cancel then return ALIVE .. pack_stored(flow, until_ms) end
+  redis.call('HDEL', key, remote)
+  if redis.call('HLEN', key) == 1 then unbind(inside, read_binding(fields[1])) end
+  return CLOSED
+end
+
+return answer_all(close)

@@ -1,0 +1,46 @@
+#!lua
+--- @command lease
+--- @purpose Leases blocks with free ports of one outside address and protocol to a gateway, the
+---   first ones found from a start chosen at random (RFC 6056).
+--- @key s:{tag} the shard
+--- @arg policy see parts/shard.lua
+--- @args request incarnation(8) blocks(2) firstBlock(2) start(4), then protocol and address with
+---   their length (1) in front. The shard's blocks are every 64th from the first.
+--- @result granted 0 count(1), each: block(2) freePorts(2)
+--- @result exhausted 1
+--- @cost 1 call per leased block passed by, 2 per block looked at, 4 per block granted. Per
+---   script: 7 calls more.
+--- @include shard
+--- @include requests
+--- @include flow
+--- @include block
+
+local GRANTED, EXHAUSTED = '\0', '\1'
+
+-- The free ports of a block that nobody leases, none if somebody does.
+local function ports_to_lease(block)
+  local _, until_ms = lease_of(redis.call('HGET', block.key, 'L'))
+  if until_ms and until_ms > now_ms then return 0 end
+  local rows = read_block(block)
+  expire_lease(block, rows)
+  return free_ports(rows)
+end
+
+local function lease(bytes)
+  local incarnation, wanted, first, start, pool = struct.unpack('>c8I2I2I4Bc0', bytes)
+  local granted = {}
+  for step = 0, BLOCKS_PER_SHARD - 1 do
+    if #granted == wanted then break end
+    local number = first + (start + step) % BLOCKS_PER_SHARD * SHARDS
+    local block = block_at(pool .. struct.pack('>I2', number))
+    local free = ports_to_lease(block)
+    if free ~= 0 then
+      write_lease(block, incarnation)
+      granted[#granted + 1] = struct.pack('>I2I2', number, free)
+    end
+  end
+  if #granted == 0 then return EXHAUSTED end
+  return GRANTED .. string.char(#granted) .. table.concat(granted)
+end
+
+return answer_all(lease)

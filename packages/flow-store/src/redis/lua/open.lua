@@ -1,0 +1,153 @@
+#!lua
+--- @command open
+--- @purpose Opens flows and bindings: adds a flow to the binding of its inside endpoint, or binds
+---   the inside endpoint to the outside endpoint proposed, out of a leased block. What is there
+---   already is answered, with the sighting merged into it. The opener's nonce makes it idempotent.
+--- @key s:{tag} the shard of the inside endpoint
+--- @arg policy see parts/shard.lua
+--- @args request nonce(4) flags(1) age(4) rstAge(4) replaces(12, zeros: none) incarnation(8), then
+---   inside, remote and proposal, each with its length (1) in front, 0 for none
+--- @result created 0 entry
+--- @result exists 1 entry
+--- @result portTaken 2
+--- @result limit 3
+--- @result leaseLost 4
+--- @result noBinding 5
+--- @cost new binding: 9 calls; flow on a binding: 7 calls and all of the endpoint's flows read;
+---   exists: 1 to 6 calls. Per script: 7 calls more.
+--- @include shard
+--- @include requests
+--- @include flow
+--- @include block
+--- @include entry
+
+local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING =
+  '\0', '\1', '\2', '\3', '\4', '\5'
+
+local function read_request(bytes)
+  local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
+  r.nonce, flags, age_ms, rst_age_ms, r.replaces, r.incarnation, r.inside, r.remote, r.proposal =
+    struct.unpack('>I4BI4I4c12c8Bc0Bc0Bc0', bytes)
+  r.seen = sighting(flags, age_ms, rst_age_ms)
+  r.protocol = protocol_of(r.inside)
+  r.key = entry_key(r.inside)
+  return r
+end
+
+-- The opening packet itself was seen, so an opening without any age was seen just now.
+local function first_state(seen)
+  if seen.seen_ms == NEVER and seen.rst_ms == NEVER then seen.seen_ms = now_ms end
+  return seen
+end
+
+-- Tells when a record that was written needs a look: at once kept, indexed if it ends earlier.
+local function written(r, outside, until_ms)
+  local block = block_of(r.protocol, outside)
+  keep_entry(r.inside, block, until_ms)
+  look_again(block, until_ms)
+end
+
+-- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one.
+local function bind(r, outside)
+  local id, state = new_identity(r.nonce), first_state(r.seen)
+  local empty = { flags = 0, seen_ms = NEVER, rst_ms = NEVER }
+  local record = pack_record(id, r.remote == '' and state or empty)
+  redis.call('DEL', r.key)
+  redis.call('HSET', r.key, 'b', record .. outside)
+  if r.remote ~= '' then redis.call('HSET', r.key, r.remote, pack_record(id, state)) end
+  local block, field = block_of(r.protocol, outside)
+  redis.call('HSET', block.key, field, bound_row(id, r.inside))
+  written(r, outside, deadline_ms(r.protocol, state))
+
+  local binding = read_binding(record .. outside)
+  local flow = r.remote ~= '' and read_record(pack_record(id, state))
+  return CREATED .. pack_entry(r.inside, binding, deadline_ms(r.protocol, state), flow)
+end
+
+-- There is no binding: takes the proposed port if the lease holds and the port is free for it.
+-- A bound row whose entry is gone is not free: it goes into quarantine, from now on.
+local function bind_proposal(r)
+  if r.proposal == '' then return NO_BINDING end
+  local block, field = block_of(r.protocol, r.proposal)
+  local fields = redis.call('HMGET', block.key, 'L', field)
+  local incarnation, until_ms = lease_of(fields[1])
+  if incarnation ~= r.incarnation or until_ms <= now_ms then return LEASE_LOST end
+  local row = fields[2]
+  if row and is_bound(row) then
+    if names_its_entry(row) then return PORT_TAKEN end
+    local _, holder = holder_of(row)
+    if holder ~= r.inside then
+      quarantine(block, field, holder)
+      return PORT_TAKEN
+    end
+  elseif row then
+    local mark_until_ms, holder = mark_of(row)
+    if mark_until_ms > now_ms and holder ~= r.inside then return PORT_TAKEN end
+  end
+  return bind(r, r.proposal)
+end
+
+-- The entry's flows are all dead: the same inside endpoint revives it on the same port, if the
+-- block still says that the port is its own.
+local function revive(r, binding)
+  local block, field = block_of(r.protocol, binding.outside)
+  if redis.call('HGET', block.key, field) == bound_row(binding.id, r.inside) then
+    return bind(r, binding.outside)
+  end
+  return bind_proposal(r)
+end
+
+-- Somebody's flow (or binding) is there: this opener's, or another's, which learns the sighting.
+local function answer_live(r, binding, record)
+  local flow = r.remote ~= '' and record
+  local before_ms = deadline_ms(r.protocol, record)
+  if struct.unpack('>I4', record.id, 9) == r.nonce then
+    return CREATED .. pack_entry(r.inside, binding, before_ms, flow)
+  end
+  local after_ms = before_ms
+  if merge(record, r.seen) then
+    local outside = flow and '' or binding.outside
+    local field = flow and r.remote or 'b'
+    redis.call('HSET', r.key, field, pack_record(record.id, record) .. outside)
+    after_ms = deadline_ms(r.protocol, record)
+    written(r, binding.outside, after_ms)
+  end
+  return EXISTS .. pack_entry(r.inside, binding, after_ms, flow)
+end
+
+local function add_flow(r, binding)
+  local id, state = new_identity(r.nonce), first_state(r.seen)
+  redis.call('HSET', r.key, r.remote, pack_record(id, state))
+  written(r, binding.outside, deadline_ms(TCP, state))
+  local flow = read_record(pack_record(id, state))
+  return CREATED .. pack_entry(r.inside, binding, 0, flow)
+end
+
+local function open_tcp(r)
+  local fields = redis.call('HMGET', r.key, 'b', r.remote)
+  if not fields[1] then return bind_proposal(r) end
+  local binding = read_binding(fields[1])
+  local flow = fields[2] and read_record(fields[2])
+  if flow and deadline_ms(TCP, flow) > now_ms then
+    local other = struct.unpack('>I4', flow.id, 9) ~= r.nonce
+    if other and flow.id == r.replaces then return add_flow(r, binding) end
+    return answer_live(r, binding, flow)
+  end
+  local entry = read_entry(r.inside)
+  if entry.live == 0 then return revive(r, binding) end
+  if #entry.dead > 0 then redis.call('HDEL', r.key, unpack(entry.dead)) end
+  if entry.live >= FLOWS_PER_ENDPOINT_MAX then return LIMIT end
+  return add_flow(r, binding)
+end
+
+local function open(bytes)
+  local r = read_request(bytes)
+  if r.protocol == TCP then return open_tcp(r) end
+  local record = redis.call('HGET', r.key, 'b')
+  if not record then return bind_proposal(r) end
+  local binding = read_binding(record)
+  if deadline_ms(r.protocol, binding) <= now_ms then return revive(r, binding) end
+  return answer_live(r, binding, binding)
+end
+
+return answer_all(open)

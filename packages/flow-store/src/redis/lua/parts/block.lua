@@ -1,0 +1,90 @@
+-- A block of 16 outside ports, `p:{tag}:<protocol><address><number>`: a hash from a port's offset
+-- (one byte, 0 to 15) to its row, and from 'L' to the lease.
+--
+--   bound row          'b' identity(12) inside endpoint
+--   quarantine mark    'q' untilMs(6) inside endpoint of the last holder, empty if not known
+--   lease              incarnation(8) untilMs(6)
+local SHARDS, BLOCK_PORTS, BLOCKS_PER_SHARD, FIRST_PORT = 64, 16, 63, 1024
+
+local function block_at(member)
+  return { member = member, key = 'p:' .. TAG .. ':' .. member }
+end
+
+-- The block of an outside endpoint (packed address and port), and the port's field in it.
+local function block_of(protocol, outside)
+  local high, low = string.byte(outside, -2, -1)
+  local port = high * 256 + low
+  local offset = port % BLOCK_PORTS
+  local number = (port - offset - FIRST_PORT) / BLOCK_PORTS
+  local address = string.sub(outside, 1, -3)
+  local block = block_at(string.char(protocol) .. address .. struct.pack('>I2', number))
+  return block, string.char(offset)
+end
+
+local function read_block(block)
+  local fields = redis.call('HGETALL', block.key)
+  local rows = {}
+  for i = 1, #fields, 2 do rows[fields[i]] = fields[i + 1] end
+  return rows
+end
+
+local function bound_row(id, inside) return 'b' .. id .. inside end
+
+local function is_bound(row) return string.byte(row) == 98 end
+
+-- Of a bound row: the binding's identity and its inside endpoint.
+local function holder_of(row) return string.sub(row, 2, 13), string.sub(row, 14) end
+
+-- Of a quarantine mark: its end and the last holder's inside endpoint.
+local function mark_of(row) return struct.unpack('>I6', row, 2), string.sub(row, 8) end
+
+local function is_free(row)
+  if not row then return true end
+  return not is_bound(row) and mark_of(row) <= now_ms
+end
+
+-- Bit i: the block's i-th port is free.
+local function free_ports(rows)
+  local mask = 0
+  for offset = 0, BLOCK_PORTS - 1 do
+    if is_free(rows[string.char(offset)]) then mask = mask + 2 ^ offset end
+  end
+  return mask
+end
+
+-- Keeps the port from everybody but its last holder, from now on.
+local function quarantine(block, field, inside)
+  local until_ms = now_ms + QUARANTINE_MS
+  local mark = 'q' .. struct.pack('>I6', until_ms) .. inside
+  redis.call('HSET', block.key, field, mark)
+  look_again(block, until_ms)
+  extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
+  return mark
+end
+
+-- Reads the lease: incarnation and end, or nil where there is none.
+local function lease_of(bytes)
+  if not bytes then return nil end
+  return struct.unpack('>c8I6', bytes)
+end
+
+local function write_lease(block, incarnation)
+  local until_ms = now_ms + LEASE_MS
+  redis.call('HSET', block.key, 'L', struct.pack('>c8I6', incarnation, until_ms))
+  look_again(block, until_ms)
+  extend(block.key, LEASE_MS + TTL_MARGIN_MS)
+end
+
+-- Ends a lease whose time is over. Its holder may have used any rowless port up to the end
+-- (provisional flows): all of them begin in quarantine. Keeps `rows` up to date.
+local function expire_lease(block, rows)
+  local _, until_ms = lease_of(rows.L)
+  if not until_ms or until_ms > now_ms then return false end
+  redis.call('HDEL', block.key, 'L')
+  rows.L = nil
+  for offset = 0, BLOCK_PORTS - 1 do
+    local field = string.char(offset)
+    if is_free(rows[field]) then rows[field] = quarantine(block, field, '') end
+  end
+  return true
+end

@@ -1,0 +1,70 @@
+-- An inside endpoint's entry, `e:{tag}:<inside endpoint>`: a hash with the binding's record in
+-- field 'b' (a flow's record, then the outside endpoint), and for TCP one flow's record per remote
+-- endpoint. A binding of TCP lives as long as its longest flow.
+local RECORD_BYTES = 25
+
+local function entry_key(inside) return 'e:' .. TAG .. ':' .. inside end
+
+local function protocol_of(inside) return string.byte(inside, 4) end
+
+local function read_binding(bytes)
+  local binding = read_record(bytes)
+  binding.outside = string.sub(bytes, RECORD_BYTES + 1)
+  return binding
+end
+
+-- All of an entry: its binding, when the longest and the first of its live flows end, how many
+-- they are, and the fields of the dead ones. For UDP and ICMP the binding is its only flow.
+local function read_entry(inside)
+  local protocol = protocol_of(inside)
+  local fields = redis.call('HGETALL', entry_key(inside))
+  local entry = { live = 0, last_ms = 0, first_ms = math.huge, dead = {}, flows = #fields / 2 - 1 }
+  for i = 1, #fields, 2 do
+    local field, bytes = fields[i], fields[i + 1]
+    if field == 'b' then entry.binding = read_binding(bytes) end
+    if protocol ~= TCP or field ~= 'b' then
+      local until_ms = deadline_ms(protocol, read_record(bytes))
+      if until_ms > now_ms then
+        entry.live = entry.live + 1
+        entry.last_ms = math.max(entry.last_ms, until_ms)
+        entry.first_ms = math.min(entry.first_ms, until_ms)
+      else
+        entry.dead[#entry.dead + 1] = field
+      end
+    end
+  end
+  if not entry.binding then return nil end
+  return entry
+end
+
+-- The TTLs that a flow with this deadline needs: the block outlives its entries by the quarantine.
+local function keep_entry(inside, block, until_ms)
+  local ttl_ms = math.max(0, until_ms - now_ms) + TTL_MARGIN_MS
+  extend(entry_key(inside), ttl_ms)
+  extend(block.key, ttl_ms + QUARANTINE_MS)
+end
+
+-- Removes an entry and puts its port into quarantine, if the port still is this binding's.
+local function unbind(inside, binding)
+  redis.call('DEL', entry_key(inside))
+  local block, field = block_of(protocol_of(inside), binding.outside)
+  if redis.call('HGET', block.key, field) == bound_row(binding.id, inside) then
+    quarantine(block, field, inside)
+  end
+end
+
+-- Whether the entry that a bound row names is there and still is the same binding.
+local function names_its_entry(row)
+  local id, inside = holder_of(row)
+  local bytes = redis.call('HGET', entry_key(inside), 'b')
+  return bytes and string.sub(bytes, 1, 12) == id
+end
+
+-- In answers: inside and outside endpoint, binding, and the flow asked for if it lives. Where it
+-- does, the binding's life is given as the flow's: the others need not be read.
+local function pack_entry(inside, binding, last_ms, flow)
+  local head = string.char(#inside) .. inside .. string.char(#binding.outside) .. binding.outside
+  if not flow then return head .. pack_stored(binding, last_ms) .. '\0' end
+  local until_ms = deadline_ms(TCP, flow)
+  return head .. pack_stored(binding, until_ms) .. '\1' .. pack_stored(flow, until_ms)
+end

@@ -1,0 +1,37 @@
+/** What the scripts need of the cluster configuration, as the packed ARGV[1] of every call. */
+import {
+  type ClusterConfig,
+  ICMP,
+  IN_DATA,
+  OUT_DATA,
+  slackMs,
+  TCP,
+  timeoutMs,
+  UDP,
+} from '@flowstore/flow';
+import { ByteWriter } from './bytes.ts';
+
+/** Throws a RangeError where a figure does not fit into 32 bits (about 49 days in ms). */
+export function packPolicy(config: ClusterConfig): Buffer {
+  const { slack, quarantineMs, leaseMs, ttlMarginMs, flowsPerEndpointMax } = config;
+  const lifeMs = (protocol: number, flags: number) => {
+    const timeout = timeoutMs(config.timeouts, protocol, { flags, seenMs: 0, rstMs: 0 });
+    return timeout + slackMs(slack, timeout);
+  };
+  const figures = [
+    lifeMs(TCP, OUT_DATA | IN_DATA),
+    lifeMs(TCP, 0),
+    lifeMs(UDP, 0),
+    lifeMs(ICMP, 0),
+    quarantineMs + slack.clockSkewMs,
+    leaseMs,
+    ttlMarginMs,
+    flowsPerEndpointMax,
+  ];
+  const writer = new ByteWriter();
+  for (const figure of figures) {
+    if (!Number.isInteger(figure)) throw new RangeError(`${figure} is not a whole number of ms`);
+    writer.u32(figure);
+  }
+  return writer.done();
+}

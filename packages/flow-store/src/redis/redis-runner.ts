@@ -1,0 +1,123 @@
+/**
+ * Scripts over one ioredis connection. Its offline queue, its resending and its retries are off:
+ * what was asked while the store was away fails at once, and the caller decides. A connection over
+ * which nothing comes back is given up and made anew.
+ */
+import { Redis } from 'ioredis';
+import { StoreUnavailable } from '../contract.ts';
+import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
+import { loadScript } from './script-loader.ts';
+import type { ScriptRunner } from './script-runner.ts';
+
+export interface RedisRunnerOptions {
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  /** A reply may take this long before the connection counts as dead. */
+  readonly silenceMaxMs: number;
+  /** Told each time the connection comes or goes, with the reason for the latter. */
+  readonly onState: (state: 'up' | 'down', reason: string) => void;
+}
+
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2_000;
+/** Replies by which a server says that it can't serve now. Other error replies are our bugs. */
+const NOT_NOW =
+  /^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|BUSY|MOVED|ASK)\b/;
+
+type ScriptCall = (key: string, ...args: Buffer[]) => Promise<Buffer[]>;
+
+export class RedisRunner implements ScriptRunner {
+  readonly #redis: Redis;
+  #lastError = 'no connection yet';
+  #up = false;
+
+  private constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Rejects with StoreUnavailable, telling what to do, where nobody answers. */
+  static async connect(options: RedisRunnerOptions): Promise<RedisRunner> {
+    const where = withoutPassword(options.url);
+    const redis = new Redis(options.url, {
+      lazyConnect: true,
+      protocol: 2,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: options.connectTimeoutMs,
+      socketTimeout: options.silenceMaxMs,
+      retryStrategy: (attempt) =>
+        Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 10)),
+    });
+    for (const name of COMMAND_NAMES) {
+      redis.defineCommand(scriptName(name), {
+        numberOfKeys: 1,
+        lua: loadScript(name).lua,
+        readOnly: COMMANDS[name].readOnly,
+      });
+    }
+    const runner = new RedisRunner(redis);
+    runner.#watch(options.onState);
+    try {
+      await redis.connect();
+    } catch (error) {
+      redis.disconnect();
+      const reason = runner.#up ? messageOf(error) : runner.#lastError;
+      throw new StoreUnavailable(
+        `no Redis answers at ${where} (${reason}): start one there, or correct the store's URL`,
+        { cause: error },
+      );
+    }
+    return runner;
+  }
+
+  async run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]> {
+    const call = (this.#redis as unknown as Record<string, ScriptCall>)[
+      `${scriptName(command)}Buffer`
+    ]!;
+    try {
+      return await call.call(this.#redis, key, ...args);
+    } catch (error) {
+      const message = messageOf(error);
+      const refused = error instanceof Error && error.name === 'ReplyError';
+      if (refused && !NOT_NOW.test(message)) throw error;
+      const reason = refused ? message : `${message}; last: ${this.#lastError}`;
+      throw new StoreUnavailable(`${command}: ${reason}`, { cause: error });
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#redis.disconnect();
+  }
+
+  #watch(onState: RedisRunnerOptions['onState']): void {
+    this.#redis.on('error', (error: Error) => {
+      this.#lastError = messageOf(error);
+    });
+    this.#redis.on('ready', () => {
+      this.#up = true;
+      onState('up', 'connected');
+    });
+    this.#redis.on('close', () => {
+      if (this.#up) onState('down', this.#lastError);
+      this.#up = false;
+    });
+  }
+}
+
+/** For messages and logs. A text that is no URL is not repeated: it may hold a password. */
+export function withoutPassword(url: string): string {
+  if (!URL.canParse(url)) return '(not a URL)';
+  const shown = new URL(url);
+  if (shown.password !== '') shown.password = '***';
+  return shown.href;
+}
+
+function scriptName(command: CommandName): string {
+  return `flowstore_${command}`;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,250 @@
+/**
+ * The flow store on Redis: batches by shard, bounds what is in flight, times out.
+ *
+ * ```
+ * requests -> by shard -> chunks -> one script call each, all at once -> results in order
+ * ```
+ */
+import { type ClusterConfig, canonicalConfig } from '@flowstore/flow';
+import { differingFields } from '../config-difference.ts';
+import type * as contract from '../contract.ts';
+import { StoreUnavailable } from '../contract.ts';
+import { shardOfFind } from '../route.ts';
+import {
+  checkClose,
+  checkIncarnation,
+  checkLease,
+  checkLeaseRef,
+  checkOpen,
+  checkShard,
+  checkTouch,
+} from '../validate.ts';
+import {
+  type Codec,
+  closeCodec,
+  decodeSweep,
+  encodeMember,
+  encodeSweep,
+  findCodec,
+  leaseCodec,
+  openCodec,
+  type RoutedFind,
+  readMembers,
+  readReply,
+  releaseCodec,
+  renewCodec,
+  touchCodec,
+} from './codecs.ts';
+import { COMMANDS, type CommandName } from './commands.ts';
+import { DIRECTORY_META_KEY, metaKey } from './keys.ts';
+import { packPolicy } from './policy.ts';
+import type { ScriptRunner } from './script-runner.ts';
+import type { Timers } from './timers.ts';
+
+export interface RedisStoreOptions {
+  readonly config: ClusterConfig;
+  readonly runner: ScriptRunner;
+  readonly timers: Timers;
+  readonly callTimeoutMs: number;
+  /** Script calls whose answer is still to come; more are refused. */
+  readonly inFlightMax: number;
+}
+
+/** Counters since the start; inFlight is a gauge. */
+export interface RedisStoreStats {
+  inFlight: number;
+  /** Calls refused at inFlightMax. */
+  refused: number;
+  /** Calls given up after callTimeoutMs. */
+  timedOut: number;
+  /** Script calls that failed for want of a connection or a server that serves. */
+  failed: number;
+}
+
+export class RedisFlowStore implements contract.FlowStore {
+  readonly config: ClusterConfig;
+  readonly stats: RedisStoreStats = { inFlight: 0, refused: 0, timedOut: 0, failed: 0 };
+  readonly #options: RedisStoreOptions;
+  readonly #policy: Buffer;
+
+  constructor(options: RedisStoreOptions) {
+    this.config = options.config;
+    this.#options = options;
+    this.#policy = packPolicy(options.config);
+  }
+
+  async open(requests: readonly contract.OpenRequest[]): Promise<contract.OpenResult[]> {
+    requests.forEach(checkOpen);
+    return this.#batched(openCodec, requests);
+  }
+
+  async find(requests: readonly contract.FindRequest[]): Promise<contract.FindResult[]> {
+    const results = new Array<contract.FindResult>(requests.length).fill({ kind: 'no' });
+    const routed: RoutedFind[] = [];
+    const places: number[] = [];
+    requests.forEach((request, place) => {
+      const shard = shardOfFind(request);
+      if (shard === null) return;
+      routed.push({ request, shard });
+      places.push(place);
+    });
+    const found = await this.#batched(findCodec, routed);
+    found.forEach((result, i) => {
+      results[places[i]!] = result;
+    });
+    return results;
+  }
+
+  async touch(requests: readonly contract.TouchRequest[]): Promise<contract.TouchResult[]> {
+    requests.forEach(checkTouch);
+    return this.#batched(touchCodec, requests);
+  }
+
+  async close(requests: readonly contract.CloseRequest[]): Promise<contract.CloseResult[]> {
+    requests.forEach(checkClose);
+    return this.#batched(closeCodec, requests);
+  }
+
+  async sweep(shard: number, blocksMax: number): Promise<contract.SweepResult> {
+    checkShard(shard);
+    return decodeSweep(await this.#single('sweep', metaKey(shard), encodeSweep(blocksMax)));
+  }
+
+  async lease(requests: readonly contract.LeaseRequest[]): Promise<contract.LeaseResult[]> {
+    requests.forEach(checkLease);
+    return this.#batched(leaseCodec, requests);
+  }
+
+  async renew(requests: readonly contract.LeaseRef[]): Promise<contract.RenewResult[]> {
+    requests.forEach(checkLeaseRef);
+    return this.#batched(renewCodec, requests);
+  }
+
+  async release(requests: readonly contract.LeaseRef[]): Promise<contract.ReleaseResult[]> {
+    requests.forEach(checkLeaseRef);
+    return this.#batched(releaseCodec, requests);
+  }
+
+  async initialise(): Promise<boolean> {
+    const text = Buffer.from(canonicalConfig(this.config));
+    const reply = await this.#single('initialise', DIRECTORY_META_KEY, text);
+    return readReply('initialise', reply).kind === 'written';
+  }
+
+  async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
+    checkIncarnation(member.incarnation);
+    const ours = canonicalConfig(this.config);
+    const text = Buffer.from(ours);
+    const request = encodeMember(member).u32(text.length).bytes(text).done();
+    const { kind, reader } = readReply(
+      'join',
+      await this.#single('join', DIRECTORY_META_KEY, request),
+    );
+    if (kind === 'joined') return { kind, members: readMembers(reader) };
+    if (kind === 'notInitialised') return { kind };
+    return { kind, fields: differingFields(ours, reader.rest().toString()) };
+  }
+
+  async heartbeat(member: contract.MemberInfo): Promise<contract.HeartbeatResult> {
+    checkIncarnation(member.incarnation);
+    const request = encodeMember(member).done();
+    const { kind, reader } = readReply(
+      'heartbeat',
+      await this.#single('heartbeat', DIRECTORY_META_KEY, request),
+    );
+    return kind === 'unknown' ? { kind } : { kind, members: readMembers(reader) };
+  }
+
+  async leave(member: contract.MemberInfo): Promise<void> {
+    checkIncarnation(member.incarnation);
+    await this.#single('leave', DIRECTORY_META_KEY, encodeMember(member).done());
+  }
+
+  async end(): Promise<void> {
+    await this.#options.runner.end();
+  }
+
+  async #batched<Request, Result>(
+    codec: Codec<Request, Result>,
+    requests: readonly Request[],
+  ): Promise<Result[]> {
+    if (requests.length === 0) return [];
+    const results = new Array<Result>(requests.length);
+    const { command } = codec;
+    const chunks = chunksByShard(requests, codec.shardOf, COMMANDS[command].requestsMax);
+    const calls = chunks.map(({ shard, places }) => ({
+      key: metaKey(shard),
+      requests: places.map((place) => codec.encode(requests[place]!)),
+    }));
+    const replies = await this.#call(command, calls);
+    chunks.forEach(({ places }, c) => {
+      places.forEach((place, i) => {
+        results[place] = codec.decode(replies[c]![i]!, requests[place]!, this.config);
+      });
+    });
+    return results;
+  }
+
+  async #single(command: CommandName, key: string, request: Buffer): Promise<Buffer> {
+    const [replies] = await this.#call(command, [{ key, requests: [request] }]);
+    return replies![0]!;
+  }
+
+  /** All at once, within one timeout; an answer that comes after it is ignored. */
+  async #call(
+    command: CommandName,
+    calls: readonly { key: string; requests: Buffer[] }[],
+  ): Promise<Buffer[][]> {
+    const { timers, callTimeoutMs, inFlightMax } = this.#options;
+    if (this.stats.inFlight + calls.length > inFlightMax) {
+      this.stats.refused += 1;
+      throw new StoreUnavailable(
+        `${command}: ${this.stats.inFlight} calls are in flight, at most ${inFlightMax} may be`,
+      );
+    }
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const cancel = timers.after(callTimeoutMs, () => {
+      this.stats.timedOut += 1;
+      reject(new StoreUnavailable(`${command}: no answer within ${callTimeoutMs} ms`));
+    });
+    try {
+      const answers = calls.map(({ key, requests }) => this.#run(command, key, requests));
+      return await Promise.race([Promise.all(answers), late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #run(command: CommandName, key: string, requests: Buffer[]): Promise<Buffer[]> {
+    this.stats.inFlight += 1;
+    try {
+      return await this.#options.runner.run(command, key, [this.#policy, ...requests]);
+    } catch (error) {
+      this.stats.failed += 1;
+      throw error;
+    } finally {
+      this.stats.inFlight -= 1;
+    }
+  }
+}
+
+/** Places in `requests`, in order within a shard, at most `requestsMax` to a chunk. */
+function chunksByShard<Request>(
+  requests: readonly Request[],
+  shardOf: (request: Request) => number,
+  requestsMax: number,
+): { shard: number; places: number[] }[] {
+  const chunks: { shard: number; places: number[] }[] = [];
+  const open = new Map<number, number[]>();
+  requests.forEach((request, place) => {
+    const shard = shardOf(request);
+    let places = open.get(shard);
+    if (places === undefined || places.length === requestsMax) {
+      places = [];
+      open.set(shard, places);
+      chunks.push({ shard, places });
+    }
+    places.push(place);
+  });
+  return chunks;
+}

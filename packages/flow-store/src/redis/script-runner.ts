@@ -1,0 +1,11 @@
+/** The cut between the operations and the connection: one server now, others behind it later. */
+import type { CommandName } from './commands.ts';
+
+export interface ScriptRunner {
+  /**
+   * Runs one script on the server that owns `key`. Resolves with its replies, one per request;
+   * rejects with StoreUnavailable where there is no connection or the server can't serve now.
+   */
+  run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]>;
+  end(): Promise<void>;
+}

@@ -1,0 +1,134 @@
+/**
+ * A Redis for tests: the one of REDIS_URL if that is set, else a private server on a free loopback
+ * port, from REDIS_SERVER_BIN or redis-server or valkey-server on PATH. Stopped by its pid.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Redis } from 'ioredis';
+
+export interface TestRedis {
+  readonly url: string;
+  /** Of the private server; null where REDIS_URL names one that is not ours to stop. */
+  readonly pid: number | null;
+  stop(): Promise<void>;
+}
+
+const SERVER_NAMES = ['redis-server', 'valkey-server'];
+/** Somebody else may take the port between our looking and the server's binding it. */
+const PORT_TRIES_MAX = 5;
+
+/** Throws an Error that says what to install where there is no server to be had. */
+export async function startRedis(serverArguments: readonly string[] = []): Promise<TestRedis> {
+  const url = process.env.REDIS_URL;
+  if (url !== undefined && url !== '') return borrow(url);
+  const program = findServer();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await spawnServer(program, await freePort(), serverArguments);
+    } catch (error) {
+      if (attempt === PORT_TRIES_MAX) throw error;
+    }
+  }
+}
+
+/** Tests fill it and empty it, so it must be empty when they come. */
+async function borrow(url: string): Promise<TestRedis> {
+  const redis = new Redis(url, { protocol: 2 });
+  try {
+    if ((await redis.dbsize()) > 0) {
+      throw new Error('REDIS_URL names a database that is not empty; tests would delete its keys');
+    }
+  } finally {
+    redis.disconnect();
+  }
+  return { url, pid: null, stop: async () => {} };
+}
+
+function findServer(): string {
+  const named = process.env.REDIS_SERVER_BIN;
+  if (named !== undefined && named !== '') return named;
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  for (const name of SERVER_NAMES) {
+    for (const directory of directories) {
+      if (existsSync(join(directory, name))) return join(directory, name);
+    }
+  }
+  throw new Error(
+    'no redis-server or valkey-server on PATH: install the package redis-server ' +
+      '(Debian: apt-get install redis-server), or set REDIS_SERVER_BIN or REDIS_URL',
+  );
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('no port');
+      server.close(() => resolve(address.port));
+    });
+  });
+}
+
+async function spawnServer(
+  program: string,
+  port: number,
+  serverArguments: readonly string[],
+): Promise<TestRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'flowstore-redis-'));
+  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory];
+  const child = spawn(
+    program,
+    [
+      ...fixed,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--maxmemory-policy',
+      'noeviction',
+      '--daemonize',
+      'no',
+      ...serverArguments,
+    ],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const killNow = () => child.kill('SIGKILL');
+  process.once('exit', killNow);
+  const stop = async () => {
+    process.off('exit', killNow);
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await gone;
+    }
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await untilReady(child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `redis://127.0.0.1:${port}`, pid: child.pid!, stop };
+}
+
+/** The server says so itself; it exits instead where it can't bind its port. */
+function untilReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const said: string[] = [];
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`redis-server ended: ${said.join('\n')}`)));
+    // Read on for ever: a server whose pipe is full would stop.
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      if (said.length < 50) said.push(line);
+      if (line.includes('eady to accept connections')) resolve();
+    });
+  });
+}
