@@ -21,9 +21,11 @@ async function ensureInstalled() {
   const reason = installReason(root);
   if (reason === undefined) return;
   say(`${reason}: running npm ci`);
+  // Warnings about engines name the Node that runs npm; what runs the task is the pinned one.
+  const ci = ['ci', '--loglevel=error', '--update-notifier=false'];
   // npm tells its scripts where it is; else it is on PATH.
   const npm = process.env.npm_execpath;
-  const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']];
+  const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm, ...ci]] : ['npm', ci];
   // stdout belongs to the task: `npm run lab -- status --json` must print JSON and nothing else.
   const code = await runChild(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (code !== 0) throw new BootstrapError(`npm ci failed (exit code ${code})`);

@@ -54,7 +54,7 @@ async function apt(args, env) {
   const quiet = { ...env, DEBIAN_FRONTEND: 'noninteractive' };
   // stdout belongs to the task.
   const options = { env: quiet, stdio: ['ignore', 2, 2] };
-  const code = await runChild('apt-get', ['-q', ...args], options);
+  const code = await runChild('apt-get', ['-qq', '-o', 'Dpkg::Use-Pty=0', ...args], options);
   if (code !== 0) throw new BootstrapError(`apt-get ${args.join(' ')} failed (exit code ${code})`);
 }
 
