@@ -1,0 +1,55 @@
+import type { FlowState, Identity } from '@flowstore/flow';
+import type { Handle } from './handle.ts';
+import type { FlowKeys } from './rows.ts';
+
+/**
+ * A flow as it is put into the table. A record that is a binding alone (UDP and ICMP under
+ * endpoint-independent mapping) has remote 0.0.0.0 port 0.
+ */
+export interface FlowInput extends FlowKeys, Identity, FlowState {
+  /** The first instant at which the flow is over; Infinity for never. */
+  readonly deadlineMs: number;
+  /** The caller's own columns; 0 where absent. */
+  readonly confirmedMs?: number;
+  readonly touchDueMs?: number;
+  /** Eight bits of the caller's. */
+  readonly marks?: number;
+}
+
+export type PutResult =
+  | { readonly kind: 'inserted'; readonly slot: number; readonly handle: Handle }
+  /** At least one of the keys was held by another row, Active or Expired, which is Detached now. */
+  | { readonly kind: 'replaced'; readonly slot: number; readonly handle: Handle }
+  /** The table holds as many flows as it may; nothing was changed. */
+  | { readonly kind: 'full' };
+
+export const FULL: PutResult = { kind: 'full' };
+
+/** What happened since the table was made. */
+export interface FlowTableCounters {
+  inserted: number;
+  /** Puts that replaced at least one row. */
+  replaced: number;
+  removed: number;
+  cancelled: number;
+  /** Rows marked Expired, by the timer or by a lookup that came first. */
+  expired: number;
+  /** Rows freed by the purge. */
+  purged: number;
+  fullRefusals: number;
+  /** Once per crossing of the high-water mark, not once per insert above it. */
+  highWaterCrossings: number;
+}
+
+export function newCounters(): FlowTableCounters {
+  return {
+    inserted: 0,
+    replaced: 0,
+    removed: 0,
+    cancelled: 0,
+    expired: 0,
+    purged: 0,
+    fullRefusals: 0,
+    highWaterCrossings: 0,
+  };
+}

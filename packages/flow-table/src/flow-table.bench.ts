@@ -1,0 +1,118 @@
+/**
+ * A quick measurement, run by node directly: node flow-table.bench.ts [flows].
+ * The bench that compares with others is tools/bench.
+ */
+import { FlowTable } from './flow-table.ts';
+import { flowOf, START_MS } from './testing.ts';
+import { INBOUND, OUTBOUND } from './traffic.ts';
+
+const flows = Number(process.argv[2] ?? 1_000_000);
+const rssBefore = process.memoryUsage().rss;
+const table = new FlowTable({ seed: 42, nowMs: START_MS, highWaterMax: 20_000_000 });
+const order = shuffled(flows);
+
+const collect = globalThis.gc ?? (() => {});
+let longestPollMs = 0;
+
+function report(what: string, count: number, run: () => void): void {
+  const before = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(before);
+  console.log(`${what.padEnd(28)} ${((1_000 * (user + system)) / count).toFixed(0)} ns CPU`);
+}
+
+// A few rounds on a small table, so that the figures are of compiled code.
+for (let round = 0; round < 3; round++) {
+  const warm = new FlowTable({ capacityMax: 20_000, seed: 1, nowMs: START_MS });
+  insertAll(warm, shuffled(20_000));
+  touchAll(warm, shuffled(20_000), START_MS);
+  missAll(warm, 20_000);
+  drain(warm);
+}
+
+report('insert with timer', flows, () => insertAll(table, order));
+const again = shuffled(flows);
+report('find + touch, random', flows, () => touchAll(table, again, START_MS));
+report('find + touch, random again', flows, () => touchAll(table, order, START_MS + 1));
+report('find + touch, hot', flows, () => {
+  const hot = again.subarray(0, 64);
+  for (let i = 0; i < flows / 64; i++) touchAll(table, hot, START_MS + 2);
+});
+report('miss', flows, () => missAll(table, flows));
+collect();
+const rss = process.memoryUsage().rss - rssBefore - order.byteLength - again.byteLength;
+console.log(`${'resident memory'.padEnd(28)} ${(rss / flows).toFixed(1)} bytes per flow`);
+report('extend all + expire', flows, () => drain(table));
+console.log(`longest of drain's polls      ${longestPollMs.toFixed(2)} ms`);
+
+function insertAll(into: FlowTable, numbers: Uint32Array): void {
+  let longestMs = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    const flow = flowOf(numbers[i]!);
+    if (i % 64 !== 0) into.put(flow, START_MS);
+    else
+      longestMs = Math.max(
+        longestMs,
+        elapsedMs(() => into.put(flow, START_MS)),
+      );
+  }
+  if (numbers.length > 20_000)
+    console.log(`longest of sampled inserts    ${longestMs.toFixed(2)} ms`);
+}
+
+function touchAll(on: FlowTable, numbers: Uint32Array, nowMs: number): void {
+  for (let i = 0; i < numbers.length; i++) {
+    const n = numbers[i]!;
+    const high = n >>> 16;
+    const port = n & 0xffff;
+    const slot =
+      (i & 1) === 0
+        ? on.find(6, 0xc6120000 + high, 0xc6336414, (port << 16) | 443, nowMs)
+        : on.find(0xffffff06 | 0, 0xc6336414, 0xcb007100 + high, (443 << 16) | port, nowMs);
+    if (slot < 0) throw new Error('lost');
+    on.flags[slot]! |= 12;
+    on.seenMs[slot] = nowMs;
+    if (nowMs < on.confirmedMs[slot]! || nowMs < on.touchDueMs[slot]!) throw new Error('odd');
+    on.extend(slot, nowMs + 60_000 + (n & 0x3ff));
+    on.count(slot, (i & 1) === 0 ? OUTBOUND : INBOUND, 100);
+  }
+}
+
+function missAll(on: FlowTable, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const flow = 0x7f000000 + i;
+    if (on.find(6, flow, 0xc6336414, 443, START_MS) !== -1) throw new Error('found');
+  }
+}
+
+function drain(from: FlowTable): void {
+  let nowMs = START_MS + 59_000;
+  longestPollMs = 0;
+  while (from.size > 0) {
+    nowMs += 1;
+    longestPollMs = Math.max(
+      longestPollMs,
+      elapsedMs(() => {
+        const count = from.poll(nowMs);
+        for (let i = 0; i < count; i++) from.remove(from.expiredSlotOf(from.due[i]!));
+      }),
+    );
+  }
+}
+
+function elapsedMs(run: () => unknown): number {
+  const before = process.hrtime.bigint();
+  run();
+  return Number(process.hrtime.bigint() - before) / 1e6;
+}
+
+function shuffled(count: number): Uint32Array {
+  const numbers = Uint32Array.from({ length: count }, (_, i) => i);
+  let random = 1;
+  for (let i = count - 1; i > 0; i--) {
+    random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
+    const j = random % (i + 1);
+    [numbers[i], numbers[j]] = [numbers[j]!, numbers[i]!];
+  }
+  return numbers;
+}

@@ -1,0 +1,391 @@
+/**
+ * The local flow table: rows in typed arrays, found by either direction's key, each with a timer.
+ *
+ * ```
+ *               put                    deadline passed                remove, put of the same key,
+ *   free slot -------> Active -------------------------------> Expired -----------------> free slot
+ *        ^               |     poll finds it: told at once       |       purge
+ *        |               |     find finds it: told at next poll  |
+ *        +---------------+                                       |
+ *          remove, put of one of its keys (Detached), cancel (Cancelled)
+ * ```
+ *
+ * Each row is in exactly one list: one of the timer's while Active, UNTOLD or TOLD once Expired,
+ * FREE when the slot is free.
+ */
+import { DOMAIN_MAX, FlowStatus } from '@flowstore/flow';
+import type { Expiry } from './expiry.ts';
+import { FlowColumns } from './flow-columns.ts';
+import { FlowIndex } from './flow-index.ts';
+import {
+  type FlowInput,
+  type FlowTableCounters,
+  FULL,
+  newCounters,
+  type PutResult,
+} from './flow-input.ts';
+import { type Handle, INCARNATIONS_MAX, SLOTS_MAX } from './handle.ts';
+import { Lists } from './lists.ts';
+import { NONE } from './none.ts';
+import { outsideWord } from './rows.ts';
+import { Slots } from './slots.ts';
+import { WHEEL_LISTS, Wheel } from './wheel.ts';
+
+export interface FlowTableOptions {
+  /** Flows at most, 10 M by default; CAPACITY_MAX is the limit of that limit. */
+  readonly capacityMax?: number;
+  /** Keys the hash: an integer below 2^53, random in production. */
+  readonly seed: number;
+  readonly nowMs: number;
+  /** Above so many rows stale ones are purged, until there are an eighth fewer. 1 M by default. */
+  readonly highWaterMax?: number;
+  /** How many handles a poll can hand out at most: the length of `due`. */
+  readonly dueMax?: number;
+  readonly expiry?: 'wheel';
+  /** Uses of one slot before it is retired. For tests: the default takes years to reach. */
+  readonly incarnationsMax?: number;
+}
+
+const CAPACITY_DEFAULT = 10_000_000;
+const HIGH_WATER_DEFAULT = 1_000_000;
+const DUE_DEFAULT = 1_024;
+/** The named reserve above the capacity, for flows whose binding is active already. */
+export const RESERVE_SHARE = 1 / 64;
+export const CAPACITY_MAX = Math.floor((SLOTS_MAX - 1) / (1 + RESERVE_SHARE));
+/** The purge stops when the table is so far below its high-water mark. */
+const LOW_WATER_SHARE = 7 / 8;
+/** Timers that a poll looks at per handle it may hand out: most were extended or move down. */
+const STEPS_PER_DUE = 8;
+const PURGE_PER_PUT = 2;
+const PURGE_WHEN_FULL = 16;
+/** A put leaves untold rows to the poll unless nobody polled for so long. */
+const POLL_PATIENCE_MS = 1_000;
+/** The deadline of a row that has none any more: no instant is before it. */
+const OVER = Number.NEGATIVE_INFINITY;
+
+const UNTOLD = WHEEL_LISTS;
+const TOLD = WHEEL_LISTS + 1;
+const FREE = WHEEL_LISTS + 2;
+const LISTS = WHEEL_LISTS + 3;
+
+export class FlowTable extends FlowColumns {
+  /** The handles that the last poll handed out; only its first so many are valid. */
+  readonly due: Float64Array;
+  readonly capacity: number;
+  readonly reserve: number;
+  readonly highWater: number;
+  readonly lowWater: number;
+  readonly counters: FlowTableCounters = newCounters();
+
+  readonly #lists: Lists;
+  readonly #slots: Slots;
+  readonly #index: FlowIndex;
+  readonly #expiry: Expiry;
+  #nowMs: number;
+  #polledMs: number;
+  #size = 0;
+  #activeSize = 0;
+  #isPurging = false;
+
+  /** Throws a RangeError when the capacity is not 1 to CAPACITY_MAX. */
+  constructor(options: FlowTableOptions) {
+    const { capacityMax = CAPACITY_DEFAULT, highWaterMax = HIGH_WATER_DEFAULT } = options;
+    if (!(Number.isInteger(capacityMax) && capacityMax >= 1 && capacityMax <= CAPACITY_MAX)) {
+      throw new RangeError(`capacityMax is ${capacityMax}, not 1 to ${CAPACITY_MAX}`);
+    }
+    const reserve = Math.floor(capacityMax * RESERVE_SHARE);
+    const flows = capacityMax + reserve;
+    const slots = flows + 1;
+    super(slots);
+    this.capacity = capacityMax;
+    this.reserve = reserve;
+    this.highWater = highWaterMax;
+    this.lowWater = Math.floor(highWaterMax * LOW_WATER_SHARE);
+    this.due = new Float64Array(options.dueMax ?? DUE_DEFAULT);
+    this.#nowMs = options.nowMs;
+    this.#polledMs = options.nowMs;
+    this.#lists = new Lists(slots, LISTS);
+    this.#slots = new Slots(slots, this.#lists, FREE, options.incarnationsMax ?? INCARNATIONS_MAX);
+    this.#index = new FlowIndex(this.rows.words, flows, options.seed);
+    this.#expiry = new Wheel(this.#lists, this.rows, options.nowMs);
+  }
+
+  /** Rows stored, Active and Expired. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get activeSize(): number {
+    return this.#activeSize;
+  }
+
+  /** Whether the table is over its high-water mark, or was and is not below the low one yet. */
+  get isPurging(): boolean {
+    return this.#isPurging;
+  }
+
+  /** Slots whose incarnations are used up: so much less may be stored. */
+  get retiredSlots(): number {
+    return this.#slots.retired;
+  }
+
+  /**
+   * The slot of the flow that holds this key (see FlowKey's four words; signed or unsigned), or
+   * NONE. A flow past its deadline is never returned: it is marked Expired, and the next poll hands
+   * it out. The slot is good until the table is next put to, polled, purged or removed from.
+   */
+  find(w0: number, w1: number, w2: number, w3: number, nowMs: number): number {
+    const slot = this.#index.find(w0, w1, w2, w3);
+    if (slot === NONE) return NONE;
+    if (nowMs < this.rows.deadlineMs(slot)) return slot;
+    this.#expireBeforePoll(slot);
+    return NONE;
+  }
+
+  /**
+   * Stores a flow in a slot of a new incarnation, with a timer of its own. Rows that hold one of
+   * its keys, be they Active or Expired, are Detached and their slots free at once; where the one
+   * that held the inside key has the same identity, its traffic counts go on.
+   * Throws a RangeError for a domain above DOMAIN_MAX or a deadline that is no instant.
+   */
+  put(flow: FlowInput, nowMs: number, mayUseReserve = false): PutResult {
+    if (flow.domain > DOMAIN_MAX) throw new RangeError(`${flow.domain} is no inside domain`);
+    if (!(flow.deadlineMs > OVER)) throw new RangeError(`${flow.deadlineMs} is no deadline`);
+    this.#advance(nowMs);
+    if (this.#isPurging) this.#purge(PURGE_PER_PUT, nowMs - this.#polledMs > POLL_PATIENCE_MS);
+    const inside = this.#findInside(flow);
+    const outside = this.#findOutside(flow);
+    const replaces = inside !== NONE || outside !== NONE;
+    if (!replaces && !this.#hasRoom(mayUseReserve)) return this.#refuse();
+    const continues =
+      inside !== NONE &&
+      this.generation[inside] === flow.generation &&
+      this.nonce[inside] === flow.nonce;
+    if (inside !== NONE) this.#release(inside, FlowStatus.Detached);
+    if (outside !== NONE && outside !== inside) this.#release(outside, FlowStatus.Detached);
+    const slot = this.#slots.take();
+    if (slot === NONE) return this.#refuse();
+    if (!continues) this.traffic.clear(slot);
+    else if (slot !== inside) this.traffic.copy(inside, slot);
+    this.#fill(slot, flow);
+    if (replaces) this.counters.replaced++;
+    else this.counters.inserted++;
+    return { kind: replaces ? 'replaced' : 'inserted', slot, handle: this.#slots.handleOf(slot) };
+  }
+
+  handleOf(slot: number): Handle {
+    return this.#slots.handleOf(slot);
+  }
+
+  /** The handle's slot while its flow is Active, NONE from then on. */
+  slotOf(handle: Handle): number {
+    return this.#slotWith(handle, FlowStatus.Active);
+  }
+
+  /** The handle's slot while its flow is Expired and stored: its columns can still be read. */
+  expiredSlotOf(handle: Handle): number {
+    return this.#slotWith(handle, FlowStatus.Expired);
+  }
+
+  /**
+   * What became of the handle's flow. Cancelled is remembered until the slot is used again, and is
+   * Detached from then on. `nowMs` is the latest instant the table was told, by default.
+   */
+  status(handle: Handle, nowMs = this.#nowMs): FlowStatus {
+    const slot = this.#slots.slotOf(handle);
+    if (slot === NONE) return FlowStatus.Detached;
+    const isStored = this.#slots.isStored(slot);
+    if (isStored && this.rows.deadlineMs(slot) <= nowMs) this.#expireBeforePoll(slot);
+    return this.#slots.statusOf(slot);
+  }
+
+  /**
+   * Moves an Active flow's deadline. Later costs one write: the timer finds out when it fires.
+   * False, and nothing done, when the row is Expired or gone: nothing returns to Active.
+   */
+  extend(slot: number, deadlineMs: number): boolean {
+    const previousMs = this.rows.deadlineMs(slot);
+    if (!(previousMs > OVER && deadlineMs > OVER)) return false;
+    if (deadlineMs >= previousMs) {
+      this.rows.setDeadlineMs(slot, deadlineMs);
+      return true;
+    }
+    this.#expiry.disarm(slot);
+    this.rows.setDeadlineMs(slot, deadlineMs);
+    this.#expiry.arm(slot);
+    return true;
+  }
+
+  /** Takes a row out, Active or Expired; its handles are Detached. False if nothing was there. */
+  remove(slot: number): boolean {
+    if (!this.#slots.isStored(slot)) return false;
+    this.#release(slot, FlowStatus.Detached);
+    this.counters.removed++;
+    return true;
+  }
+
+  /** Takes an Active row out as Cancelled; an Expired one is removed. */
+  cancel(slot: number): boolean {
+    if (this.#slots.statusOf(slot) !== FlowStatus.Active) return this.remove(slot);
+    this.#release(slot, FlowStatus.Cancelled);
+    this.counters.cancelled++;
+    return true;
+  }
+
+  /**
+   * Writes the handles of flows that expired to `due`, each once and up to `dueMax`, and returns
+   * how many. They stay stored, Expired, until they are removed, replaced or purged. The work of one
+   * poll is bounded: when more is left, nextDueMs() is not in the future. A clock that went backward is
+   * taken to stand still.
+   */
+  poll(nowMs: number, dueMax = this.due.length): number {
+    this.#advance(nowMs);
+    this.#polledMs = this.#nowMs;
+    const countMax = Math.min(dueMax, this.due.length);
+    let count = 0;
+    while (count < countMax) {
+      const slot = this.#lists.first(UNTOLD);
+      if (slot === NONE) break;
+      this.#lists.unlink(slot);
+      this.#lists.append(TOLD, slot);
+      this.due[count++] = this.#slots.handleOf(slot);
+    }
+    this.#expiry.stepsLeft = countMax * STEPS_PER_DUE;
+    while (count < countMax) {
+      const slot = this.#expiry.takeDue(this.#nowMs);
+      if (slot === NONE) break;
+      this.#expire(slot, TOLD);
+      this.due[count++] = this.#slots.handleOf(slot);
+    }
+    return count;
+  }
+
+  /** When poll should be called next; Infinity when there is nothing to wait for. */
+  nextDueMs(): number {
+    return this.#lists.isEmpty(UNTOLD) ? this.#expiry.nextDueMs() : this.#nowMs;
+  }
+
+  /**
+   * While the table is over its high-water mark, frees up to `stepsMax` rows that are Expired or
+   * past their deadline, told ones first, and returns how many. Never scans Active rows.
+   */
+  purge(nowMs: number, stepsMax: number): number {
+    this.#advance(nowMs);
+    return this.#isPurging ? this.#purge(stepsMax, true) : 0;
+  }
+
+  /**
+   * The next stored slot, Active or Expired, after this one (0 to begin with), or NONE. Inserting
+   * and removing on the way is safe: no slot comes twice, and what stays stored throughout is not missed.
+   */
+  nextSlot(after: number): number {
+    return this.#slots.nextStored(after);
+  }
+
+  forEach(visit: (slot: number) => void): void {
+    for (let slot = this.nextSlot(0); slot !== NONE; slot = this.nextSlot(slot)) visit(slot);
+  }
+
+  isActive(slot: number): boolean {
+    return this.#slots.statusOf(slot) === FlowStatus.Active;
+  }
+
+  #advance(nowMs: number): void {
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+  }
+
+  #slotWith(handle: Handle, status: FlowStatus): number {
+    const slot = this.#slots.slotOf(handle);
+    return slot !== NONE && this.#slots.statusOf(slot) === status ? slot : NONE;
+  }
+
+  #findInside(flow: FlowInput): number {
+    const ports = (flow.insidePort << 16) | flow.remotePort;
+    const word0 = (flow.domain << 8) | flow.protocol;
+    return this.#index.find(word0, flow.insideAddress, flow.remoteAddress, ports);
+  }
+
+  #findOutside(flow: FlowInput): number {
+    const ports = (flow.remotePort << 16) | flow.outsidePort;
+    const word0 = outsideWord(flow.protocol);
+    return this.#index.find(word0, flow.remoteAddress, flow.outsideAddress, ports);
+  }
+
+  /** Room for one row more, made by purging if there are stale ones. */
+  #hasRoom(mayUseReserve: boolean): boolean {
+    const sizeMax = mayUseReserve ? this.capacity + this.reserve : this.capacity;
+    if (this.#size >= sizeMax || !this.#slots.hasRoom) this.#freeStale(PURGE_WHEN_FULL, true);
+    return this.#size < sizeMax && this.#slots.hasRoom;
+  }
+
+  #refuse(): PutResult {
+    this.counters.fullRefusals++;
+    return FULL;
+  }
+
+  #fill(slot: number, flow: FlowInput): void {
+    this.fillColumns(slot, flow);
+    this.rows.setDeadlineMs(slot, flow.deadlineMs);
+    this.#index.insert(slot);
+    this.#expiry.arm(slot);
+    this.#activeSize++;
+    this.#size++;
+    if (this.#size <= this.highWater || this.#isPurging) return;
+    this.#isPurging = true;
+    this.counters.highWaterCrossings++;
+  }
+
+  /** Active to Expired: the row stays, its timer does not. */
+  #expire(slot: number, list: number): void {
+    this.#slots.setStatus(slot, FlowStatus.Expired);
+    this.rows.setDeadlineMs(slot, OVER);
+    this.#lists.append(list, slot);
+    this.#activeSize--;
+    this.counters.expired++;
+  }
+
+  #expireBeforePoll(slot: number): void {
+    if (this.#slots.statusOf(slot) !== FlowStatus.Active) return;
+    this.#expiry.disarm(slot);
+    this.#expire(slot, UNTOLD);
+  }
+
+  /** Frees a stored row's slot, timer and keys. */
+  #release(slot: number, status: typeof FlowStatus.Cancelled | typeof FlowStatus.Detached): void {
+    if (this.#slots.statusOf(slot) === FlowStatus.Active) {
+      this.#expiry.disarm(slot);
+      this.#activeSize--;
+    } else {
+      this.#lists.unlink(slot);
+    }
+    this.#index.remove(slot);
+    this.rows.setDeadlineMs(slot, OVER);
+    this.#slots.free(slot, status);
+    this.#size--;
+    if (this.#size <= this.lowWater) this.#isPurging = false;
+  }
+
+  #purge(stepsMax: number, untoldToo: boolean): number {
+    let freed = 0;
+    while (this.#isPurging && freed < stepsMax && this.#freeStale(1, untoldToo) === 1) freed++;
+    return freed;
+  }
+
+  /** Frees up to `countMax` stale rows: the longest told, then untold, then those past deadline. */
+  #freeStale(countMax: number, untoldToo: boolean): number {
+    this.#expiry.stepsLeft = untoldToo ? countMax * STEPS_PER_DUE : 0;
+    let count = 0;
+    for (; count < countMax; count++) {
+      let slot = this.#lists.first(TOLD);
+      if (slot === NONE && untoldToo) slot = this.#lists.first(UNTOLD);
+      if (slot === NONE && untoldToo) {
+        slot = this.#expiry.takeDue(this.#nowMs);
+        if (slot !== NONE) this.#expire(slot, TOLD);
+      }
+      if (slot === NONE) break;
+      this.#release(slot, FlowStatus.Detached);
+      this.counters.purged++;
+    }
+    return count;
+  }
+}
