@@ -44,4 +44,35 @@ describe.skipIf(reason !== undefined)(`an AF_PACKET wire (${reason ?? 'root'})`,
       closed: { received: 0, fd: -1 },
     });
   });
+
+  test('only IPv4, untagged, for our own MAC is received', async () => {
+    const collector = network.start('r', 'frames.ts', 'collect', 'r0');
+    await collector.answer();
+    const collected = collector.ask<{ frames: string[] }>('1');
+    network.ip('a', 'link', 'set', 'a0', 'up');
+    const strays = network.start('a', 'strays.ts', 'a0', network.mac('r', 'r0'));
+    const { packet, txFrames } = await strays.answer<{ packet: string; txFrames: number }>();
+    expect(txFrames).toBe(6);
+    expect((await collected).frames).toEqual([packet]);
+  });
+
+  // A full device queue says ENOBUFS, a full send buffer of ours EAGAIN.
+  test.each([
+    ['device', 'limit 3000', 1 << 20, 105],
+    ['send buffer', 'limit 10000000', 4096, 11],
+  ])(
+    'a way out that stays full (%s) drops and counts, in bounded time',
+    async (_, limit, bytes, errno) => {
+      const slow = `qdisc replace dev a0 root tbf rate 1mbit burst 2000 ${limit}`;
+      network.tc('a', ...slow.split(' '));
+      const program = network.start('a', 'congestion.ts', 'a0', `${bytes}`);
+      const counts = await program.answer<Record<string, number>>();
+      expect(counts.txFrames).toBeGreaterThan(0);
+      expect(counts.txDropped).toBeGreaterThan(0);
+      expect(counts.txErrors).toBe(0);
+      expect(counts.txFrames + counts.txDropped).toBe(500);
+      expect(counts.ms).toBeLessThan(5_000);
+      network.tc('a', 'qdisc', 'del', 'dev', 'a0', 'root');
+    },
+  );
 });

@@ -28,7 +28,7 @@ try {
 }
 
 async function flood(forwarder: Program): Promise<void> {
-  const from = ['a0', '198.18.0.2', '198.19.0.3', mac('r', 'r0')];
+  const from = ['a0', '198.18.0.2', '198.19.0.3', network.mac('r', 'r0')];
   const before = await forwarder.ask<ForwarderReport>('report');
   const generator = network.start('a', 'flood.ts', ...from, `${FLOOD_SECONDS}`, `${FLOWS}`);
   const { sent, ms } = await generator.answer<{ sent: number; ms: number }>();
@@ -66,10 +66,6 @@ async function tcp(forwarder: Program): Promise<void> {
     retransmits: result.end.sum_sent.retransmits,
     largestFrame: report.largestFrame,
   });
-}
-
-function mac(node: string, link: string): string {
-  return /link\/ether ([0-9a-f:]{17})/.exec(network.ip(node, 'link', 'show', link))![1];
 }
 
 function print(what: string, figures: Record<string, number>): void {

@@ -9,8 +9,6 @@ describe.skipIf(reason !== undefined)(`next hops of the kernel (${reason ?? 'roo
   let network: TestNetwork;
   let hops: Program;
 
-  const macOf = (node: string, link: string) =>
-    /link\/ether ([0-9a-f:]{17})/.exec(network.ip(node, 'link', 'show', link))![1];
   const write = (address: string) => hops.ask<WriteAnswer>(`write ${address}`);
   const indexOf = async (link: string) => (await hops.ask<{ index: number }>(`link ${link}`)).index;
   const becomes = (address: string, check: (answer: WriteAnswer) => void) =>
@@ -52,7 +50,7 @@ describe.skipIf(reason !== undefined)(`next hops of the kernel (${reason ?? 'roo
   test('an unknown neighbour is asked for and then resolves', async () => {
     expect((await write('198.19.0.2')).index).toBe(-2);
     const index = await indexOf('r1');
-    const header = `${macOf('b', 'b0')}${macOf('r', 'r1')}0800`.replaceAll(':', '');
+    const header = `${network.mac('b', 'b0')}${network.mac('r', 'r1')}0800`.replaceAll(':', '');
     await becomes('198.19.0.2', (answer) => expect(answer).toEqual({ index, header }));
   });
 
@@ -105,7 +103,7 @@ describe.skipIf(reason !== undefined)(`next hops of the kernel (${reason ?? 'roo
   test('a stale neighbour in use is verified', async () => {
     await becomes('198.19.0.2', ({ index }) => expect(index).toBeGreaterThan(0));
     const before = await hops.ask<{ asks: number }>('counters');
-    const mac = macOf('b', 'b0');
+    const mac = network.mac('b', 'b0');
     network.ip('r', 'neigh', 'replace', '198.19.0.2', 'dev', 'r1', 'nud', 'stale', 'lladdr', mac);
     await vi.waitFor(async () => {
       // In use it stays usable all the time.

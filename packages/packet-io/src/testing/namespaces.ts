@@ -65,6 +65,14 @@ export class TestNetwork {
     return ip('-n', this.name(node), ...args);
   }
 
+  tc(node: string, ...args: string[]): void {
+    execFileSync('tc', ['-n', this.name(node), ...args], { stdio: 'pipe' });
+  }
+
+  mac(node: string, link: string): string {
+    return /link\/ether ([0-9a-f:]{17})/.exec(this.ip(node, 'link', 'show', link))![1];
+  }
+
   /** Starts a TypeScript program of testing/ on a node. */
   start(node: string, program: string, ...args: string[]): Program {
     const file = fileURLToPath(new URL(program, import.meta.url));
