@@ -1,0 +1,50 @@
+/**
+ * What a gateway-core counts. Plain numbers that only grow; the names are those of the metrics, in
+ * snake case and with `flowstore_` in front.
+ */
+import { Malformed } from '@flowstore/nat';
+
+export class GatewayCounters {
+  packetsOut = 0;
+  packetsIn = 0;
+  bytesOut = 0;
+  bytesIn = 0;
+  /** Packets copied to wait for the store's answer. */
+  packetsHeld = 0;
+
+  /** Packets dropped, by reason. Those of the parser are in `malformed`. */
+  dropNotInside = 0;
+  dropNotPool = 0;
+  dropHairpin = 0;
+  dropWellKnownPort = 0;
+  dropNoBinding = 0;
+  dropNoFlow = 0;
+  dropHoldFull = 0;
+  dropHoldTimeout = 0;
+  dropQuestionsFull = 0;
+  dropPortsExhausted = 0;
+  dropFlowLimit = 0;
+  dropTableFull = 0;
+
+  /** Indexed by Malformed. */
+  readonly malformed = new Float64Array(Object.keys(Malformed).length);
+
+  questionsAsked = 0;
+  /** Flows and bindings that another gateway (or an earlier life) had opened. */
+  foundInStore = 0;
+  notInStore = 0;
+  flowsOpened = 0;
+  flowsJoined = 0;
+  portsRefused = 0;
+  touchesSent = 0;
+  touchesMerged = 0;
+  touchesStale = 0;
+  timersFired = 0;
+  timersSleptAgain = 0;
+  flowsClosed = 0;
+  flowsForgotten = 0;
+  resetsSent = 0;
+  blocksLeased = 0;
+  blocksLost = 0;
+  blocksReleased = 0;
+}

@@ -1,0 +1,242 @@
+/**
+ * The local table seen as a cache of the store: which row a packet belongs to, what the store last
+ * confirmed of it, what was seen since.
+ *
+ * A row is as wide as the store's record: for TCP one flow, for UDP and ICMP queries the binding
+ * (remote 0.0.0.0:0), since under endpoint-independent mapping and filtering nothing depends on
+ * the peer. `confirmedMs` is when the request left whose answer last confirmed the row; whatever
+ * was seen later is not reported yet.
+ */
+import {
+  type ClusterConfig,
+  type Endpoint,
+  hasFlowPerRemote,
+  type Identity,
+  identityEquals,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  NEVER,
+  OUTSIDE_DOMAIN,
+  Phase,
+  type SocketAddress,
+  TCP,
+  tcpPhase,
+  timeoutMs,
+  touchIntervalMs,
+} from '@flowstore/flow';
+import type { Sighting, StoredEntry, StoredFlow } from '@flowstore/flow-store';
+import {
+  type FlowInput,
+  type FlowKeys,
+  type FlowTable,
+  type Handle,
+  INBOUND,
+  NONE,
+  OUTBOUND,
+} from '@flowstore/flow-table';
+import { inboundFlags, isReset, outboundFlags, type Packet } from '@flowstore/nat';
+import { Side } from './frame.ts';
+
+/** Marks of a row. */
+export const TOUCH_QUEUED = 1;
+/** This gateway opened or touched the flow: it asks the store before it lets it go. */
+export const REPORTED = 2;
+
+const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
+/** Touches of one gateway spread over this share of their interval. */
+const TOUCH_JITTER = 0.2;
+
+export class FlowCache {
+  readonly table: FlowTable;
+  readonly #config: ClusterConfig;
+  readonly #random: () => number;
+  readonly #domain: number;
+
+  /** @param random uniform 32-bit numbers */
+  constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
+    this.table = table;
+    this.#config = config;
+    this.#random = random;
+    this.#domain = domain;
+  }
+
+  /** The row of the packet's flow, or NONE. Allocates nothing. */
+  lookup(side: Side, packet: Packet, nowMs: number): number {
+    const { protocol, source, sourcePort, destination, destinationPort } = packet;
+    const perRemote = hasFlowPerRemote(protocol);
+    if (side === Side.Inside) {
+      const ports = ((sourcePort << 16) | (perRemote ? destinationPort : 0)) >>> 0;
+      const realm = ((this.#domain << 8) | protocol) >>> 0;
+      return this.table.find(realm, source, perRemote ? destination : 0, ports, nowMs);
+    }
+    const ports = (((perRemote ? sourcePort : 0) << 16) | destinationPort) >>> 0;
+    const realm = (OUTSIDE_REALM | protocol) >>> 0;
+    return this.table.find(realm, perRemote ? source : 0, destination, ports, nowMs);
+  }
+
+  /** Whether the row may be used without asking (I2). */
+  isFresh(slot: number, nowMs: number): boolean {
+    return nowMs - this.table.confirmedMs[slot]! < this.#config.cacheLeaseMs;
+  }
+
+  isClosing(slot: number): boolean {
+    const { flags, seenMs, rstMs } = this.table;
+    return tcpPhase(flags[slot]!, seenMs[slot]!, rstMs[slot]!) === Phase.Closing;
+  }
+
+  /** Notes a packet of the flow. Returns whether the store should hear of it now. */
+  see(slot: number, side: Side, packet: Packet, nowMs: number): boolean {
+    const { table } = this;
+    const outbound = side === Side.Inside;
+    table.traffic.count(slot, outbound ? OUTBOUND : INBOUND, packet.totalLength);
+    if (isReset(packet)) {
+      table.rstMs[slot] = nowMs;
+      return true;
+    }
+    // Inbound packets refresh TCP (RFC 5382) but not UDP or ICMP mappings: whoever knows the
+    // outside endpoint could keep those alive for ever (RFC 4787 REQ-6).
+    const tcp = packet.protocol === TCP;
+    if (outbound || tcp) table.seenMs[slot] = nowMs;
+    const flags = table.flags[slot]! | (outbound ? outboundFlags(packet) : inboundFlags(packet));
+    // Only TCP's timeout depends on its flags.
+    const changed = tcp && flags !== table.flags[slot];
+    table.flags[slot] = flags;
+    return changed || nowMs >= table.touchDueMs[slot]!;
+  }
+
+  /** Puts what the store answered into the table; NONE where the table is full. */
+  install(entry: StoredEntry, remote: SocketAddress | null, sentMs: number, nowMs: number): number {
+    const { inside, outside } = entry;
+    const flow = remote === null ? entry.binding : entry.flow;
+    if (flow === null) return NONE;
+    const keys = {
+      domain: inside.domain,
+      protocol: inside.protocol,
+      insideAddress: ipv4ToNumber(inside.address),
+      insidePort: inside.port,
+      remoteAddress: remote === null ? 0 : ipv4ToNumber(remote.address),
+      remotePort: remote === null ? 0 : remote.port,
+      outsideAddress: ipv4ToNumber(outside.address),
+      outsidePort: outside.port,
+    };
+    const held = this.#findSame(keys, flow.identity, nowMs);
+    if (held !== NONE) {
+      this.confirm(held, flow, sentMs);
+      return held;
+    }
+    const deadlineMs = sentMs + flow.lifeMs;
+    const state = { flags: flow.flags, seenMs: NEVER, rstMs: NEVER };
+    return this.#put({ ...keys, ...flow.identity, ...state, deadlineMs }, flow, sentMs, nowMs);
+  }
+
+  /** The slot of a flow that is stored, Active or Expired, or NONE. */
+  storedSlotOf(handle: Handle): number {
+    const slot = this.table.slotOf(handle);
+    return slot === NONE ? this.table.expiredSlotOf(handle) : slot;
+  }
+
+  /**
+   * The store confirmed a row that may have expired here meanwhile: nothing returns to Active, so
+   * an Expired one is put again. Returns its slot, NONE where the table is full.
+   */
+  renew(slot: number, flow: StoredFlow, sentMs: number, nowMs: number): number {
+    if (this.table.isActive(slot)) {
+      this.confirm(slot, flow, sentMs);
+      return slot;
+    }
+    return this.#put(this.#inputOf(slot, sentMs + flow.lifeMs), flow, sentMs, nowMs);
+  }
+
+  /** The store confirmed the row as of `sentMs`. */
+  confirm(slot: number, flow: StoredFlow, sentMs: number): void {
+    const { table } = this;
+    table.flags[slot]! |= flow.flags;
+    if (flow.reset) table.rstMs[slot] = Math.max(table.rstMs[slot]!, sentMs);
+    else if (table.rstMs[slot]! <= sentMs) table.rstMs[slot] = NEVER;
+    table.confirmedMs[slot] = sentMs;
+    table.extend(slot, sentMs + flow.lifeMs);
+    table.touchDueMs[slot] = sentMs + this.#touchAfterMs(slot);
+  }
+
+  /** Whether something was seen that the store has not confirmed. */
+  hasNews(slot: number): boolean {
+    const { seenMs, rstMs, confirmedMs } = this.table;
+    return seenMs[slot]! > confirmedMs[slot]! || rstMs[slot]! > confirmedMs[slot]!;
+  }
+
+  /** What to report: ages as of now, null for what the store knows already. */
+  sighting(slot: number, nowMs: number): Sighting {
+    const { flags, seenMs, rstMs, confirmedMs } = this.table;
+    const age = (atMs: number) => (atMs > confirmedMs[slot]! ? nowMs - atMs : null);
+    return { flags: flags[slot]!, ageMs: age(seenMs[slot]!), rstAgeMs: age(rstMs[slot]!) };
+  }
+
+  insideOf(slot: number): Endpoint {
+    const { table } = this;
+    return {
+      domain: table.domain(slot),
+      protocol: table.protocol(slot),
+      address: ipv4FromNumber(table.insideAddress(slot)),
+      port: table.insidePort(slot),
+    };
+  }
+
+  /** The peer of a TCP flow, null for a binding. */
+  remoteOf(slot: number): SocketAddress | null {
+    const { table } = this;
+    if (!hasFlowPerRemote(table.protocol(slot))) return null;
+    return { address: ipv4FromNumber(table.remoteAddress(slot)), port: table.remotePort(slot) };
+  }
+
+  identityOf(slot: number): Identity {
+    return { generation: this.table.generation[slot]!, nonce: this.table.nonce[slot]! };
+  }
+
+  /** The row that holds the inside key under the same identity: what is known of it stays. */
+  #findSame(keys: FlowKeys, identity: Identity, nowMs: number): number {
+    const realm = ((keys.domain << 8) | keys.protocol) >>> 0;
+    const ports = ((keys.insidePort << 16) | keys.remotePort) >>> 0;
+    const { insideAddress, remoteAddress } = keys;
+    const slot = this.table.find(realm, insideAddress, remoteAddress, ports, nowMs);
+    return slot !== NONE && identityEquals(this.identityOf(slot), identity) ? slot : NONE;
+  }
+
+  #put(input: FlowInput, flow: StoredFlow, sentMs: number, nowMs: number): number {
+    const put = this.table.put(input, nowMs);
+    if (put.kind === 'full') return NONE;
+    this.confirm(put.slot, flow, sentMs);
+    return put.slot;
+  }
+
+  #inputOf(slot: number, deadlineMs: number): FlowInput {
+    const { table } = this;
+    return {
+      domain: table.domain(slot),
+      protocol: table.protocol(slot),
+      insideAddress: table.insideAddress(slot),
+      insidePort: table.insidePort(slot),
+      remoteAddress: table.remoteAddress(slot),
+      remotePort: table.remotePort(slot),
+      outsideAddress: table.outsideAddress(slot),
+      outsidePort: table.outsidePort(slot),
+      ...this.identityOf(slot),
+      flags: table.flags[slot]!,
+      seenMs: table.seenMs[slot]!,
+      rstMs: table.rstMs[slot]!,
+      marks: table.marks[slot]!,
+      deadlineMs,
+    };
+  }
+
+  /**
+   * A third of the timeout, or half the cache lease: until freshness comes from the feed, a flow
+   * in use must be confirmed before its cache lease runs out. Jittered down by up to 20 %.
+   */
+  #touchAfterMs(slot: number): number {
+    const { table } = this;
+    const state = { flags: table.flags[slot]!, seenMs: 0, rstMs: table.rstMs[slot]! };
+    const timeout = timeoutMs(this.#config.timeouts, table.protocol(slot), state);
+    const interval = Math.min(touchIntervalMs(timeout), this.#config.cacheLeaseMs / 2);
+    return interval * (1 - (TOUCH_JITTER * this.#random()) / 2 ** 32);
+  }
+}

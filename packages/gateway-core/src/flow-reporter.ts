@@ -1,0 +1,150 @@
+/**
+ * Keeps the store informed about the flows in the table, and asks it before one ends.
+ *
+ * A touch leaves at once when a connection changes state and otherwise when the flow's touch is
+ * due; it is batched and never in a packet's way. A timer that fires says that the store may have
+ * ended the flow. Idle here does not mean idle: the gateway that reported the flow asks, extended
+ * elsewhere it sleeps again, else the store checks and deletes by identity. A gateway that never
+ * reported it just forgets its copy: forgetting is not expiring.
+ */
+import type { CloseResult, TouchResult } from '@flowstore/flow-store';
+import { type Handle, NONE } from '@flowstore/flow-table';
+import type { GatewayCounters } from './counters.ts';
+import { type FlowCache, REPORTED, TOUCH_QUEUED } from './flow-cache.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { StoreOutbox } from './store-outbox.ts';
+
+export class FlowReporter {
+  readonly #cache: FlowCache;
+  readonly #outbox: StoreOutbox;
+  readonly #limits: GatewayLimits;
+  readonly #counters: GatewayCounters;
+  /** Touches that got no answer, in the order in which they are due again. */
+  readonly #retries: { handle: Handle; atMs: number }[] = [];
+
+  constructor(
+    cache: FlowCache,
+    outbox: StoreOutbox,
+    limits: GatewayLimits,
+    counters: GatewayCounters,
+  ) {
+    this.#cache = cache;
+    this.#outbox = outbox;
+    this.#limits = limits;
+    this.#counters = counters;
+  }
+
+  /** Queues a touch of the flow, unless one is queued already. */
+  touch(slot: number, nowMs: number): void {
+    const { table } = this.#cache;
+    if (table.marks[slot]! & TOUCH_QUEUED) return;
+    const handle = table.handleOf(slot);
+    const queued = this.#outbox.ask(
+      'touch',
+      (sendMs) => this.#buildTouch(handle, sendMs),
+      (result, sentMs, answeredMs) => this.#onTouched(handle, result, sentMs, answeredMs),
+    );
+    if (queued) table.marks[slot]! |= TOUCH_QUEUED;
+    else table.touchDueMs[slot] = nowMs + this.#limits.retryMs;
+  }
+
+  /** Handles timers that fired and touches to be repeated. */
+  tick(nowMs: number): void {
+    const { table } = this.#cache;
+    while (this.#retries.length > 0 && this.#retries[0]!.atMs <= nowMs) {
+      const slot = this.#cache.storedSlotOf(this.#retries.shift()!.handle);
+      if (slot === NONE) continue;
+      table.marks[slot]! &= ~TOUCH_QUEUED;
+      this.touch(slot, nowMs);
+    }
+    const due = table.poll(nowMs, this.#limits.duePerTickMax);
+    for (let i = 0; i < due; i++) this.#onDue(table.due[i]!, nowMs);
+  }
+
+  /** Reports all that the store does not know yet: the last words before a stop. */
+  flush(nowMs: number): void {
+    this.#cache.table.forEach((slot) => {
+      if (this.#cache.hasNews(slot)) this.touch(slot, nowMs);
+    });
+  }
+
+  #buildTouch(handle: Handle, nowMs: number) {
+    const { table } = this.#cache;
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE) return null;
+    table.marks[slot]! &= ~TOUCH_QUEUED;
+    this.#counters.touchesSent++;
+    return {
+      inside: this.#cache.insideOf(slot),
+      remote: this.#cache.remoteOf(slot),
+      identity: this.#cache.identityOf(slot),
+      seen: this.#cache.sighting(slot, nowMs),
+    };
+  }
+
+  #onTouched(handle: Handle, result: TouchResult | null, sentMs: number, nowMs: number): void {
+    const { table } = this.#cache;
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE) return;
+    if (result === null) {
+      // Still queued, so to say: at most one retry waits per flow.
+      if (table.marks[slot]! & TOUCH_QUEUED) return;
+      table.marks[slot]! |= TOUCH_QUEUED;
+      this.#retries.push({ handle, atMs: nowMs + this.#limits.retryMs });
+    } else if (result.kind === 'merged') {
+      this.#counters.touchesMerged++;
+      const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
+      if (renewed !== NONE) table.marks[renewed]! |= REPORTED;
+    } else {
+      this.#counters.touchesStale++;
+      table.remove(slot);
+    }
+  }
+
+  #onDue(handle: Handle, nowMs: number): void {
+    const { table } = this.#cache;
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE) return;
+    this.#counters.timersFired++;
+    if (this.#cache.hasNews(slot)) this.touch(slot, nowMs);
+    else if (table.marks[slot]! & REPORTED) this.#askToClose(slot, handle);
+    else this.#forget(slot);
+  }
+
+  #askToClose(slot: number, handle: Handle): void {
+    const request = {
+      inside: this.#cache.insideOf(slot),
+      remote: this.#cache.remoteOf(slot),
+      identity: this.#cache.identityOf(slot),
+      reason: 'idle',
+    } as const;
+    const queued = this.#outbox.ask(
+      'close',
+      () => request,
+      (result, sentMs, nowMs) => this.#onClosed(handle, result, sentMs, nowMs),
+    );
+    // With no room to ask, the reaper will see to it.
+    if (!queued) this.#forget(slot);
+  }
+
+  #onClosed(handle: Handle, result: CloseResult | null, sentMs: number, nowMs: number): void {
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE) return;
+    if (result === null) {
+      this.#forget(slot);
+    } else if (result.kind === 'alive') {
+      this.#counters.timersSleptAgain++;
+      const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
+      // Whoever extended it is the one to ask next time.
+      if (renewed !== NONE) this.#cache.table.marks[renewed]! &= ~REPORTED;
+    } else {
+      if (result.kind === 'closed') this.#counters.flowsClosed++;
+      this.#cache.table.remove(slot);
+    }
+  }
+
+  #forget(slot: number): void {
+    this.#counters.flowsForgotten++;
+    this.#cache.table.remove(slot);
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * A frame in memory: `virtio-net header (10) | Ethernet (14) | IP packet`, the IP header 4-aligned.
+ * The same layout as @flowstore/packet-io's; gateway-core rewrites the IP packet and leaves the
+ * Ethernet header to whoever knows the next hop.
+ */
+export interface FrameMemory {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Native address, 0 for plain JavaScript memory. */
+  readonly address: number;
+}
+
+export const IP_OFFSET = 24;
+const NEEDS_CHECKSUM = 1;
+
+/** The two realms, and the links to them. */
+export const Side = { Inside: 0, Outside: 1 } as const;
+export type Side = (typeof Side)[keyof typeof Side];
+
+export const Verdict = {
+  /** Nothing is left to do: the packet was dropped (and counted) or copied to wait. */
+  Done: 0,
+  /** Rewritten in place: send it on the other side. */
+  Forward: 1,
+} as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+export function hasPartialChecksum(memory: FrameMemory, offset: number): boolean {
+  return (memory.bytes[offset]! & NEEDS_CHECKSUM) !== 0;
+}
+
+/** A frame of its own, all of it zero. */
+export function newFrame(length: number): FrameMemory {
+  const bytes = new Uint8Array(length);
+  return { bytes, view: new DataView(bytes.buffer), address: 0 };
+}
+
+export function copyFrame(memory: FrameMemory, offset: number, length: number): FrameMemory {
+  const copy = newFrame(length);
+  copy.bytes.set(memory.bytes.subarray(offset, offset + length));
+  return copy;
+}

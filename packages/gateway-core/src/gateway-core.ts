@@ -1,0 +1,217 @@
+/**
+ * A gateway without I/O: packets and store replies in, packets and store calls out.
+ *
+ * ```
+ *              process()                        hit, fresh
+ *   packet ---------------> parse --> lookup ----------------> rewrite --> Forward
+ *                             |         |
+ *                    malformed|         | miss, or no longer fresh: hold, ask once per key
+ *                             v         v
+ *                           drop     question --- takeCalls() --> store --- reply() --+
+ *                                       ^                                             |
+ *                                       |   entry: into the table, its packets go on  |
+ *                                       +-- no: open (new from inside), reset or drop +
+ * ```
+ *
+ * Nothing here waits, reads a clock or draws a random number of its own.
+ */
+import { type ClusterConfig, isPoolPort } from '@flowstore/flow';
+import { FlowTable, NONE } from '@flowstore/flow-table';
+import {
+  isFirstSegment,
+  Malformed,
+  OutsidePool,
+  Packet,
+  PrefixSet,
+  parseIpv4,
+  translateDestination,
+  translateSource,
+} from '@flowstore/nat';
+import { GatewayCounters } from './counters.ts';
+import { FlowCache } from './flow-cache.ts';
+import { FlowReporter } from './flow-reporter.ts';
+import { type FrameMemory, hasPartialChecksum, IP_OFFSET, Side, Verdict } from './frame.ts';
+import { Inquirer } from './inquirer.ts';
+import type { GatewayLimits } from './limits.ts';
+import { Opener } from './opener.ts';
+import { PortKeeper } from './port-keeper.ts';
+import type { StoreCall, StoreReply } from './store-call.ts';
+import { StoreOutbox } from './store-outbox.ts';
+
+export interface GatewayOptions {
+  readonly config: ClusterConfig;
+  readonly limits: GatewayLimits;
+  /** 16 hexadecimal digits: this run of this gateway. */
+  readonly incarnation: string;
+  /** Uniform 32-bit numbers, not to be guessed from outside (RFC 6056). */
+  readonly random: () => number;
+  readonly nowMs: number;
+  /**
+   * Takes a packet that leaves on its own: one that waited for the store, or one made here. The
+   * frame is the taker's to keep; its Ethernet header is still to be written.
+   */
+  readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
+}
+
+/** Beside slots and NONE: the packet was dropped and counted. */
+const DROPPED = -2;
+
+export class GatewayCore {
+  readonly counters = new GatewayCounters();
+  readonly #emit: GatewayOptions['emit'];
+  readonly #inside: PrefixSet;
+  readonly #pool: OutsidePool;
+  readonly #outbox: StoreOutbox;
+  readonly #cache: FlowCache;
+  readonly #reporter: FlowReporter;
+  readonly #ports: PortKeeper;
+  readonly #inquirer: Inquirer;
+  readonly #packet = new Packet();
+
+  constructor(options: GatewayOptions) {
+    const { config, limits, random, nowMs } = options;
+    const { counters } = this;
+    this.#emit = options.emit;
+    this.#inside = new PrefixSet(config.insidePrefixes);
+    this.#pool = new OutsidePool(config.pool);
+    this.#outbox = new StoreOutbox(limits);
+    const table = new FlowTable({ capacityMax: limits.flowsMax, seed: random(), nowMs });
+    this.#cache = new FlowCache(table, config, random);
+    this.#reporter = new FlowReporter(this.#cache, this.#outbox, limits, counters);
+    const shared = { ...options, outbox: this.#outbox, counters };
+    this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
+    const opener = new Opener({
+      ...shared,
+      ports: this.#ports,
+      proposalsMax: limits.proposalsMax,
+    });
+    this.#inquirer = new Inquirer({
+      ...shared,
+      cache: this.#cache,
+      opener,
+      admit: (side, memory, sinceMs, atMs) => this.#readmit(side, memory, sinceMs, atMs),
+    });
+  }
+
+  /**
+   * Takes a packet that came in on `side`: the frame at `offset` of `memory`, `length` bytes from
+   * virtio-net header to the end of the IP packet. On Forward the IP packet was rewritten in place.
+   */
+  process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
+    const slot = this.#admit(side, memory, offset, length, nowMs);
+    if (slot === DROPPED) return Verdict.Done;
+    if (slot !== NONE) return this.#forward(slot, side, memory, offset, nowMs);
+    this.#inquirer.hold(this.#packet, side, memory, offset, length, nowMs);
+    return Verdict.Done;
+  }
+
+  /** The store calls that may leave now. */
+  takeCalls(nowMs: number): StoreCall[] {
+    return this.#outbox.take(nowMs);
+  }
+
+  reply(reply: StoreReply, nowMs: number): void {
+    this.#outbox.reply(reply, nowMs);
+  }
+
+  /** Timers, retries, renewals. To be called every few ms. */
+  tick(nowMs: number): void {
+    this.#outbox.expire(nowMs);
+    this.#reporter.tick(nowMs);
+    this.#ports.tick(nowMs);
+    this.#inquirer.tick(nowMs);
+  }
+
+  /** Before a stop: queues what the store should still hear. `settled` says when it has. */
+  finish(nowMs: number): void {
+    this.#reporter.flush(nowMs);
+    this.#ports.releaseAll();
+  }
+
+  get settled(): boolean {
+    return this.#outbox.idle;
+  }
+
+  /** Sizes that go up and down, for the metrics. */
+  get gauges() {
+    const { table } = this.#cache;
+    return {
+      flows: table.size,
+      flowsActive: table.activeSize,
+      questions: this.#inquirer.questions,
+      heldBytes: this.#inquirer.heldBytes,
+      portBlocks: this.#ports.blocks.size,
+      storeFailures: this.#outbox.failed,
+      storeRefused: this.#outbox.refused,
+    };
+  }
+
+  /** The slot to translate by, NONE where the store has to be asked, DROPPED. */
+  #admit(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): number {
+    const packet = this.#packet;
+    const available = length - IP_OFFSET;
+    const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
+    if (malformed !== Malformed.None) {
+      this.counters.malformed[malformed]!++;
+      return DROPPED;
+    }
+    if (!this.#isForUs(side, packet)) return DROPPED;
+    const slot = this.#cache.lookup(side, packet, nowMs);
+    if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return NONE;
+    // A new SYN on a closing flow is the next incarnation: the store has to be asked for it.
+    if (isFirstSegment(packet) && this.#cache.isClosing(slot)) return NONE;
+    return slot;
+  }
+
+  #isForUs(side: Side, packet: Packet): boolean {
+    const { counters } = this;
+    if (side === Side.Inside) {
+      if (!this.#inside.has(packet.source)) counters.dropNotInside++;
+      else if (this.#pool.contains(packet.destination)) counters.dropHairpin++;
+      else return true;
+      return false;
+    }
+    if (!this.#pool.contains(packet.destination)) counters.dropNotPool++;
+    else if (!isPoolPort(packet.destinationPort)) counters.dropWellKnownPort++;
+    else return true;
+    return false;
+  }
+
+  #forward(
+    slot: number,
+    side: Side,
+    memory: FrameMemory,
+    offset: number,
+    nowMs: number,
+  ): typeof Verdict.Forward {
+    const packet = this.#packet;
+    const { table } = this.#cache;
+    const partial = hasPartialChecksum(memory, offset);
+    if (this.#cache.see(slot, side, packet, nowMs)) this.#reporter.touch(slot, nowMs);
+    if (side === Side.Inside) {
+      const address = table.outsideAddress(slot);
+      translateSource(memory.view, packet, address, table.outsidePort(slot), partial);
+      this.counters.packetsOut++;
+      this.counters.bytesOut += packet.totalLength;
+    } else {
+      const address = table.insideAddress(slot);
+      translateDestination(memory.view, packet, address, table.insidePort(slot), partial);
+      this.counters.packetsIn++;
+      this.counters.bytesIn += packet.totalLength;
+    }
+    return Verdict.Forward;
+  }
+
+  /** A packet that was held goes the way of a new one, and leaves on its own. */
+  #readmit(side: Side, memory: FrameMemory, sinceMs: number, nowMs: number): void {
+    const length = memory.bytes.length;
+    const slot = this.#admit(side, memory, 0, length, nowMs);
+    if (slot === DROPPED) return;
+    if (slot === NONE) {
+      this.#inquirer.holdAgain(this.#packet, { side, memory, sinceMs }, nowMs);
+      return;
+    }
+    this.#forward(slot, side, memory, 0, nowMs);
+    this.#emit(side === Side.Inside ? Side.Outside : Side.Inside, memory, length);
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * Asks the store on behalf of packets that wait: looks flows up, opens new ones, and decides what
+ * becomes of the packets when the answer is there.
+ *
+ * What a packet may do once the store said `no`:
+ *
+ * | packet                                 | from inside        | from outside                   |
+ * | -------------------------------------- | ------------------ | ------------------------------ |
+ * | first TCP segment (SYN)                | opens              | joins a binding, if there is one |
+ * | UDP, ICMP echo request                 | opens              | dropped: no binding            |
+ * | any other TCP segment                  | is answered by RST | dropped                        |
+ * | RST, ICMP echo reply                   | dropped            | dropped                        |
+ */
+import {
+  type Endpoint,
+  hasFlowPerRemote,
+  ICMP,
+  ipv4FromNumber,
+  type SocketAddress,
+  TCP,
+} from '@flowstore/flow';
+import type { FindRequest, FindResult, StoredEntry } from '@flowstore/flow-store';
+import { NONE } from '@flowstore/flow-table';
+import {
+  ICMP_ECHO_REQUEST,
+  inboundFlags,
+  isFirstSegment,
+  isReset,
+  outboundFlags,
+  Packet,
+  parseIpv4,
+  RESET_BYTES,
+  writeReset,
+} from '@flowstore/nat';
+import type { GatewayCounters } from './counters.ts';
+import { type FlowCache, REPORTED } from './flow-cache.ts';
+import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { Opener, OpenOutcome } from './opener.ts';
+import { type HeldPacket, type Question, Questions } from './questions.ts';
+import type { StoreOutbox } from './store-outbox.ts';
+
+export interface InquirerOptions {
+  readonly limits: GatewayLimits;
+  readonly cache: FlowCache;
+  readonly opener: Opener;
+  readonly outbox: StoreOutbox;
+  readonly counters: GatewayCounters;
+  readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
+  /** Sends a packet that waited on its way anew. */
+  readonly admit: (side: Side, memory: FrameMemory, sinceMs: number, nowMs: number) => void;
+}
+
+export class Inquirer {
+  readonly #options: InquirerOptions;
+  readonly #questions: Questions;
+  /** The held packet that is being looked at; not the one the gateway is working on. */
+  readonly #packet = new Packet();
+
+  constructor(options: InquirerOptions) {
+    this.#options = options;
+    this.#questions = new Questions(options.limits);
+  }
+
+  get questions(): number {
+    return this.#questions.size;
+  }
+
+  get heldBytes(): number {
+    return this.#questions.heldBytes;
+  }
+
+  /** Copies the packet and asks the store about it, unless somebody asks already. */
+  hold(
+    packet: Packet,
+    side: Side,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    nowMs: number,
+  ): void {
+    const question = this.#questionOf(packet, side);
+    if (question === null) return;
+    if (!this.#questions.hasRoom(question, length)) {
+      this.#options.counters.dropHoldFull++;
+      return;
+    }
+    this.#options.counters.packetsHeld++;
+    const held = { side, memory: copyFrame(memory, offset, length), sinceMs: nowMs };
+    this.#add(question, held, nowMs);
+  }
+
+  /** The same for a packet that waited before: it is not copied and keeps its age. */
+  holdAgain(packet: Packet, held: HeldPacket, nowMs: number): void {
+    const question = this.#questionOf(packet, held.side);
+    if (question === null) return;
+    if (this.#questions.hasRoom(question, held.memory.bytes.length)) {
+      this.#add(question, held, nowMs);
+    } else this.#options.counters.dropHoldFull++;
+  }
+
+  tick(nowMs: number): void {
+    for (const question of this.#questions.rested(nowMs)) {
+      for (const held of this.#questions.takeHeld(question))
+        this.#keepIfYoung(question, held, nowMs);
+      if (question.held.length === 0) this.#questions.remove(question);
+      else this.#pursue(question, nowMs);
+    }
+  }
+
+  #questionOf(packet: Packet, side: Side): Question | null {
+    const key = keyOf(packet, side);
+    const question = this.#questions.find(key) ?? this.#questions.add(key);
+    if (question === null) this.#options.counters.dropQuestionsFull++;
+    return question;
+  }
+
+  #add(question: Question, held: HeldPacket, nowMs: number): void {
+    const isNew = question.held.length === 0 && question.restingUntilMs === 0;
+    this.#questions.hold(question, held);
+    if (isNew) this.#pursue(question, nowMs);
+  }
+
+  #keepIfYoung(question: Question, held: HeldPacket, nowMs: number): void {
+    if (nowMs - held.sinceMs < this.#options.limits.holdMs) this.#questions.hold(question, held);
+    else this.#options.counters.dropHoldTimeout++;
+  }
+
+  /** Asks what the first packet that waits needs to know. */
+  #pursue(question: Question, nowMs: number): void {
+    question.restingUntilMs = 0;
+    const { cache } = this.#options;
+    const { side, sinceMs } = question.held[0]!;
+    const packet = this.#read(question.held[0]!);
+    const slot = cache.lookup(side, packet, nowMs);
+    const replaces = isFirstSegment(packet) && slot !== NONE && cache.isClosing(slot);
+    if (replaces) {
+      const inside = cache.insideOf(slot);
+      const identity = cache.identityOf(slot);
+      this.#open(question, packet, { side, inside, sinceMs, replaces: identity }, nowMs);
+    } else if (slot === NONE && side === Side.Inside && opensFromInside(packet)) {
+      this.#open(question, packet, { side, inside: insideOf(packet), sinceMs }, nowMs);
+    } else {
+      this.#find(question, packet, side, nowMs);
+    }
+  }
+
+  #find(question: Question, packet: Packet, side: Side, nowMs: number): void {
+    this.#options.counters.questionsAsked++;
+    const request = findRequest(packet, side);
+    const queued = this.#options.outbox.ask(
+      'find',
+      () => request,
+      (result, sentMs, answeredMs) => this.#onFound(question, request, result, sentMs, answeredMs),
+    );
+    if (!queued) this.#rest(question, nowMs + this.#options.limits.retryMs);
+  }
+
+  #onFound(
+    question: Question,
+    { remote }: FindRequest,
+    result: FindResult | null,
+    sentMs: number,
+    nowMs: number,
+  ): void {
+    const { cache, counters, limits } = this.#options;
+    if (result === null) {
+      this.#rest(question, nowMs + limits.retryMs);
+      return;
+    }
+    const known = result.kind === 'entry' && (remote === null || result.entry.flow !== null);
+    if (!known) {
+      counters.notInStore++;
+      this.#onAbsent(question, result.kind === 'entry' ? result.entry : null, nowMs);
+      return;
+    }
+    counters.foundInStore++;
+    if (cache.install(result.entry, remote, sentMs, nowMs) === NONE) counters.dropTableFull++;
+    else this.#release(question, nowMs);
+  }
+
+  /** The store has no such flow; `entry` is the binding that it has, if any. */
+  #onAbsent(question: Question, entry: StoredEntry | null, nowMs: number): void {
+    const { cache, counters, limits } = this.#options;
+    const openers: HeldPacket[] = [];
+    for (const held of this.#questions.takeHeld(question)) {
+      const packet = this.#read(held);
+      const slot = cache.lookup(held.side, packet, nowMs);
+      // What the table held of it was stale, and is gone from the store.
+      if (slot !== NONE && !cache.isFresh(slot, nowMs)) cache.table.remove(slot);
+      if (held.side === Side.Inside && opensFromInside(packet)) openers.push(held);
+      else if (entry !== null && isFirstSegment(packet)) openers.push(held);
+      else if (held.side === Side.Outside && entry === null) counters.dropNoBinding++;
+      else {
+        counters.dropNoFlow++;
+        if (held.side === Side.Inside) this.#reset(held, packet);
+      }
+    }
+    const first = openers[0];
+    if (first === undefined) {
+      this.#rest(question, nowMs + limits.askAgainMs);
+      return;
+    }
+    for (const held of openers) this.#questions.hold(question, held);
+    const { side, sinceMs } = first;
+    const packet = this.#read(first);
+    const inside = side === Side.Inside ? insideOf(packet) : entry!.inside;
+    this.#open(question, packet, { side, inside, sinceMs }, nowMs);
+  }
+
+  #open(question: Question, packet: Packet, subject: OpenSubject, nowMs: number): void {
+    const { side, inside, sinceMs, replaces = null } = subject;
+    const outbound = side === Side.Inside;
+    const remote = hasFlowPerRemote(packet.protocol) ? peerOf(packet, side) : null;
+    const flags = outbound ? outboundFlags(packet) : inboundFlags(packet);
+    const opening = { inside, remote, mayBind: outbound, replaces, flags, seenMs: sinceMs };
+    this.#options.opener.open(opening, nowMs, (outcome, answeredMs) =>
+      this.#onOpened(question, remote, outcome, answeredMs),
+    );
+  }
+
+  #onOpened(
+    question: Question,
+    remote: SocketAddress | null,
+    outcome: OpenOutcome,
+    nowMs: number,
+  ): void {
+    const { cache, counters, limits } = this.#options;
+    if (outcome.kind === 'noAnswer') {
+      this.#rest(question, nowMs + limits.retryMs);
+      return;
+    }
+    if (outcome.kind === 'entry') {
+      const slot = cache.install(outcome.entry, remote, outcome.sentMs, nowMs);
+      if (slot === NONE) {
+        counters.dropTableFull += this.#giveUp(question, nowMs);
+        return;
+      }
+      cache.table.marks[slot]! |= REPORTED;
+      this.#release(question, nowMs);
+      return;
+    }
+    const dropped = this.#giveUp(question, nowMs);
+    if (outcome.kind === 'limit') counters.dropFlowLimit += dropped;
+    else if (outcome.kind === 'noBinding') counters.dropNoBinding += dropped;
+    else counters.dropPortsExhausted += dropped;
+  }
+
+  /** The answer is in the table: the packets go on, in the order in which they came. */
+  #release(question: Question, nowMs: number): void {
+    const held = this.#questions.takeHeld(question);
+    this.#questions.remove(question);
+    for (const { side, memory, sinceMs } of held) {
+      if (nowMs - sinceMs < this.#options.limits.holdMs) {
+        this.#options.admit(side, memory, sinceMs, nowMs);
+      } else this.#options.counters.dropHoldTimeout++;
+    }
+  }
+
+  /** Drops what waits, and rests before the key is asked about again; returns how many. */
+  #giveUp(question: Question, nowMs: number): number {
+    this.#rest(question, nowMs + this.#options.limits.askAgainMs);
+    return this.#questions.takeHeld(question).length;
+  }
+
+  #rest(question: Question, untilMs: number): void {
+    question.restingUntilMs = untilMs;
+  }
+
+  #reset({ memory }: HeldPacket, packet: Packet): void {
+    if (packet.protocol !== TCP || isReset(packet)) return;
+    const frame = newFrame(IP_OFFSET + RESET_BYTES);
+    writeReset(memory.view, packet, frame.view, IP_OFFSET);
+    this.#options.counters.resetsSent++;
+    this.#options.emit(Side.Inside, frame, frame.bytes.length);
+  }
+
+  /** Reads a held packet again; it was read once before it was held, so it is well formed. */
+  #read({ memory }: HeldPacket): Packet {
+    parseIpv4(memory.view, IP_OFFSET, memory.bytes.length - IP_OFFSET, this.#packet);
+    return this.#packet;
+  }
+}
+
+interface OpenSubject {
+  readonly side: Side;
+  readonly inside: Endpoint;
+  readonly sinceMs: number;
+  readonly replaces?: { readonly generation: number; readonly nonce: number };
+}
+
+function opensFromInside(packet: Packet): boolean {
+  if (packet.protocol === TCP) return isFirstSegment(packet);
+  return packet.protocol !== ICMP || packet.icmpType === ICMP_ECHO_REQUEST;
+}
+
+function insideOf(packet: Packet): Endpoint {
+  const { protocol, source, sourcePort } = packet;
+  return { domain: 0, protocol, address: ipv4FromNumber(source), port: sourcePort };
+}
+
+function peerOf(packet: Packet, side: Side): SocketAddress {
+  return side === Side.Inside
+    ? { address: ipv4FromNumber(packet.destination), port: packet.destinationPort }
+    : { address: ipv4FromNumber(packet.source), port: packet.sourcePort };
+}
+
+function findRequest(packet: Packet, side: Side): FindRequest {
+  const { protocol } = packet;
+  const remote = hasFlowPerRemote(protocol) ? peerOf(packet, side) : null;
+  if (side === Side.Inside) return { direction: 'inside', inside: insideOf(packet), remote };
+  const address = ipv4FromNumber(packet.destination);
+  const outside = { address, port: packet.destinationPort };
+  return { direction: 'outside', protocol, outside, remote };
+}
+
+/** One text per question: the side, and what the store would be asked by. */
+function keyOf(packet: Packet, side: Side): string {
+  const { protocol, source, sourcePort, destination, destinationPort } = packet;
+  if (hasFlowPerRemote(protocol)) {
+    return `${side}/${protocol}/${source}:${sourcePort}/${destination}:${destinationPort}`;
+  }
+  return side === Side.Inside
+    ? `${side}/${protocol}/${source}:${sourcePort}`
+    : `${side}/${protocol}/${destination}:${destinationPort}`;
+}

@@ -1,0 +1,45 @@
+/** Every queue, buffer and batch of a gateway-core has its limit here; each has a counter. */
+import type { OutboxLimits } from './store-outbox.ts';
+
+export interface GatewayLimits extends OutboxLimits {
+  /** Flows in the local table. */
+  readonly flowsMax: number;
+  /** Keys that the store is being asked about at once. */
+  readonly questionsMax: number;
+  /** Packets that wait for one key's answer. */
+  readonly heldPerQuestionMax: number;
+  /** Bytes of packets that wait for answers, in all. */
+  readonly heldBytesMax: number;
+  /** A packet waits no longer than this. */
+  readonly holdMs: number;
+  /** After a `no` the same key is not asked about again for so long. */
+  readonly askAgainMs: number;
+  /** After no answer the question is asked again this much later. */
+  readonly retryMs: number;
+  /** Ports that one opening may propose before it gives up. */
+  readonly proposalsMax: number;
+  /** Port blocks held at once. */
+  readonly blocksMax: number;
+  /** A range with fewer free ports than this leases another block in advance. */
+  readonly freePortsLow: number;
+  /** Due timers handled per tick. */
+  readonly duePerTickMax: number;
+}
+
+export const DEFAULT_LIMITS: GatewayLimits = {
+  requestsPerCallMax: 512,
+  callsInFlightMax: 4,
+  requestsWaitingMax: 65_536,
+  callLostMs: 5_000,
+  flowsMax: 1_000_000,
+  questionsMax: 65_536,
+  heldPerQuestionMax: 16,
+  heldBytesMax: 33_554_432,
+  holdMs: 2_000,
+  askAgainMs: 50,
+  retryMs: 100,
+  proposalsMax: 8,
+  blocksMax: 16_384,
+  freePortsLow: 4,
+  duePerTickMax: 1_024,
+};

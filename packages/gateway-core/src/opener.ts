@@ -1,0 +1,143 @@
+/**
+ * Opens bindings and flows: proposes a port, and another one when the store refuses it, until the
+ * store acknowledged one or there is no sense in going on. Nothing is forwarded before that
+ * (commit before forward), so no packet is outside whose flow another gateway could not look up.
+ */
+import { addressEquals, type Endpoint, type Identity, type SocketAddress } from '@flowstore/flow';
+import type { OpenResult, StoredEntry } from '@flowstore/flow-store';
+import type { PortRange } from '@flowstore/nat';
+import type { GatewayCounters } from './counters.ts';
+import type { PortKeeper } from './port-keeper.ts';
+import type { StoreOutbox } from './store-outbox.ts';
+
+export interface Opening {
+  readonly inside: Endpoint;
+  readonly remote: SocketAddress | null;
+  /** False for a flow from outside: it may only join a binding that exists. */
+  readonly mayBind: boolean;
+  readonly replaces: Identity | null;
+  /** Flags of the first packet, and when it came. */
+  readonly flags: number;
+  readonly seenMs: number;
+}
+
+export type OpenOutcome =
+  | { readonly kind: 'entry'; readonly entry: StoredEntry; readonly sentMs: number }
+  | { readonly kind: 'portsExhausted' | 'limit' | 'noBinding' | 'noAnswer' };
+
+type OnOpened = (outcome: OpenOutcome, nowMs: number) => void;
+
+/** One opening under way. The nonce stays the same whatever is proposed: it is one opening. */
+interface Attempt extends Opening {
+  readonly nonce: number;
+  readonly range: PortRange;
+  readonly onDone: OnOpened;
+  /** 0: none. */
+  port: number;
+  proposals: number;
+}
+
+export interface OpenerOptions {
+  readonly ports: PortKeeper;
+  readonly outbox: StoreOutbox;
+  readonly incarnation: string;
+  /** Uniform 32-bit numbers. */
+  readonly random: () => number;
+  readonly proposalsMax: number;
+  readonly counters: GatewayCounters;
+}
+
+export class Opener {
+  readonly #options: OpenerOptions;
+
+  constructor(options: OpenerOptions) {
+    this.#options = options;
+  }
+
+  open(opening: Opening, nowMs: number, onDone: OnOpened): void {
+    const range = this.#options.ports.rangeFor(opening.inside);
+    const nonce = this.#options.random();
+    this.#propose({ ...opening, nonce, range, onDone, port: 0, proposals: 0 }, nowMs);
+  }
+
+  #propose(attempt: Attempt, nowMs: number): void {
+    const { ports, proposalsMax } = this.#options;
+    if (attempt.proposals++ >= proposalsMax) {
+      attempt.onDone({ kind: 'portsExhausted' }, nowMs);
+      return;
+    }
+    attempt.port = attempt.mayBind ? ports.take(attempt.range, nowMs) : 0;
+    if (attempt.port !== 0 || !attempt.mayBind) {
+      this.#ask(attempt, nowMs);
+      return;
+    }
+    ports.lease(attempt.range, nowMs, (outcome, leasedMs) => {
+      if (outcome === 'granted') this.#propose(attempt, leasedMs);
+      else if (outcome === 'noAnswer') attempt.onDone({ kind: 'noAnswer' }, leasedMs);
+      // No block is to be had, but the endpoint may have a binding already: another gateway's.
+      else this.#ask(attempt, leasedMs);
+    });
+  }
+
+  #ask(attempt: Attempt, nowMs: number): void {
+    const { inside, remote, replaces, nonce, range, port } = attempt;
+    const proposal = port === 0 ? null : { address: range.address, port };
+    const queued = this.#options.outbox.ask(
+      'open',
+      (sendMs) => ({
+        inside,
+        remote,
+        proposal,
+        incarnation: this.#options.incarnation,
+        nonce,
+        seen: { flags: attempt.flags, ageMs: sendMs - attempt.seenMs, rstAgeMs: null },
+        replaces,
+      }),
+      (result, sentMs, answeredMs) => this.#onAnswer(attempt, result, sentMs, answeredMs),
+    );
+    if (queued) return;
+    this.#settle(attempt, true);
+    attempt.onDone({ kind: 'noAnswer' }, nowMs);
+  }
+
+  #onAnswer(attempt: Attempt, result: OpenResult | null, sentMs: number, nowMs: number): void {
+    const { ports, counters } = this.#options;
+    if (result === null) {
+      // Perhaps it took effect: the port stays out of hand until a renewal says that it is free.
+      this.#settle(attempt, false);
+      attempt.onDone({ kind: 'noAnswer' }, nowMs);
+      return;
+    }
+    switch (result.kind) {
+      case 'created':
+      case 'exists': {
+        const { address, port } = result.entry.outside;
+        const ours = port === attempt.port && addressEquals(address, attempt.range.address);
+        this.#settle(attempt, !ours);
+        if (result.kind === 'created') counters.flowsOpened++;
+        else counters.flowsJoined++;
+        attempt.onDone({ kind: 'entry', entry: result.entry, sentMs }, nowMs);
+        return;
+      }
+      case 'portTaken':
+        counters.portsRefused++;
+        this.#settle(attempt, false);
+        this.#propose(attempt, nowMs);
+        return;
+      case 'leaseLost':
+        ports.lost(attempt.range, attempt.port);
+        this.#propose(attempt, nowMs);
+        return;
+      case 'limit':
+        this.#settle(attempt, true);
+        attempt.onDone({ kind: 'limit' }, nowMs);
+        return;
+      case 'noBinding':
+        attempt.onDone({ kind: attempt.mayBind ? 'portsExhausted' : 'noBinding' }, nowMs);
+    }
+  }
+
+  #settle({ range, port }: Attempt, unused: boolean): void {
+    if (port !== 0) this.#options.ports.settle(range, port, unused);
+  }
+}

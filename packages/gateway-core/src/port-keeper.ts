@@ -1,0 +1,197 @@
+/**
+ * Leases blocks of outside ports and keeps them: asks for one when an opening needs a port and
+ * none is free, or few are left; renews every third of the lease; drops what it lost; gives back
+ * what lay idle for two lease lengths.
+ */
+import {
+  addressEquals,
+  blockOfPort,
+  type ClusterConfig,
+  type Endpoint,
+  shardOfInside,
+} from '@flowstore/flow';
+import type { LeaseRef, LeaseResult, RenewResult } from '@flowstore/flow-store';
+import { type HeldBlock, type OutsidePool, PortBlocks, type PortRange } from '@flowstore/nat';
+import type { GatewayCounters } from './counters.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { StoreOutbox } from './store-outbox.ts';
+
+/** `granted`: take again; `exhausted`: the store has none; `noAnswer`: it did not say. */
+export type LeaseOutcome = 'granted' | 'exhausted' | 'noAnswer';
+type OnLeased = (outcome: LeaseOutcome, nowMs: number) => void;
+
+/** Blocks asked for at once: as many as the range already uses, within these bounds. */
+const BLOCKS_PER_LEASE_MAX = 8;
+
+export class PortKeeper {
+  readonly blocks: PortBlocks;
+  readonly #pool: OutsidePool;
+  readonly #config: ClusterConfig;
+  readonly #limits: GatewayLimits;
+  readonly #incarnation: string;
+  readonly #random: () => number;
+  readonly #outbox: StoreOutbox;
+  readonly #counters: GatewayCounters;
+  readonly #waiters = new Map<string, OnLeased[]>();
+  #renewAtMs: number;
+
+  constructor(options: {
+    pool: OutsidePool;
+    config: ClusterConfig;
+    limits: GatewayLimits;
+    incarnation: string;
+    random: () => number;
+    outbox: StoreOutbox;
+    counters: GatewayCounters;
+    nowMs: number;
+  }) {
+    this.#pool = options.pool;
+    this.#config = options.config;
+    this.#limits = options.limits;
+    this.#incarnation = options.incarnation;
+    this.#random = options.random;
+    this.#outbox = options.outbox;
+    this.#counters = options.counters;
+    this.blocks = new PortBlocks(options.random);
+    this.#renewAtMs = options.nowMs + this.#renewEveryMs;
+  }
+
+  /** Where the outside port of this inside endpoint has to come from. */
+  rangeFor(inside: Endpoint): PortRange {
+    return {
+      shard: shardOfInside(inside),
+      protocol: inside.protocol,
+      address: this.#pool.addressFor(inside.domain, inside.address),
+    };
+  }
+
+  /** A port to propose, 0 where none is in hand; leases ahead when few are left. */
+  take(range: PortRange, nowMs: number): number {
+    const port = this.blocks.take(range, nowMs);
+    if (port !== 0 && this.blocks.available(range, nowMs) < this.#limits.freePortsLow) {
+      this.lease(range, nowMs, () => {});
+    }
+    return port;
+  }
+
+  /** The store answered a proposal of ours. */
+  settle(range: PortRange, port: number, unused: boolean): void {
+    this.blocks.settle(range, blockOfPort(port), port, unused);
+  }
+
+  /** The store says that the port's block is not ours. */
+  lost(range: PortRange, port: number): void {
+    this.#drop({ ...range, block: blockOfPort(port) });
+  }
+
+  /** Leases more of the range; concurrent wishes share the request. */
+  lease(range: PortRange, nowMs: number, onDone: OnLeased): void {
+    const key = `${range.shard}/${range.protocol}/${range.address.join('.')}`;
+    const waiters = this.#waiters.get(key);
+    if (waiters !== undefined) {
+      waiters.push(onDone);
+      return;
+    }
+    if (this.blocks.size >= this.#limits.blocksMax) {
+      onDone('exhausted', nowMs);
+      return;
+    }
+    const inRange = [...this.blocks].filter((held) => isOf(range, held)).length;
+    const blocks = Math.min(Math.max(1, inRange), BLOCKS_PER_LEASE_MAX);
+    const request = { ...range, incarnation: this.#incarnation, blocks, start: this.#random() };
+    const queued = this.#outbox.ask(
+      'lease',
+      () => request,
+      (result, sentMs, nowMs) => this.#onLeased(key, range, result, sentMs, nowMs),
+    );
+    if (queued) this.#waiters.set(key, [onDone]);
+    else onDone('noAnswer', nowMs);
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs < this.#renewAtMs) return;
+    this.#renewAtMs = nowMs + this.#renewEveryMs;
+    for (const held of this.blocks.idle(2 * this.#config.leaseMs, nowMs)) this.#release(held);
+    for (const held of [...this.blocks]) {
+      if (nowMs >= held.expiresMs) this.#drop(held);
+      else this.#renew(held);
+    }
+  }
+
+  /** Gives everything back: before a stop. */
+  releaseAll(): void {
+    for (const held of [...this.blocks]) this.#release(held);
+  }
+
+  get #renewEveryMs(): number {
+    return this.#config.leaseMs / 3;
+  }
+
+  #onLeased(
+    key: string,
+    range: PortRange,
+    result: LeaseResult | null,
+    sentMs: number,
+    nowMs: number,
+  ): void {
+    const waiters = this.#waiters.get(key) ?? [];
+    this.#waiters.delete(key);
+    if (result?.kind === 'granted') {
+      for (const { block, freePorts, lifeMs } of result.blocks) {
+        this.#counters.blocksLeased++;
+        this.blocks.grant(range, block, freePorts, sentMs + lifeMs, nowMs);
+      }
+    }
+    const outcome = result?.kind ?? 'noAnswer';
+    for (const waiter of waiters) waiter(outcome, nowMs);
+  }
+
+  #renew(held: HeldBlock): void {
+    const ref = this.#refOf(held);
+    this.#outbox.ask(
+      'renew',
+      () => ref,
+      (result, sentMs, nowMs) => this.#onRenewed(held, result, sentMs, nowMs),
+    );
+  }
+
+  #onRenewed(held: HeldBlock, result: RenewResult | null, sentMs: number, nowMs: number): void {
+    if (result === null || this.blocks.find(held, held.block) === undefined) return;
+    if (result.kind === 'leaseLost') {
+      this.#drop(held);
+      return;
+    }
+    const { block, freePorts, lifeMs } = result.block;
+    this.blocks.grant(held, block, freePorts, sentMs + lifeMs, nowMs);
+  }
+
+  #release(held: HeldBlock): void {
+    // Out of hand first: no port of it may be proposed once the release is on its way.
+    this.blocks.drop(held, held.block);
+    this.#counters.blocksReleased++;
+    const ref = this.#refOf(held);
+    this.#outbox.ask(
+      'release',
+      () => ref,
+      () => {},
+    );
+  }
+
+  #drop(held: PortRange & { block: number }): void {
+    if (this.blocks.find(held, held.block) === undefined) return;
+    this.#counters.blocksLost++;
+    this.blocks.drop(held, held.block);
+  }
+
+  #refOf({ protocol, address, block }: HeldBlock): LeaseRef {
+    return { protocol, address, block, incarnation: this.#incarnation };
+  }
+}
+
+function isOf(range: PortRange, held: PortRange): boolean {
+  return (
+    held.shard === range.shard &&
+    held.protocol === range.protocol &&
+    addressEquals(held.address, range.address)
+  );
+}

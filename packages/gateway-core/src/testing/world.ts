@@ -1,0 +1,158 @@
+/**
+ * A few gateway-cores over one in-memory store, on one virtual clock: packets go in by hand, what
+ * leaves is collected. The store answers in the same instant unless it is told to be away.
+ */
+import { CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
+import type { FlowStore } from '@flowstore/flow-store';
+import { ModelFlowStore } from '@flowstore/flow-store/testing';
+import { Malformed, Packet, parseIpv4 } from '@flowstore/nat';
+import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/testing';
+import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
+import { GatewayCore } from '../gateway-core.ts';
+import { DEFAULT_LIMITS, type GatewayLimits } from '../limits.ts';
+import { performCall, type StoreCall } from '../store-call.ts';
+
+export const INSIDE = '198.18.1.10';
+export const REMOTE = '198.51.100.10';
+export const TEST_CONFIG: ClusterConfig = {
+  ...CLUSTER_DEFAULTS,
+  pool: ['203.0.113.0/28'],
+  insidePrefixes: ['198.18.0.0/16'],
+};
+
+/** A packet that left a gateway. */
+export interface Sent {
+  readonly gateway: number;
+  readonly side: Side;
+  readonly from: string;
+  readonly fromPort: number;
+  readonly to: string;
+  readonly toPort: number;
+  readonly tcpFlags: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface WorldOptions {
+  readonly gateways?: number;
+  readonly config?: ClusterConfig;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly seed?: number;
+  /** For packets that come in broken: a NAT must not make a broken payload look whole. */
+  readonly wrongPayloadsPass?: boolean;
+}
+
+export class World {
+  readonly store: ModelFlowStore;
+  readonly gateways: GatewayCore[] = [];
+  readonly sent: Sent[] = [];
+  /** Every call that left a gateway, in order. */
+  readonly calls: StoreCall[] = [];
+  nowMs = 1_000_000;
+  storeIsAway = false;
+  readonly #options: WorldOptions;
+  #state: number;
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    this.#state = options.seed ?? 1;
+    const config = options.config ?? TEST_CONFIG;
+    // The store's clock is nobody else's: it is off by a year.
+    this.store = new ModelFlowStore({ config, nowMs: () => Math.floor(this.nowMs) + 3.2e10 });
+    for (let i = 0; i < (options.gateways ?? 1); i++) this.gateways.push(this.newGateway(i));
+  }
+
+  /** A gateway that starts from nothing, as after a crash. */
+  newGateway(index: number): GatewayCore {
+    return new GatewayCore({
+      config: this.store.config,
+      limits: { ...DEFAULT_LIMITS, flowsMax: 4_096, ...this.#options.limits },
+      incarnation: this.random().toString(16).padStart(16, '0'),
+      random: () => this.random(),
+      nowMs: this.nowMs,
+      emit: (side, memory, length) => this.#collect(index, side, memory, length),
+    });
+  }
+
+  random(): number {
+    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
+    const mixed = Math.imul(this.#state ^ (this.#state >>> 15), 0x2c1b3c6d);
+    return (mixed ^ (mixed >>> 13)) >>> 0;
+  }
+
+  /** Gives a packet to a gateway and does not wait for the store. */
+  inject(gateway: number, side: Side, packet: Uint8Array | PacketSpec): void {
+    const bytes = packet instanceof Uint8Array ? packet : buildPacket(packet);
+    const frame = newFrame(IP_OFFSET + bytes.length);
+    frame.bytes.set(bytes, IP_OFFSET);
+    const length = frame.bytes.length;
+    const verdict = this.gateways[gateway]!.process(side, frame, 0, length, this.nowMs);
+    if (verdict !== Verdict.Forward) return;
+    this.#collect(gateway, side === Side.Inside ? Side.Outside : Side.Inside, frame, length);
+  }
+
+  /** Gives a packet to a gateway, lets the store answer, and returns what left. */
+  async send(gateway: number, side: Side, packet: Uint8Array | PacketSpec): Promise<Sent[]> {
+    const before = this.sent.length;
+    this.inject(gateway, side, packet);
+    await this.settle();
+    return this.sent.slice(before);
+  }
+
+  /** Carries calls and replies until nobody has anything to ask. */
+  async settle(): Promise<void> {
+    for (let again = true; again; ) {
+      again = false;
+      for (const gateway of this.gateways) {
+        for (const call of gateway.takeCalls(this.nowMs)) {
+          again = true;
+          this.calls.push(call);
+          const reply = this.storeIsAway
+            ? { id: call.id, results: null }
+            : await performCall(this.store as FlowStore, call, (error) => {
+                throw error;
+              });
+          gateway.reply(reply, this.nowMs);
+        }
+      }
+    }
+  }
+
+  /** Lets time pass in steps, ticking every gateway. */
+  async advance(ms: number, stepMs = Math.min(ms, 1_000)): Promise<void> {
+    const end = this.nowMs + ms;
+    while (this.nowMs < end) {
+      this.nowMs = Math.min(end, this.nowMs + stepMs);
+      for (const gateway of this.gateways) gateway.tick(this.nowMs);
+      await this.settle();
+    }
+  }
+
+  /** Sweeps every shard until nothing is due. */
+  async sweep(): Promise<void> {
+    for (let shard = 0; shard < 64; shard++) {
+      for (let more = true; more; ) more = (await this.store.sweep(shard, 64)).nextDueMs === 0;
+    }
+  }
+
+  #collect(gateway: number, side: Side, memory: FrameMemory, length: number): void {
+    const bytes = memory.bytes.slice(IP_OFFSET, length);
+    const packet = new Packet();
+    const view = new DataView(bytes.buffer);
+    const isWhole = this.#options.wrongPayloadsPass || checksumsAreRight(bytes);
+    if (parseIpv4(view, 0, bytes.length, packet) !== Malformed.None || !isWhole) {
+      throw new Error('a gateway sent a packet that is not right');
+    }
+    const text = (address: number) =>
+      [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join('.');
+    this.sent.push({
+      gateway,
+      side,
+      from: text(packet.source),
+      fromPort: packet.sourcePort,
+      to: text(packet.destination),
+      toPort: packet.destinationPort,
+      tcpFlags: packet.tcpFlags,
+      bytes,
+    });
+  }
+}
