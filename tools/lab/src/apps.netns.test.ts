@@ -60,11 +60,13 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
     writeFileSync(main, standIn);
     process.env.LAB_TEST_FOLDER = folder;
     process.env.LAB_TEST_ROOT = join(import.meta.dirname, '..');
+    process.env.FLOWSTORE_REDIS_URL = 'redis://nowhere.invalid:1';
     const config = { cluster: { quarantineMs: 5 }, gateway: { log: { level: 'debug' } } };
     await lab.up({ gateways: 2, apps, config });
   });
   afterAll(async () => {
     await lab.down();
+    delete process.env.FLOWSTORE_REDIS_URL;
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -96,6 +98,13 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
     expect(await lab.metrics('gw1')).toEqual({ 'flows{state="active"}': 3, packets: 12 });
     expect(lab.logs('gw1')).toBe('listening\n');
     expect(() => lab.logs('../state')).toThrow(/no log/);
+  });
+
+  it('don’t hear overrides that were meant for others', async () => {
+    const { pid } = await gateway('gw1');
+    const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    expect(variables.filter((each) => each.startsWith('FLOWSTORE_'))).toEqual([]);
+    expect(variables.some((each) => each.startsWith('LAB_TEST_FOLDER='))).toBe(true);
   });
 
   it('run in their own namespace and session', async () => {

@@ -7,7 +7,7 @@ import { gatewayConfig, type LabConfig, type Place, reaperConfig, type Tree } fr
 import { LabError } from './errors.ts';
 import { isReady } from './http.ts';
 import { gatewayAddress, hostAddress, type Management } from './management.ts';
-import { configFile, labEnvironment, logFile, nodeBinary, repositoryFolder } from './paths.ts';
+import { appEnvironment, configFile, logFile, nodeBinary, repositoryFolder } from './paths.ts';
 import { gatewayMetricsPort, gatewayNamespace } from './plan.ts';
 import { type ProcessId, processState, startDetached } from './processes.ts';
 import type { GatewayRecord, LabState, ReaperRecord } from './state.ts';
@@ -65,7 +65,7 @@ export function initCluster(main: string, gateway: GatewayRecord): Promise<void>
   return new Promise((resolve, reject) => {
     const child = spawn('ip', gatewayCommand(main, gateway.index, args), {
       cwd: repositoryFolder,
-      env: labEnvironment(),
+      env: appEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: initTimeoutMs,
       killSignal: 'SIGKILL',
@@ -92,7 +92,7 @@ export function startGateway(main: string, gateway: GatewayRecord): Promise<Proc
       logFile: logFile(gateway.name),
       cwd: repositoryFolder,
     },
-    labEnvironment(),
+    appEnvironment(),
   );
 }
 
@@ -104,7 +104,7 @@ export function startReaper(main: string, reaper: ReaperRecord): Promise<Process
       logFile: logFile(reaper.name),
       cwd: repositoryFolder,
     },
-    labEnvironment(),
+    appEnvironment(),
   );
 }
 

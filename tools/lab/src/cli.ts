@@ -41,16 +41,9 @@ function passThrough(lab: Lab, node: string, command: string[], signal: AbortSig
   });
 }
 
-/** Answers a function that runs one command line and answers its exit code. */
-export function buildProgram(signal: AbortSignal): (args: readonly string[]) => Promise<number> {
-  let exitCode = 0;
-  const lab = new Lab({ log: (line) => console.error(`lab: ${line}`) });
-  const program = new Command('lab')
-    .description('a network of namespaces: clients, ECMP routers, NAT gateways, servers')
-    .exitOverride()
-    .enablePositionalOptions()
-    .hook('preAction', () => checkRequirements());
+type Context = { lab: Lab; signal: AbortSignal; setExitCode: (code: number) => void };
 
+function addLifeCommands(program: Command, { lab, signal }: Context): void {
   program
     .command('up')
     .description('build the network and start everything; returns when every gateway is ready')
@@ -69,13 +62,16 @@ export function buildProgram(signal: AbortSignal): (args: readonly string[]) => 
       await lab.down();
     });
   program
-    .command('exec <node> <command...>')
-    .description('run a command in a namespace: exec client1 -- ping -c 1 198.51.100.10')
-    .passThroughOptions()
-    .action(async (node: string, command: string[]) => {
-      if (command.join() === '--') throw new LabError('LAB_USAGE', 'exec: no command given');
-      exitCode = await passThrough(lab, node, command, signal);
+    .command('status')
+    .description('what is up')
+    .option('--json', 'for programs')
+    .action(async (options: { json?: boolean }) => {
+      const status = await lab.status();
+      console.log(options.json ? JSON.stringify(status) : describeStatus(status));
     });
+}
+
+function addGatewayCommands(program: Command, { lab, signal }: Context): void {
   program
     .command('kill <gateway>')
     .description('SIGKILL a gateway; both routers drop it at once')
@@ -91,6 +87,17 @@ export function buildProgram(signal: AbortSignal): (args: readonly string[]) => 
     .argument('<off|on>', '', oneOf('off', 'on'))
     .description('take a gateway out of both routers, or put it back')
     .action((gateway: string, to: 'off' | 'on') => lab.route(gateway, to));
+}
+
+function addOtherCommands(program: Command, { lab, signal, setExitCode }: Context): void {
+  program
+    .command('exec <node> <command...>')
+    .description('run a command in a namespace: exec client1 -- ping -c 1 198.51.100.10')
+    .passThroughOptions()
+    .action(async (node: string, command: string[]) => {
+      if (command.join() === '--') throw new LabError('LAB_USAGE', 'exec: no command given');
+      setExitCode(await passThrough(lab, node, command, signal));
+    });
   program
     .command('store')
     .argument('<stop|start|pause|resume>', '', oneOf('stop', 'start', 'pause', 'resume'))
@@ -98,14 +105,24 @@ export function buildProgram(signal: AbortSignal): (args: readonly string[]) => 
     .action(async (action: StoreAction) => {
       await lab.store(action);
     });
-  program
-    .command('status')
-    .description('what is up')
-    .option('--json', 'for programs')
-    .action(async (options: { json?: boolean }) => {
-      const status = await lab.status();
-      console.log(options.json ? JSON.stringify(status) : describeStatus(status));
-    });
+}
+
+/** Answers a function that runs one command line and answers its exit code. */
+export function buildProgram(signal: AbortSignal): (args: readonly string[]) => Promise<number> {
+  let exitCode = 0;
+  const setExitCode = (code: number) => {
+    exitCode = code;
+  };
+  const lab = new Lab({ log: (line) => console.error(`lab: ${line}`) });
+  const program = new Command('lab')
+    .description('a network of namespaces: clients, ECMP routers, NAT gateways, servers')
+    .exitOverride()
+    .enablePositionalOptions()
+    .hook('preAction', () => checkRequirements());
+  const context = { lab, signal, setExitCode };
+  addLifeCommands(program, context);
+  addGatewayCommands(program, context);
+  addOtherCommands(program, context);
 
   return async (args) => {
     try {

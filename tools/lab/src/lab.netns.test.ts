@@ -2,9 +2,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Lab, type LabStatus } from './index.ts';
-import { ip } from './ip.ts';
+import { ip, ipBatch } from './ip.ts';
 import { presentLinks, presentNamespaces } from './network.ts';
-import { stateFolder } from './paths.ts';
+import { findOnPath, stateFolder } from './paths.ts';
 import { processState } from './processes.ts';
 import { readState, recordedProcesses } from './state.ts';
 import { labSkipReason, refuseToShareTheLab } from './test-support.ts';
@@ -95,6 +95,18 @@ describe.skipIf(skip)(`the lab's network${skip ? ` (${skip})` : ''}`, () => {
     expect(await hops('fs-wan')).toEqual(['198.19.101.2', '198.19.102.2', '198.19.103.2']);
   });
 
+  it('spreads flows over all gateways, and each flow always over one', async () => {
+    const routes = Array.from({ length: 60 }, (_, at) => 40_000 + (at % 30)).map(
+      (port) =>
+        `route get 198.51.100.10 from 198.18.1.10 iif clients ipproto tcp sport ${port} dport 80`,
+    );
+    const text = await ipBatch(routes, 'fs-lan');
+    const taken = [...text.matchAll(/via (\S+)/g)].map((match) => match[1]);
+    expect(taken).toHaveLength(60);
+    expect(taken.slice(0, 30)).toEqual(taken.slice(30));
+    expect(new Set(taken).size).toBe(3);
+  });
+
   it('has gateways that forward and translate nothing by themselves', async () => {
     const { stdout } = await lab.exec('gw2', 'sh', [
       '-c',
@@ -154,6 +166,15 @@ describe.skipIf(skip)(`the lab's network${skip ? ` (${skip})` : ''}`, () => {
     await expect(lab.kill('gw1')).rejects.toMatchObject({ code: 'LAB_CONFLICT' });
     await expect(lab.route('gw4', 'off')).rejects.toMatchObject({ code: 'LAB_USAGE' });
     expect(() => lab.spawn('client3', 'true')).toThrow(/no node client3/);
+  });
+
+  it.skipIf(!findOnPath('ethtool'))('turns offloads of a node off and on', async () => {
+    const shown = async () => (await lab.exec('gw1', 'ethtool', ['-k', 'inside'])).stdout;
+    await lab.offload('gw1', 'off');
+    expect(await shown()).toMatch(/^tx-checksumming: off$/m);
+    expect(await shown()).toMatch(/^tcp-segmentation-offload: off/m);
+    await lab.offload('gw1', 'on');
+    expect(await shown()).toMatch(/^tx-checksumming: on$/m);
   });
 
   it('passes exit codes and output of commands through', async () => {

@@ -30,6 +30,15 @@ export function labEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: path };
 }
 
+/**
+ * The same for gateways and reapers, which take overrides from variables named FLOWSTORE_*: those
+ * of whoever runs the lab must not reach past its config files, to another store for example.
+ */
+export function appEnvironment(): NodeJS.ProcessEnv {
+  const all = Object.entries(labEnvironment());
+  return Object.fromEntries(all.filter(([name]) => !name.startsWith('FLOWSTORE_')));
+}
+
 export function findOnPath(name: string): string | undefined {
   const folders = (labEnvironment().PATH as string).split(':').filter((folder) => folder !== '');
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
