@@ -88,6 +88,13 @@ describe.skipIf(reason !== undefined)(`a forwarder between two hosts (${reason ?
       const report = await other.ask<ForwarderReport>('report');
       expect(report.wires.r2.linkDowns).toBeGreaterThan(0);
     }, WAIT);
+    // Nor does a dead socket keep it busy: polling it must not return at once for ever.
+    const before = await other.ask<ForwarderReport>('report');
+    const { waits } = await vi.waitUntil(async () => {
+      const report = await other.ask<ForwarderReport>('report');
+      return report.ms - before.ms > 300 && report;
+    }, WAIT);
+    expect(waits - before.waits).toBeLessThan(100);
     other.kill();
   });
 });

@@ -1,6 +1,7 @@
 import { VNET_BYTES } from './frame.ts';
-import type { Mac, RouteHop } from './netlink/message.ts';
+import type { Mac } from './netlink/attributes.ts';
 import { neighbourKey } from './netlink/mirror.ts';
+import type { RouteHop } from './netlink/route.ts';
 
 /** Destinations remembered; a power of two. One that collides replaces the older. */
 export const CACHE_MAX = 16_384;

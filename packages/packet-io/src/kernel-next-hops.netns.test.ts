@@ -115,6 +115,23 @@ describe.skipIf(reason !== undefined)(`next hops of the kernel (${reason ?? 'roo
     expect(states).toMatch(/DELAY|PROBE|REACHABLE/);
   });
 
+  test('news that overrun us: everything is read anew and is right again', async () => {
+    // The program polls only when it is asked something: meanwhile these pile up.
+    const change = (k: number) => {
+      const mac = `02:00:00:00:${(k >> 8).toString(16)}:${(k & 255).toString(16)}`;
+      return `neigh replace 198.19.0.${100 + (k % 100)} dev r1 lladdr ${mac} nud permanent\n`;
+    };
+    const changes = Array.from({ length: 20_000 }, (_, k) => change(k));
+    network.ipBatch('r', changes.join(''));
+    await vi.waitFor(async () => {
+      const counters = await hops.ask<Record<string, number>>('counters');
+      expect(counters.overruns).toBeGreaterThan(0);
+    }, WAIT);
+    // Number 19 999 was the last to say where 198.19.0.199 is.
+    await becomes('198.19.0.199', ({ header }) => expect(header).toMatch(/^020000004e1f/));
+    await becomes('198.19.0.2', ({ index }) => expect(index).toBeGreaterThan(0));
+  });
+
   test('a hit allocates nothing', async () => {
     await becomes('198.19.0.2', ({ index }) => expect(index).toBeGreaterThan(0));
     const cost = await hops.ask<{ ns: number; bytes: number }>('cost 198.19.0.2');

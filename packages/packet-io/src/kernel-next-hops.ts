@@ -1,9 +1,11 @@
 import { AddressSet } from './address-set.ts';
 import { PacketIoError } from './error.ts';
 import { HOP_FRESH, HOP_STALE, HOP_UNRESOLVED, HopCache } from './hop-cache.ts';
-import type { NeighbourMessage, NetlinkMessage, RouteHop } from './netlink/message.ts';
+import type { NetlinkMessage } from './netlink/message.ts';
 import { Mirror, neighbourKey, type Part } from './netlink/mirror.ts';
+import type { NeighbourMessage } from './netlink/neighbour.ts';
 import { writeDumpRequest, writeUseNeighbour } from './netlink/request.ts';
+import type { RouteHop } from './netlink/route.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
 import {
   createNextHopsCounters,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { RouteHop, RouteMessage } from './netlink/message.ts';
+import type { RouteHop, RouteMessage } from './netlink/route.ts';
 import { RouteTable } from './route-table.ts';
 import { parseAddress } from './testing/udp-frame.ts';
 

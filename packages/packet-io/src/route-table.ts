@@ -1,4 +1,4 @@
-import type { RouteHop, RouteMessage } from './netlink/message.ts';
+import type { RouteHop, RouteMessage } from './netlink/route.ts';
 
 /**
  * Longest prefix match over the main table: one map per prefix length in use, asked from the

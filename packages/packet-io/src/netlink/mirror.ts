@@ -1,14 +1,14 @@
+import type { AddressMessage } from './address.ts';
+import type { LinkMessage } from './link.ts';
 import {
-  type AddressMessage,
-  type LinkMessage,
-  type NeighbourMessage,
   type NetlinkMessage,
-  type RouteMessage,
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_GETNEIGH,
   RTM_GETROUTE,
 } from './message.ts';
+import type { NeighbourMessage } from './neighbour.ts';
+import type { RouteMessage } from './route.ts';
 
 /** The parts of the kernel's tables, in the order in which they are read. */
 export const PARTS = ['links', 'addresses', 'neighbours', 'routes'] as const;

@@ -1,12 +1,12 @@
+import { AF_INET } from './attributes.ts';
 import {
-  AF_INET,
   MESSAGE_HEADER_BYTES,
-  NDA_DST,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REQUEST,
   RTM_NEWNEIGH,
 } from './message.ts';
+import { NDA_DST } from './neighbour.ts';
 
 /** Room that any request of this file needs. */
 export const REQUEST_BYTES_MAX = 64;

@@ -26,6 +26,8 @@ export interface ForwarderReport {
   noRoute: number;
   unresolved: number;
   largestFrame: number;
+  waits: number;
+  ms: number;
   userMs: number;
   systemMs: number;
 }
@@ -66,18 +68,21 @@ function forwardUntilStopped({ names, requests }: WorkerData): void {
   parentPort!.postMessage({ wakeFd: waiter.wakeFd });
   while (Atomics.load(requests, STOP) === 0) {
     waiter.wait(100);
+    forwarder.waits++;
     const nowMs = clock();
     hops.poll(nowMs);
     for (let k = 0; k < ROUNDS_MAX && forwarder.round(nowMs) > 0; k++);
-    if (Atomics.exchange(requests, REPORT, 0) === 1) parentPort!.postMessage(forwarder.report());
+    if (Atomics.exchange(requests, REPORT, 0) === 1)
+      parentPort!.postMessage(forwarder.report(clock()));
   }
-  parentPort!.postMessage(forwarder.report());
+  parentPort!.postMessage(forwarder.report(clock()));
   waiter.close();
   for (const wire of wires) wire.close();
   hops.close();
 }
 
 class Forwarder {
+  waits = 0;
   private readonly wires: Wire[];
   private readonly byIndex: (Wire | undefined)[] = [];
   private readonly hops: NextHops;
@@ -114,7 +119,7 @@ class Forwarder {
     else this.byIndex[index]?.send(memory, offset, length);
   }
 
-  report(): ForwarderReport {
+  report(ms: number): ForwarderReport {
     const { user, system } = process.cpuUsage();
     return {
       wires: Object.fromEntries(this.wires.map((wire) => [wire.name, { ...wire.counters }])),
@@ -122,6 +127,8 @@ class Forwarder {
       noRoute: this.noRoute,
       unresolved: this.unresolved,
       largestFrame: this.largestFrame,
+      waits: this.waits,
+      ms,
       userMs: user / 1000,
       systemMs: system / 1000,
     };

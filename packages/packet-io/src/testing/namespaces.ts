@@ -65,6 +65,12 @@ export class TestNetwork {
     return ip('-n', this.name(node), ...args);
   }
 
+  /** Many commands at once, a line each. */
+  ipBatch(node: string, commands: string): void {
+    const args = ['-n', this.name(node), '-batch', '-'];
+    execFileSync('ip', args, { input: commands, stdio: 'pipe' });
+  }
+
   tc(node: string, ...args: string[]): void {
     execFileSync('tc', ['-n', this.name(node), ...args], { stdio: 'pipe' });
   }
