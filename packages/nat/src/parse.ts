@@ -38,7 +38,7 @@ export const Malformed = {
   TransportTruncated: 9,
   TransportLength: 10,
   IcmpType: 11,
-  SourceAddress: 12,
+  Address: 12,
 } as const;
 export type Malformed = (typeof Malformed)[keyof typeof Malformed];
 
@@ -75,14 +75,14 @@ export function parseIpv4(
   if (totalLength < headerLength || totalLength > available) return Malformed.TotalLength;
   if (sumBytes(view, ipOffset, headerLength) !== 0xffff) return Malformed.HeaderChecksum;
   packet.source = view.getUint32(ipOffset + IPV4_SOURCE);
-  if (!isUnicast(packet.source)) return Malformed.SourceAddress;
+  packet.destination = view.getUint32(ipOffset + IPV4_DESTINATION);
+  if (!isUnicast(packet.source) || !isUnicast(packet.destination)) return Malformed.Address;
   if (view.getUint8(ipOffset + IPV4_TTL) <= 1) return Malformed.Ttl;
   if ((view.getUint16(ipOffset + IPV4_FRAGMENT) & IPV4_FRAGMENT_MASK) !== 0) {
     return Malformed.Fragment;
   }
   packet.ipOffset = ipOffset;
   packet.totalLength = totalLength;
-  packet.destination = view.getUint32(ipOffset + IPV4_DESTINATION);
   packet.protocol = view.getUint8(ipOffset + IPV4_PROTOCOL);
   packet.transportOffset = ipOffset + headerLength;
   packet.transportLength = totalLength - headerLength;
@@ -139,7 +139,7 @@ function readPorts(view: DataView, packet: Packet): void {
   packet.destinationPort = view.getUint16(packet.transportOffset + 2);
 }
 
-/** Neither 0.0.0.0/8 nor 127.0.0.0/8, nor multicast or above: RFC 1812 section 5.3.7. */
+/** Neither 0.0.0.0/8 nor 127.0.0.0/8, nor multicast or above: RFC 1812 sections 4.2.2.11, 5.3.7. */
 function isUnicast(address: number): boolean {
   const first = address >>> 24;
   return first !== 0 && first !== 127 && first < 224;

@@ -18,7 +18,7 @@ const anyCase = fc.record({
   fromPort: fc.nat(0xffff),
   toPort: fc.nat(0xffff),
   port: fc.nat(0xffff),
-  address: fc.integer({ min: 1, max: 0xdfffffff }),
+  address: fc.integer({ min: 0x80000000, max: 0xdfffffff }),
   payload: fc.uint8Array({ maxLength: 64 }),
 });
 
