@@ -1,0 +1,24 @@
+/** What the conformance suite needs of a store under test, beside the contract. */
+import { CLUSTER_DEFAULTS, type ClusterConfig, type Endpoint } from '@flowstore/flow';
+import type { FlowStore } from '../contract.ts';
+
+export interface Harness {
+  readonly store: FlowStore;
+  /** Another client of the same data, for a configuration of its own if one is given. */
+  connect(config?: ClusterConfig): Promise<FlowStore>;
+  /** Moves the store's time on. Between two calls it stands still. */
+  advance(ms: number): Promise<void>;
+  /** Makes an entry vanish without trace, as a failover that lost writes would. */
+  loseEntry(inside: Endpoint): Promise<void>;
+  /** What is stored of flows, ports and leases: none once everything idled and was swept. */
+  leftovers(): Promise<number>;
+  /** After each test: looks over what the test left, and clears it away. */
+  end(): Promise<void>;
+}
+
+export const CONFORMANCE_CONFIG: ClusterConfig = {
+  ...CLUSTER_DEFAULTS,
+  pool: ['203.0.113.0/28'],
+  insidePrefixes: ['198.18.0.0/15'],
+  flowsPerEndpointMax: 4,
+};

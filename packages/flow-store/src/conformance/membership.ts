@@ -1,0 +1,76 @@
+import { expect, it } from 'vitest';
+import { CONFORMANCE_CONFIG } from './harness.ts';
+import { GATEWAY_1, GATEWAY_2, type Scenario } from './scenario.ts';
+
+const GW1 = { name: 'gw1', incarnation: GATEWAY_1, controlUrl: 'http://192.0.2.101:9464' };
+const GW2 = { name: 'gw2', incarnation: GATEWAY_2, controlUrl: 'http://192.0.2.102:9464' };
+const LEASE_MS = 90_000;
+
+export function membershipTests(current: () => Scenario): void {
+  it('lets nobody join a deployment that was not initialised', async () => {
+    expect(await current().store.join(GW1)).toEqual({ kind: 'notInitialised' });
+  });
+
+  it('writes the configuration once', async () => {
+    const { store } = current();
+    expect(await store.initialise()).toBe(true);
+    expect(await store.initialise()).toBe(false);
+  });
+
+  it('lists the members, to those who join and to those who are there', async () => {
+    const { store } = current();
+    await store.initialise();
+    expect(await store.join(GW2)).toEqual({ kind: 'joined', members: [GW2] });
+    expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2] });
+    expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2] });
+    expect(await store.heartbeat(GW2)).toEqual({ kind: 'alive', members: [GW1, GW2] });
+  });
+
+  it('refuses another configuration, and names the fields that differ', async () => {
+    const { store, harness } = current();
+    await store.initialise();
+    const other = await harness.connect({
+      ...CONFORMANCE_CONFIG,
+      pool: ['203.0.113.0/29'],
+      timeouts: { ...CONFORMANCE_CONFIG.timeouts, udpMs: 120_000 },
+    });
+    const fields = ['pool', 'timeouts.udpMs'];
+    expect(await other.join(GW1)).toEqual({ kind: 'configMismatch', fields });
+    expect(await other.initialise()).toBe(false);
+    await other.end();
+  });
+
+  it('forgets whoever was silent for a lease length', async () => {
+    const { store, harness } = current();
+    await store.initialise();
+    await store.join(GW1);
+    await store.join(GW2);
+    await harness.advance(LEASE_MS - 1);
+    await store.heartbeat(GW1);
+    await harness.advance(1);
+    expect(await store.heartbeat(GW1)).toEqual({ kind: 'alive', members: [GW1] });
+    expect(await store.heartbeat(GW2)).toEqual({ kind: 'unknown' });
+  });
+
+  it('gives a name to the incarnation that joined last', async () => {
+    const { store } = current();
+    await store.initialise();
+    await store.join(GW1);
+    const restarted = { ...GW1, incarnation: 'cccccccccccccccc' };
+    expect(await store.join(restarted)).toEqual({ kind: 'joined', members: [restarted] });
+    expect(await store.heartbeat(GW1)).toEqual({ kind: 'unknown' });
+    await store.leave(GW1);
+    expect(await store.heartbeat(restarted)).toEqual({ kind: 'alive', members: [restarted] });
+  });
+
+  it('takes a member that leaves off the list', async () => {
+    const { store } = current();
+    await store.initialise();
+    await store.join(GW1);
+    await store.join(GW2);
+    await store.leave(GW1);
+    await store.leave(GW1);
+    expect(await store.heartbeat(GW2)).toEqual({ kind: 'alive', members: [GW2] });
+    expect(await store.heartbeat(GW1)).toEqual({ kind: 'unknown' });
+  });
+}

@@ -1,0 +1,28 @@
+/** The model under the conformance suite: a virtual clock, and a look into its Maps. */
+import type { ClusterConfig } from '@flowstore/flow';
+import { shardOfInside } from '@flowstore/flow';
+import { entryKey } from '../model/model-entry.ts';
+import { ModelFlowStore } from '../model/model-store.ts';
+import type { Harness } from './harness.ts';
+
+export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000): Harness {
+  let clockMs = startMs;
+  const nowMs = () => clockMs;
+  const store = new ModelFlowStore({ config, nowMs });
+  return {
+    store,
+    async connect(other = config) {
+      return new ModelFlowStore({ config: other, nowMs, data: store.data });
+    },
+    async advance(ms) {
+      clockMs += ms;
+    },
+    async loseEntry(inside) {
+      store.data.shards[shardOfInside(inside)]!.entries.delete(entryKey(inside));
+    },
+    async leftovers() {
+      return Object.values(store.counts()).reduce((sum, count) => sum + count, 0);
+    },
+    async end() {},
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Redis under the conformance suite. The server's clock can't be moved, but shard time is the
+ * larger of that clock and the time stored in the shard's meta key: the harness stores a time an
+ * hour ahead, so shard time stands still until the harness writes a later one. TTLs run in real
+ * time all the same, counted from when they were set.
+ */
+import { type ClusterConfig, packEndpoint, SHARDS, shardOfInside } from '@flowstore/flow';
+import { Redis } from 'ioredis';
+import { connectRedisStore } from '../redis/connect.ts';
+import { DIRECTORY_META_KEY, metaKey, SHARD_TAGS } from '../redis/keys.ts';
+import type { Harness } from './harness.ts';
+
+const AHEAD_MS = 3_600_000;
+const META_TTL_MS = 86_400_000;
+
+export interface RedisHarness extends Harness {
+  readonly redis: Redis;
+  /** Where shard time stands. */
+  readonly nowMs: () => number;
+}
+
+export async function redisHarness(url: string, config: ClusterConfig): Promise<RedisHarness> {
+  const redis = new Redis(url, { protocol: 2 });
+  await redis.flushdb();
+  const [seconds] = await redis.time();
+  let clockMs = Number(seconds) * 1000 + AHEAD_MS;
+  const setClock = async () => {
+    const pipeline = redis.pipeline();
+    const metas = Array.from({ length: SHARDS }, (_, shard) => metaKey(shard));
+    for (const key of [...metas, DIRECTORY_META_KEY]) {
+      pipeline.hset(key, 't', String(clockMs * 1000)).pexpire(key, META_TTL_MS);
+    }
+    await pipeline.exec();
+  };
+  await setClock();
+  const store = await connectRedisStore({ url, config });
+  return {
+    store,
+    redis,
+    nowMs: () => clockMs,
+    connect: (other = config) => connectRedisStore({ url, config: other }),
+    async advance(ms) {
+      clockMs += ms;
+      await setClock();
+    },
+    async loseEntry(inside) {
+      const tag = SHARD_TAGS[shardOfInside(inside)];
+      const key = Buffer.concat([Buffer.from(`e:{${tag}}:`), packEndpoint(inside)]);
+      if ((await redis.del(key)) !== 1) throw new Error('there was no entry to lose');
+    },
+    async leftovers() {
+      const keys = await redis.keys('*');
+      return keys.filter((key) => /^[epi]:/.test(key)).length;
+    },
+    async end() {
+      await expectTtls(redis);
+      await store.end();
+      redis.disconnect();
+    },
+  };
+}
+
+/** After every test, whatever it did: no key may live for ever but the configuration. */
+async function expectTtls(redis: Redis): Promise<void> {
+  for (const key of await redis.keysBuffer('*')) {
+    const ttlMs = await redis.pttl(key);
+    if (ttlMs === -1 && !key.toString().startsWith('c:')) {
+      throw new Error(`the key ${JSON.stringify(key.toString('latin1'))} has no TTL`);
+    }
+  }
+}

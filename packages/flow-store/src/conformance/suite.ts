@@ -1,0 +1,34 @@
+/** One suite for every flow store: the contract and the invariants it rests on, as tests. */
+import { afterEach, beforeEach, describe } from 'vitest';
+import { bindingTests } from './bindings.ts';
+import type { Harness } from './harness.ts';
+import { identityTests } from './identity.ts';
+import { leaseTests } from './leases.ts';
+import { membershipTests } from './membership.ts';
+import { quarantineTests } from './quarantine.ts';
+import { raceTests } from './races.ts';
+import { Scenario } from './scenario.ts';
+import { sweepTests } from './sweeps.ts';
+import { tcpTests } from './tcp.ts';
+
+/** Each test gets an empty store: `begin` is called before it, the harness's `end` after it. */
+export function conformance(name: string, begin: () => Promise<Harness>): void {
+  describe(name, () => {
+    let scenario: Scenario | undefined;
+    beforeEach(async () => {
+      scenario = new Scenario(await begin());
+    });
+    afterEach(async () => {
+      await scenario?.harness.end();
+    });
+    const current = () => scenario!;
+    describe('bindings', () => bindingTests(current));
+    describe('TCP flows', () => tcpTests(current));
+    describe('identity', () => identityTests(current));
+    describe('quarantine', () => quarantineTests(current));
+    describe('leases', () => leaseTests(current));
+    describe('sweeps', () => sweepTests(current));
+    describe('races', () => raceTests(current));
+    describe('membership', () => membershipTests(current));
+  });
+}

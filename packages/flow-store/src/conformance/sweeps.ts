@@ -1,0 +1,127 @@
+/** I5: what is over is free again, whatever died meanwhile. */
+import { IN_DATA, OUT_DATA, OUT_SYN, UDP } from '@flowstore/flow';
+import { expect, it } from 'vitest';
+import { created, OTHER_WEB, portOf, type Scenario, seen, tcp, udp, WEB } from './scenario.ts';
+
+const UDP_LIFE_MS = 495_000;
+const TRANSITORY_LIFE_MS = 415_000;
+const LEASE_MS = 90_000;
+const QUARANTINE_MS = 125_000;
+
+export function sweepTests(current: () => Scenario): void {
+  it('finds nothing to do in an empty shard', async () => {
+    expect(await current().sweep()).toEqual({
+      blocks: 0,
+      flowsDeleted: 0,
+      bindingsDeleted: 0,
+      rowsOrphaned: 0,
+      portsFreed: 0,
+      leasesExpired: 0,
+      overdueMs: 0,
+      nextDueMs: null,
+    });
+  });
+
+  it('deletes what is dead, frees its port after the quarantine, and leaves nothing', async () => {
+    const s = current();
+    const block = await s.lease(UDP);
+    created(await s.open(udp(), { proposal: portOf(block, 0) }));
+    await s.harness.advance(LEASE_MS);
+    expect(await s.sweep()).toMatchObject({ leasesExpired: 1, bindingsDeleted: 0 });
+    await s.harness.advance(QUARANTINE_MS);
+    expect(await s.sweep()).toMatchObject({ portsFreed: 15 });
+    await s.harness.advance(UDP_LIFE_MS - LEASE_MS - QUARANTINE_MS);
+    expect(await s.sweep()).toMatchObject({ bindingsDeleted: 1, flowsDeleted: 1 });
+    expect(await s.sweep()).toMatchObject({ bindingsDeleted: 0, nextDueMs: QUARANTINE_MS });
+    await s.harness.advance(QUARANTINE_MS);
+    expect(await s.sweep()).toMatchObject({ portsFreed: 1, nextDueMs: null });
+    expect(await s.harness.leftovers()).toBe(0);
+  });
+
+  it('does the same twice over and does nothing the second time', async () => {
+    const s = current();
+    await s.bound(tcp());
+    await s.harness.advance(TRANSITORY_LIFE_MS);
+    const first = await s.sweep();
+    expect(first).toMatchObject({ flowsDeleted: 1, bindingsDeleted: 1, leasesExpired: 1 });
+    const second = await s.sweep();
+    expect(second).toMatchObject({ flowsDeleted: 0, bindingsDeleted: 0, leasesExpired: 0 });
+  });
+
+  it('lets live what was touched, and looks again in time', async () => {
+    const s = current();
+    const { binding } = await s.bound(udp());
+    await s.harness.advance(UDP_LIFE_MS - 1);
+    await s.touch(udp(), null, binding.identity, seen(OUT_DATA));
+    await s.harness.advance(1);
+    expect(await s.sweep()).toMatchObject({ bindingsDeleted: 0, leasesExpired: 1 });
+    await s.harness.advance(QUARANTINE_MS);
+    await s.sweep();
+    await s.harness.advance(UDP_LIFE_MS - QUARANTINE_MS - 2);
+    expect(await s.sweep()).toMatchObject({ bindingsDeleted: 0, nextDueMs: 1 });
+    await s.harness.advance(1);
+    expect(await s.sweep()).toMatchObject({ bindingsDeleted: 1 });
+  });
+
+  it('deletes the dead flows of a binding that lives', async () => {
+    const s = current();
+    await s.bound(tcp());
+    const live = created(
+      await s.open(tcp(), { remote: OTHER_WEB, seen: seen(OUT_SYN | OUT_DATA | IN_DATA) }),
+    );
+    await s.harness.advance(TRANSITORY_LIFE_MS);
+    expect(await s.sweep()).toMatchObject({ flowsDeleted: 1, bindingsDeleted: 0 });
+    const identity = { generation: 1, nonce: 1 };
+    expect(await s.close(tcp(), WEB, identity)).toEqual({ kind: 'gone' });
+    expect(await s.find(tcp(), OTHER_WEB)).toMatchObject({
+      entry: { flow: { identity: live.flow!.identity } },
+    });
+  });
+
+  it('comes back for a flow whose deadline shrank', async () => {
+    const s = current();
+    const established = seen(OUT_SYN | OUT_DATA | IN_DATA);
+    const { flow } = await s.bound(tcp(), { seen: established });
+    await s.touch(tcp(), WEB, flow!.identity, { flags: 0, ageMs: null, rstAgeMs: 0 });
+    // The RST came with the last data: that is no later, so the long timeout stays.
+    await s.harness.advance(1_000);
+    await s.sweep();
+    await s.touch(tcp(), WEB, flow!.identity, { flags: 0, ageMs: null, rstAgeMs: 0 });
+    await s.harness.advance(TRANSITORY_LIFE_MS);
+    expect(await s.sweep()).toMatchObject({ flowsDeleted: 1, bindingsDeleted: 1 });
+  });
+
+  it('marks rows whose entry was lost, and frees them after the quarantine', async () => {
+    const s = current();
+    await s.bound(udp());
+    await s.harness.loseEntry(udp());
+    await s.harness.advance(UDP_LIFE_MS);
+    expect(await s.sweep()).toMatchObject({ rowsOrphaned: 1, bindingsDeleted: 0 });
+    await s.harness.advance(QUARANTINE_MS);
+    expect(await s.sweep()).toMatchObject({ portsFreed: 16, nextDueMs: null });
+    expect(await s.harness.leftovers()).toBe(0);
+  });
+
+  it('takes no more blocks than it is told, and asks to be called again', async () => {
+    const s = current();
+    for (let n = 0; n < 5; n++) {
+      const block = await s.lease(UDP);
+      created(await s.open(udp(n), { proposal: portOf(block, 0) }));
+    }
+    await s.harness.advance(UDP_LIFE_MS + 10);
+    const first = await s.sweep(2);
+    expect(first).toMatchObject({ blocks: 2, bindingsDeleted: 2, nextDueMs: 0 });
+    expect(first.overdueMs).toBeGreaterThanOrEqual(10);
+    expect(await s.sweep(2)).toMatchObject({ blocks: 2, nextDueMs: 0 });
+    expect(await s.sweep(2)).toMatchObject({ blocks: 1, nextDueMs: QUARANTINE_MS });
+  });
+
+  it('leaves nothing of a released block', async () => {
+    const s = current();
+    const block = await s.lease(UDP);
+    await s.store.release([{ ...block, incarnation: '00000000000000a1' }]);
+    await s.harness.advance(LEASE_MS);
+    await s.sweep();
+    expect(await s.harness.leftovers()).toBe(0);
+  });
+}
