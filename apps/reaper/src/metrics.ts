@@ -18,7 +18,7 @@ const JOB_BUCKETS = [0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120];
 
 export type ReaperMetrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(registry: Registry, overdue: Overdue) {
+export function createMetrics(registry: Registry, overdue: Overdue, ready: () => boolean) {
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `flowstore_reaper_${name}_total`, help, labelNames, registers });
@@ -41,13 +41,13 @@ export function createMetrics(registry: Registry, overdue: Overdue) {
   gauge('overdue_seconds', 'Age of the oldest due deadline this reaper met lately', () =>
     overdue.seconds(),
   );
+  gauge('ready', 'Whether it can sweep: 1 or 0', () => (ready() ? 1 : 0));
   const callSeconds = histogram('sweep_call', 'Sweep calls', CALL_BUCKETS);
 
   return {
     jobs: counter('jobs', 'Jobs by how they ended', ['outcome']),
     callsFailed: counter('sweep_calls_failed', 'Sweep calls that the store did not answer'),
     jobSeconds: histogram('job', 'Jobs from start to end', JOB_BUCKETS),
-    gauge,
     swept(result: SweepResult, durationMs: number) {
       for (const { field, counter } of done) counter.inc(result[field]);
       callSeconds.observe(durationMs / 1_000);

@@ -2,10 +2,12 @@
  * The BullMQ side. Each set of shards has a job scheduler; whichever reaper is free takes the job.
  * A scheduler has an id of its own, so that any number of reapers may put it there.
  *
- * Jobs carry their shards: a reaper with another layout, or an older one, works on them all the same.
+ * Jobs carry their shards: a reaper with another layout, or an older one, can work on them all the
+ * same.
  */
-import { type Job, Queue, Worker } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { within } from './within.ts';
 
 /** The braces keep every key of the queue in one slot of a Redis Cluster. */
 export const QUEUE_PREFIX = '{flowstore:reaper}';
@@ -19,6 +21,16 @@ const BACKOFF_MS = 500;
 /** A job of a reaper that died is another's after this. */
 const LOCK_MS = 15_000;
 const RECONNECT_MS_MAX = 2_000;
+/** How long a stop waits for jobs at work before it leaves them to the stalled check. */
+const CLOSE_TIMEOUT_MS = 4_000;
+const FORCED_CLOSE_TIMEOUT_MS = 1_000;
+
+const JOB_OPTIONS = {
+  attempts: ATTEMPTS_MAX,
+  backoff: { type: 'exponential', delay: BACKOFF_MS },
+  removeOnComplete: { count: COMPLETED_JOBS_MAX },
+  removeOnFail: { count: FAILED_JOBS_MAX },
+} as const;
 
 export interface SweepJob {
   readonly shards: readonly number[];
@@ -29,27 +41,133 @@ export class QueueUnavailable extends Error {
   readonly code = 'FLOWSTORE_QUEUE_UNAVAILABLE';
 }
 
-/**
- * A connection as BullMQ wants it: commands wait for a reconnect instead of failing
- * (maxRetriesPerRequest null), which is safe because every job may run twice.
- */
-export function connectQueue(url: string): Redis {
-  return new Redis(url, {
-    maxRetriesPerRequest: null,
-    lazyConnect: true,
-    retryStrategy: (times) => Math.min(times * 100, RECONNECT_MS_MAX),
-  });
+export interface SweepQueueOptions {
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  readonly concurrency: number;
+  readonly work: (shards: readonly number[]) => Promise<unknown>;
+  readonly onOutcome: (outcome: 'completed' | 'failed' | 'stalled', error?: Error) => void;
+  readonly onError: (error: Error) => void;
+  /** Each time the connection comes (back). */
+  readonly onConnected: () => void;
 }
 
-/** Says within `timeoutMs` whether the Redis behind the queue answers; rejects with the reason. */
-export async function checkQueue(url: string, timeoutMs: number): Promise<void> {
+export class SweepQueue {
+  readonly #options: SweepQueueOptions;
+  readonly #connection: Redis;
+  #queue: Queue<SweepJob> | null = null;
+  #worker: Worker<SweepJob> | null = null;
+
+  constructor(options: SweepQueueOptions) {
+    this.#options = options;
+    // As BullMQ wants it: commands wait for a reconnect instead of failing, which is safe because
+    // every job may run twice.
+    this.#connection = new Redis(options.url, {
+      maxRetriesPerRequest: null,
+      lazyConnect: true,
+      protocol: 2,
+      retryStrategy: (times) => Math.min(times * 100, RECONNECT_MS_MAX),
+    });
+    this.#connection.on('error', options.onError);
+  }
+
+  /** The connection's: "ready" when it is. */
+  get status(): string {
+    return this.#connection.status;
+  }
+
+  /** Rejects with QueueUnavailable where nobody answers in time. */
+  async connect(): Promise<void> {
+    const { url, connectTimeoutMs, concurrency, work, onError } = this.#options;
+    await checkQueue(url, connectTimeoutMs);
+    await this.#connection.connect();
+    const shared = { connection: this.#connection, prefix: QUEUE_PREFIX };
+    const streams = { events: { maxLen: QUEUE_EVENTS_MAX } };
+    this.#queue = new Queue<SweepJob>(QUEUE_NAME, { ...shared, streams });
+    this.#queue.on('error', onError);
+    this.#worker = new Worker<SweepJob>(QUEUE_NAME, ({ data }) => work(data.shards), {
+      ...shared,
+      autorun: false,
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: LOCK_MS,
+      // A sweep that lost its reaper is as good as new.
+      maxStalledCount: ATTEMPTS_MAX,
+    });
+    this.#watch(this.#worker);
+    this.#connection.on('ready', this.#options.onConnected);
+  }
+
+  #watch(worker: Worker<SweepJob>): void {
+    const { onOutcome, onError } = this.#options;
+    worker.on('error', onError);
+    worker.on('completed', () => onOutcome('completed'));
+    worker.on('stalled', () => onOutcome('stalled'));
+    worker.on('failed', (_, error) => onOutcome('failed', error));
+  }
+
+  /** Whether to take jobs; it does not until it is told to. */
+  async setWorking(working: boolean): Promise<void> {
+    const worker = this.#worker;
+    if (worker === null) return;
+    if (!working) {
+      if (worker.isRunning() && !worker.isPaused()) await worker.pause(true);
+    } else if (!worker.isRunning()) {
+      worker.run().catch(this.#options.onError);
+    } else if (worker.isPaused()) {
+      worker.resume();
+    }
+  }
+
+  /**
+   * Puts a scheduler for each set there, leaves alone what runs already, and takes away those of
+   * another layout. A scheduler whose next run is long past has lost its job (a reaper that died
+   * between two commands) and is put there anew.
+   */
+  async schedule(sets: readonly (readonly number[])[], everyMs: number): Promise<void> {
+    const queue = this.#queue;
+    if (queue === null) return;
+    const wanted = new Map(sets.map((shards, set) => [`set-${set}-of-${sets.length}`, shards]));
+    // BullMQ plans by the wall clock of whoever puts the job there.
+    const stuckBeforeMs = Date.now() - Math.max(10 * everyMs, LOCK_MS);
+    const healthy = new Set<string>();
+    for (const { key, every, next = 0 } of await queue.getJobSchedulers()) {
+      if (!wanted.has(key)) await queue.removeJobScheduler(key);
+      else if (Number(every) === everyMs && next > stuckBeforeMs) healthy.add(key);
+    }
+    for (const [id, shards] of wanted) {
+      if (healthy.has(id)) continue;
+      const template = { name: QUEUE_NAME, data: { shards }, opts: JOB_OPTIONS };
+      await queue.upsertJobScheduler(id, { every: everyMs }, template);
+    }
+  }
+
+  /** Waits for the jobs at work, but not for a Redis that is away; false if that was the case. */
+  async close(): Promise<boolean> {
+    this.#connection.off('ready', this.#options.onConnected);
+    const worker = this.#worker;
+    if (worker === null || this.#queue === null) {
+      this.#connection.disconnect();
+      return true;
+    }
+    const graceful = this.status === 'ready' && (await within(worker.close(), CLOSE_TIMEOUT_MS));
+    if (!graceful) await within(worker.close(true), FORCED_CLOSE_TIMEOUT_MS);
+    await within(this.#queue.close(), FORCED_CLOSE_TIMEOUT_MS);
+    this.#connection.disconnect();
+    return graceful;
+  }
+}
+
+/** ioredis tells a refused connection only by its events, so a connection of its own asks. */
+async function checkQueue(url: string, timeoutMs: number): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
+    protocol: 2,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
     retryStrategy: () => null,
   });
-  let reason = 'no answer';
+  let reason = `no answer within ${timeoutMs} ms`;
   redis.on('error', (error) => {
     reason = error.message;
   });
@@ -57,68 +175,9 @@ export async function checkQueue(url: string, timeoutMs: number): Promise<void> 
     await redis.connect();
     await redis.ping();
   } catch (error) {
-    throw new QueueUnavailable(`no connection to the queue's Redis at ${url}: ${reason}`, {
-      cause: error,
-    });
+    const message = `no connection to the queue's Redis at ${url}: ${reason}`;
+    throw new QueueUnavailable(message, { cause: error });
   } finally {
     redis.disconnect();
-  }
-}
-
-export function createQueue(connection: Redis): Queue<SweepJob> {
-  return new Queue<SweepJob>(QUEUE_NAME, {
-    connection,
-    prefix: QUEUE_PREFIX,
-    streams: { events: { maxLen: QUEUE_EVENTS_MAX } },
-  });
-}
-
-/** Does not run yet: call run() once its listeners are there. */
-export function createWorker(
-  connection: Redis,
-  concurrency: number,
-  work: (job: Job<SweepJob>) => Promise<unknown>,
-): Worker<SweepJob> {
-  return new Worker<SweepJob>(QUEUE_NAME, work, {
-    connection,
-    prefix: QUEUE_PREFIX,
-    autorun: false,
-    concurrency,
-    lockDuration: LOCK_MS,
-    stalledInterval: LOCK_MS,
-    // A sweep that lost its reaper is as good as new; the next tick would repeat it anyway.
-    maxStalledCount: ATTEMPTS_MAX,
-  });
-}
-
-const JOB_OPTIONS = {
-  attempts: ATTEMPTS_MAX,
-  backoff: { type: 'exponential', delay: BACKOFF_MS },
-  removeOnComplete: { count: COMPLETED_JOBS_MAX },
-  removeOnFail: { count: FAILED_JOBS_MAX },
-} as const;
-
-/**
- * Puts the schedulers of `sets` there, leaves alone what runs already, and takes away those of
- * another layout. A scheduler whose next run is long past has lost its job (a Redis that came back
- * without its data, a reaper that died between two commands) and is put there anew.
- */
-export async function ensureSchedulers(
-  queue: Queue<SweepJob>,
-  sets: readonly (readonly number[])[],
-  everyMs: number,
-  nowMs: number,
-): Promise<void> {
-  const wanted = new Map(sets.map((shards, set) => [`set-${set}-of-${sets.length}`, shards]));
-  const stuckBeforeMs = nowMs - Math.max(10 * everyMs, LOCK_MS);
-  const healthy = new Set<string>();
-  for (const { key, every, next = 0 } of await queue.getJobSchedulers()) {
-    if (!wanted.has(key)) await queue.removeJobScheduler(key);
-    else if (Number(every) === everyMs && next > stuckBeforeMs) healthy.add(key);
-  }
-  for (const [id, shards] of wanted) {
-    if (healthy.has(id)) continue;
-    const template = { name: QUEUE_NAME, data: { shards: [...shards] }, opts: JOB_OPTIONS };
-    await queue.upsertJobScheduler(id, { every: everyMs }, template);
   }
 }

@@ -9,30 +9,26 @@
  * ```
  */
 import { SHARDS } from '@flowstore/flow';
-import type { FlowStore } from '@flowstore/flow-store';
-import { createRegistry, type Logger, LogLimit, type Running, startHttp } from '@flowstore/service';
-import type { Queue, Worker } from 'bullmq';
+import {
+  ConfigError,
+  createRegistry,
+  type HttpServer,
+  type Logger,
+  LogLimit,
+  type Running,
+  startHttp,
+} from '@flowstore/service';
 import type { ReaperConfig } from './config.ts';
 import { Health } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { Overdue } from './overdue.ts';
-import {
-  checkQueue,
-  connectQueue,
-  createQueue,
-  createWorker,
-  ensureSchedulers,
-  type SweepJob,
-} from './queue.ts';
+import { SweepQueue } from './queue.ts';
+import { connectStore, type StoreAccess } from './store-access.ts';
 import { shardSets } from './sweep.ts';
 import { runSweepJob } from './sweep-job.ts';
-import { within } from './within.ts';
+import { Tender } from './tender.ts';
 
 const LOG_EVERY_MS = 10_000;
-/** How often the schedulers are looked after. */
-const SCHEDULERS_EVERY_MS = 15_000;
-/** How long a stop waits for jobs at work before it leaves them to the stalled check. */
-const CLOSE_TIMEOUT_MS = 4_000;
 
 export interface Reaper extends Running {
   readonly url: string;
@@ -42,81 +38,70 @@ export interface ReaperParts {
   readonly config: ReaperConfig;
   readonly version: string;
   readonly log: Logger;
-  /** The reaper ends it: when it stops, and when it can't start. */
-  readonly store: FlowStore;
 }
 
-/** Rejects with QueueUnavailable or HttpListenError when it can't start. */
-export async function startReaper({ config, version, log, store }: ReaperParts): Promise<Reaper> {
+/**
+ * Rejects with StoreUnavailable, QueueUnavailable, HttpListenError or, where the deployment runs
+ * with another cluster configuration, ConfigError.
+ */
+export async function startReaper({ config, version, log }: ReaperParts): Promise<Reaper> {
   const { sweep, redis, queueUrl = redis.url } = config;
   const nowMs = () => performance.now();
   const limit = new LogLimit({ log, everyMs: LOG_EVERY_MS, nowMs });
-  const complain = (error: Error) => limit.warn({ err: error.message }, 'queue: error');
-  const connection = connectQueue(queueUrl);
-  connection.on('error', complain);
-
-  const overdue = new Overdue(nowMs);
-  const health = new Health(() => connection.status);
-  const registry = createRegistry({ app: 'reaper', version });
-  const metrics = createMetrics(registry, overdue);
-  const ready = () => health.reasons();
-  metrics.gauge('ready', 'Whether it can sweep: 1 or 0', () => (ready().length === 0 ? 1 : 0));
-
-  const open = async () => {
-    await checkQueue(queueUrl, redis.connectTimeoutMs);
-    await connection.connect();
-    return startHttp({ ...config.http, registry, ready });
-  };
-  const http = await open().catch(async (error) => {
-    connection.disconnect();
-    await store.end();
-    throw error;
-  });
-
+  const complain = (what: string) => (error: Error) => limit.warn({ err: error.message }, what);
   const aborter = new AbortController();
-  const stopping = aborter.signal;
-  const parts = { store, limits: sweep, health, metrics, overdue, nowMs, stopping };
-  const queue = createQueue(connection);
-  const worker = createWorker(connection, sweep.concurrency, ({ data }) =>
-    runSweepJob(parts, data.shards),
-  );
-  queue.on('error', complain);
-  worker.on('error', complain);
-  worker.on('completed', () => metrics.jobs.inc({ outcome: 'completed' }));
-  worker.on('stalled', () => metrics.jobs.inc({ outcome: 'stalled' }));
-  worker.on('failed', (job, error) => {
-    metrics.jobs.inc({ outcome: 'failed' });
-    limit.warn({ job: job?.id, err: error.message }, 'sweep failed');
-  });
-  const sets = shardSets(SHARDS, sweep.sets);
-  const schedule = () => ensureSchedulers(queue, sets, sweep.everyMs, Date.now()).catch(complain);
-  await schedule();
-  // A Redis that lost its data has lost the schedulers, too.
-  connection.on('ready', schedule);
-  const timer = setInterval(schedule, SCHEDULERS_EVERY_MS);
-  worker.run().catch(complain);
-  log.info({ url: http.url, sets: sweep.sets, everyMs: sweep.everyMs }, 'sweeping');
+  let tender: Tender | undefined;
+  let http: HttpServer | undefined;
+  const overdue = new Overdue(nowMs);
+  const registry = createRegistry({ app: 'reaper', version });
+  const health: Health = new Health(() => queue.status);
+  const metrics = createMetrics(registry, overdue, () => health.reasons().length === 0);
 
+  const access = await connectStore(config, (state, reason) => {
+    if (state === 'down') health.storeFailed(reason);
+    else tender?.tendNow();
+  });
+  const job = { limits: sweep, health, metrics, overdue, nowMs, stopping: aborter.signal };
+  const queue: SweepQueue = new SweepQueue({
+    url: queueUrl,
+    connectTimeoutMs: redis.connectTimeoutMs,
+    concurrency: sweep.concurrency,
+    work: (shards) => runSweepJob({ ...job, store: access.store }, shards),
+    onOutcome(outcome, error) {
+      metrics.jobs.inc({ outcome });
+      if (error !== undefined) complain('sweep failed')(error);
+    },
+    onError: complain('queue: error'),
+    onConnected: () => tender?.tendNow(),
+  });
   const stop = async () => {
     aborter.abort();
-    clearInterval(timer);
-    connection.off('ready', schedule);
-    await closeQueue(queue, worker, log);
-    connection.disconnect();
-    await Promise.all([store.end(), http.close()]);
+    tender?.stop();
+    const graceful = await queue.close();
+    if (!graceful) log.warn('the queue does not answer: jobs at work go to the stalled check');
+    await Promise.all([access.end(), http?.close()]);
   };
+  try {
+    await refuseMismatch(access);
+    await queue.connect();
+    http = await startHttp({ ...config.http, registry, ready: () => health.reasons() });
+    const sets = shardSets(SHARDS, sweep.sets);
+    const schedule = () => queue.schedule(sets, sweep.everyMs);
+    tender = new Tender({ access, queue, health, schedule, onError: complain('upkeep failed') });
+    await tender.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  log.info({ url: http.url, sets: sweep.sets, everyMs: sweep.everyMs }, 'sweeping');
   return { log, url: http.url, stop };
 }
 
-/** Waits for the jobs at work, but not for a Redis that is away. */
-async function closeQueue(
-  queue: Queue<SweepJob>,
-  worker: Worker<SweepJob>,
-  log: Logger,
-): Promise<void> {
-  if (!(await within(worker.close(), CLOSE_TIMEOUT_MS))) {
-    log.warn('the queue does not answer: jobs at work are left to the stalled check');
-    await within(worker.close(true), CLOSE_TIMEOUT_MS / 4);
-  }
-  await within(queue.close(), CLOSE_TIMEOUT_MS / 4);
+async function refuseMismatch(access: StoreAccess): Promise<void> {
+  const check = await access.checkConfig();
+  if (check.kind !== 'mismatch') return;
+  const lines = check.fields.map(
+    (field) => `cluster.${field}: differs from what the deployment in the store runs with`,
+  );
+  throw new ConfigError('FLOWSTORE_CONFIG_INVALID', lines);
 }

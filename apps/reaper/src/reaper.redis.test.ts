@@ -1,0 +1,213 @@
+import { TCP, UDP } from '@flowstore/flow';
+import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
+import { startRedis, type TestRedis } from '@flowstore/flow-store/testing';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { CLUSTER } from './testing/cluster.ts';
+import { plant, survivors } from './testing/plant.ts';
+import { ReaperProcess, WAIT } from './testing/reaper-process.ts';
+
+const FLOWS = 200;
+const CONNECTIONS = 50;
+
+let server: TestRedis;
+let redis: Redis;
+let store: FlowStore;
+
+beforeEach(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  redis.on('error', () => {});
+  store = await connectRedisStore({ url: server.url, config: CLUSTER });
+});
+
+afterEach(async () => {
+  await store.end();
+  redis.disconnect();
+  await server.stop();
+});
+
+function configOf(changes: object = {}) {
+  return {
+    redis: { url: server.url, callTimeoutMs: 1_000, connectTimeoutMs: 2_000 },
+    cluster: CLUSTER,
+    http: { port: 0 },
+    sweep: { everyMs: 50 },
+    ...changes,
+  };
+}
+
+/** Entries, blocks and index members: all that a flow leaves in the store. */
+async function stored(): Promise<number> {
+  const keys = await redis.keys('*');
+  return keys.filter((key) => /^[epi]:/.test(key)).length;
+}
+
+async function total(reapers: readonly ReaperProcess[], name: string): Promise<number> {
+  const each = await Promise.all(reapers.map((reaper) => reaper.metric(name)));
+  return each.reduce((sum, value) => sum + value, 0);
+}
+
+test('stale flows are drained, live ones stay, freed ports go through quarantine', async () => {
+  await store.initialise();
+  const live = await plant(store, TCP, CONNECTIONS);
+  await plant(store, UDP, FLOWS);
+  const reaper = new ReaperProcess(configOf());
+  const bindings = () => reaper.metric('flowstore_reaper_bindings_deleted_total');
+  await vi.waitFor(async () => expect(await bindings()).toBe(FLOWS), WAIT);
+  const freed = () => reaper.metric('flowstore_reaper_ports_freed_total');
+  // Expired leases put the ports that had no row into quarantine, too.
+  await vi.waitFor(async () => expect(await freed()).toBeGreaterThanOrEqual(FLOWS), WAIT);
+  const leases = () => reaper.metric('flowstore_reaper_leases_expired_total');
+  await vi.waitFor(async () => expect(await leases()).toBeGreaterThan(0), WAIT);
+  expect(await survivors(store, live)).toBe(CONNECTIONS);
+  expect(await bindings()).toBe(FLOWS);
+  expect((await reaper.ready()).status).toBe(200);
+  expect(await reaper.metric('flowstore_reaper_sweep_call_seconds_count')).toBeGreaterThan(0);
+  expect(await reaper.metric('flowstore_reaper_ready')).toBe(1);
+});
+
+test('nothing of a flow is left behind', async () => {
+  await store.initialise();
+  await plant(store, UDP, FLOWS);
+  expect(await stored()).toBeGreaterThan(FLOWS);
+  new ReaperProcess(configOf());
+  await vi.waitFor(async () => expect(await stored()).toBe(0), WAIT);
+});
+
+test('two reapers at once delete each flow once and share the work', async () => {
+  await store.initialise();
+  const live = await plant(store, TCP, CONNECTIONS);
+  const reapers = [new ReaperProcess(configOf()), new ReaperProcess(configOf())];
+  const completed = (reaper: ReaperProcess) => reaper.metric('flowstore_reaper_jobs_total');
+  for (const reaper of reapers) {
+    await vi.waitFor(async () => expect(await completed(reaper)).toBeGreaterThan(0), WAIT);
+  }
+  await plant(store, UDP, FLOWS, 30_000);
+  const freed = () => total(reapers, 'flowstore_reaper_ports_freed_total');
+  await vi.waitFor(async () => expect(await freed()).toBeGreaterThanOrEqual(FLOWS), WAIT);
+  expect(await total(reapers, 'flowstore_reaper_bindings_deleted_total')).toBe(FLOWS);
+  expect(await survivors(store, live)).toBe(CONNECTIONS);
+  const queue = await redis.keys('{flowstore:reaper}:sweep:repeat:set-*-of-8');
+  expect(queue).toHaveLength(8);
+});
+
+test('SIGTERM stops it gracefully, and what it leaves in Redis is bounded', async () => {
+  await store.initialise();
+  const reaper = new ReaperProcess(configOf());
+  const jobs = () => reaper.metric('flowstore_reaper_jobs_total');
+  await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(100), WAIT);
+  reaper.child.kill('SIGTERM');
+  expect(await reaper.exited).toBe(0);
+  expect(reaper.stdout).toContain('"msg":"stopped"');
+  expect(reaper.stderr).toBe('');
+  expect(await redis.zcard('{flowstore:reaper}:sweep:completed')).toBeLessThanOrEqual(64);
+  expect(await redis.llen('{flowstore:reaper}:sweep:active')).toBe(0);
+});
+
+test('a configuration other than the deployment runs with is refused', async () => {
+  await store.initialise();
+  const cluster = { ...CLUSTER, quarantineMs: 300, slack: { outageMs: 1, clockSkewMs: 0 } };
+  const reaper = new ReaperProcess(configOf({ cluster }));
+  expect(await reaper.exited).toBe(2);
+  const why = 'differs from what the deployment in the store runs with';
+  expect(reaper.stderr).toBe(
+    `reaper: cluster.quarantineMs: ${why}\nreaper: cluster.slack.outageMs: ${why}\n`,
+  );
+});
+
+test('it waits for a deployment that is not initialised yet', async () => {
+  const reaper = new ReaperProcess(configOf());
+  expect(await reaper.ready()).toEqual({
+    status: 503,
+    reasons: ['cluster: the deployment is not initialised (gateway --init)'],
+  });
+  await store.initialise();
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+});
+
+test('a store that is not there is one clear line, exit 1', async () => {
+  await server.stop();
+  const reaper = new ReaperProcess(configOf());
+  expect(await reaper.exited).toBe(1);
+  const [line, ...rest] = reaper.stderr.split('\n');
+  expect(rest).toEqual(['']);
+  expect(line).toMatch(/^reaper: .*127\.0\.0\.1:\d+.*\(FLOWSTORE_STORE_UNAVAILABLE\)$/);
+});
+
+test('a queue that is not there is one clear line, exit 1', async () => {
+  await store.initialise();
+  const reaper = new ReaperProcess(configOf({ queueUrl: 'redis://:secret@127.0.0.1:1' }));
+  expect(await reaper.exited).toBe(1);
+  expect(reaper.stderr).toMatch(
+    /^reaper: no connection to the queue's Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:1: .*\n$/,
+  );
+});
+
+test('a store that freezes turns it unready, and it recovers by itself', async () => {
+  await store.initialise();
+  const queueServer = await startRedis();
+  try {
+    const reaper = new ReaperProcess(
+      configOf({
+        redis: { url: server.url, callTimeoutMs: 200, connectTimeoutMs: 500 },
+        queueUrl: queueServer.url,
+      }),
+    );
+    await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+    process.kill(server.pid!, 'SIGSTOP');
+    await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(503), WAIT);
+    expect((await reaper.ready()).reasons.join()).toContain('flow store:');
+    process.kill(server.pid!, 'SIGCONT');
+    await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+    await store.end();
+    store = await connectRedisStore({ url: server.url, config: CLUSTER });
+    await plant(store, UDP, FLOWS);
+    const bindings = () => reaper.metric('flowstore_reaper_bindings_deleted_total');
+    await vi.waitFor(async () => expect(await bindings()).toBe(FLOWS), WAIT);
+    reaper.child.kill('SIGTERM');
+    expect(await reaper.exited).toBe(0);
+  } finally {
+    await queueServer.stop();
+  }
+});
+
+test('a Redis that lost its data gets its schedulers back', async () => {
+  await store.initialise();
+  const reaper = new ReaperProcess(configOf());
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+  await redis.flushall();
+  await store.initialise();
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  const schedulers = () => redis.keys('{flowstore:reaper}:sweep:repeat:set-*-of-8');
+  await vi.waitFor(async () => expect(await schedulers()).toHaveLength(8), WAIT);
+  const before = await reaper.metric('flowstore_reaper_jobs_total');
+  const after = () => reaper.metric('flowstore_reaper_jobs_total');
+  await vi.waitFor(async () => expect(await after()).toBeGreaterThan(before), WAIT);
+});
+
+test('with store and queue away it still stops in time', async () => {
+  await store.initialise();
+  const reaper = new ReaperProcess(configOf());
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+  await server.stop();
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(503), WAIT);
+  reaper.child.kill('SIGTERM');
+  expect(await reaper.exited).toBe(0);
+});
+
+test('a bad configuration is refused line by line, exit 2', async () => {
+  const reaper = new ReaperProcess(
+    configOf({ sweep: { sets: 65 }, cluster: { ...CLUSTER, pool: ['198.18.0.0/28'] } }),
+  );
+  expect(await reaper.exited).toBe(2);
+  expect(reaper.stderr).toMatch(
+    /reaper\.json:1: sweep\.sets: found 65, allowed: .* from 1 to 64\n/,
+  );
+});
+
+test('--version prints the version', async () => {
+  const reaper = new ReaperProcess({}, ['--version']);
+  expect(await reaper.exited).toBe(0);
+  expect(reaper.stdout).toBe('0.1.0\n');
+});

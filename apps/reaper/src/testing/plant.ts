@@ -1,0 +1,76 @@
+/** For tests: puts flows into a store, as a gateway does. */
+import {
+  type Endpoint,
+  firstPortOfBlock,
+  IN_DATA,
+  OUT_DATA,
+  parseAddress,
+  shardOfInside,
+  UDP,
+} from '@flowstore/flow';
+import type { FlowStore, OpenRequest } from '@flowstore/flow-store';
+
+const OUTSIDE = parseAddress('203.0.113.1');
+const PEER = { address: parseAddress('198.51.100.10'), port: 443 };
+const INCARNATION = '00000000000000aa';
+
+/** Opens one flow for each of `count` inside endpoints; returns those. */
+export async function plant(
+  store: FlowStore,
+  protocol: number,
+  count: number,
+  firstPort = 10_000,
+): Promise<Endpoint[]> {
+  const insides = Array.from({ length: count }, (_, i) => ({
+    domain: 0,
+    protocol,
+    address: parseAddress('198.18.1.10'),
+    port: firstPort + i,
+  }));
+  const free = new Map<number, number[]>();
+  const requests: OpenRequest[] = [];
+  for (const [i, inside] of insides.entries()) {
+    const shard = shardOfInside(inside);
+    const ports = free.get(shard) ?? [];
+    if (ports.length === 0) ports.push(...(await leasePorts(store, shard, protocol, i)));
+    free.set(shard, ports);
+    requests.push({
+      inside,
+      remote: protocol === UDP ? null : PEER,
+      proposal: { address: OUTSIDE, port: ports.pop()! },
+      incarnation: INCARNATION,
+      nonce: i + 1,
+      seen: { flags: OUT_DATA | IN_DATA, ageMs: 0, rstAgeMs: null },
+      replaces: null,
+    });
+  }
+  const results = await store.open(requests);
+  const bad = results.find(({ kind }) => kind !== 'created');
+  if (bad !== undefined) throw new Error(`a flow could not be planted: ${bad.kind}`);
+  return insides;
+}
+
+async function leasePorts(
+  store: FlowStore,
+  shard: number,
+  protocol: number,
+  start: number,
+): Promise<number[]> {
+  const request = { shard, protocol, address: OUTSIDE, incarnation: INCARNATION, blocks: 1, start };
+  const [result] = await store.lease([request]);
+  if (result?.kind !== 'granted') throw new Error('no block to lease');
+  const { block, freePorts } = result.blocks[0]!;
+  const ports = Array.from({ length: 16 }, (_, i) => i).filter((i) => (freePorts >> i) & 1);
+  return ports.map((i) => firstPortOfBlock(block) + i);
+}
+
+/** Those of the TCP connections planted at `insides` that the store still finds. */
+export async function survivors(store: FlowStore, insides: readonly Endpoint[]): Promise<number> {
+  const requests = insides.map((inside) => ({
+    direction: 'inside' as const,
+    inside,
+    remote: PEER,
+  }));
+  const results = await store.find(requests);
+  return results.filter((result) => result.kind === 'entry' && result.entry.flow !== null).length;
+}
