@@ -21,7 +21,7 @@ export function neededTools(task, { linux, root }) {
   return task === 'test' ? [redis, ip, ping, iperf3, ethtool] : [redis, ip, ping];
 }
 
-/** The ones that are not there. A server named in the environment is as good as an installed one. */
+/** The ones that are not there. A server that the environment names is as good as installed. */
 export function missingTools(task, tools, env, has) {
   return tools.filter((tool) => {
     if (tool === redis && env.REDIS_SERVER_BIN) return false;

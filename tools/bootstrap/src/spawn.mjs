@@ -1,7 +1,7 @@
 // Runs a child to its end. A signal reaches the child exactly once: the child leads a group of its
 // own, so that a terminal's Ctrl-C does not reach it directly, and what we get we pass on. We may
-// get one Ctrl-C twice (the terminal signals us, and npm passes on what it got): a repetition within
-// half a second is the same one; a person who means it again takes longer.
+// get one Ctrl-C twice (the terminal signals us, and npm passes on what it got): a repetition
+// within half a second is the same one; a person who means it again takes longer.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 

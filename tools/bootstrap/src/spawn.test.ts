@@ -30,7 +30,7 @@ describe('runChild', () => {
     ]);
   });
 
-  it('lets one Ctrl-C of the whole group reach the child once, which ends in its own way', async () => {
+  it('lets one Ctrl-C of the whole group reach the child once, which then ends', async () => {
     const child = `
       let heard = 0;
       process.on('SIGINT', () => { heard++; setTimeout(() => process.exit(10 + heard), 200); });

@@ -32,7 +32,7 @@ if (existsSync(folder + '/fail-' + config.name)) {
 createServer((request, reply) => {
   const hold = existsSync(folder + '/hold-' + config.name);
   if (request.url === '/readyz') reply.writeHead(hold ? 503 : 200).end();
-  else if (request.url === '/metrics') reply.end('# HELP x\\nflows{state="active"} 3\\npackets 12\\n');
+  else if (request.url === '/metrics') reply.end('flows{state="active"} 3\\npackets 12\\n');
   else reply.writeHead(404).end();
 }).listen(config.http.port, config.http.host, () => console.log('listening'));
 process.on('SIGTERM', () => {

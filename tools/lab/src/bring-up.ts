@@ -19,6 +19,7 @@ import { chooseManagement } from './management.ts';
 import {
   awaitLinks,
   buildNetwork,
+  isLive,
   presentLinks,
   presentNamespaces,
   removeNetwork,
@@ -58,7 +59,7 @@ const endGraceMs = 5_000;
 
 /** Whether the state describes a lab that is there: not a wreck, not one from before a reboot. */
 export function isUp(state: LabState): boolean {
-  return state.phase === 'up' && presentNamespaces().includes(lanNamespace);
+  return state.phase === 'up' && isLive(lanNamespace);
 }
 
 async function newState(options: UpOptions): Promise<LabState> {
@@ -201,7 +202,7 @@ export async function tearDown(log: (line: string) => void): Promise<{ wasUp: bo
     if (store) await endProcesses([store], endGraceMs);
   }
   // Whatever else runs in the lab's namespaces was started there by the lab or through it.
-  await endProcesses(processesIn(namespaces), 1_000);
+  await endProcesses(processesIn(namespaces.filter(isLive)), 1_000);
   await removeNetwork();
   rmSync(stateFolder, { recursive: true, force: true });
   log(wasUp ? 'the lab is down' : 'the lab was down already');

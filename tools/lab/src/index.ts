@@ -13,6 +13,7 @@ export {
 } from './plan.ts';
 export { parsePrometheus, sumOf } from './prometheus.ts';
 export { checkRequirements } from './requirements.ts';
+export type { FlowTuple } from './routes.ts';
 export type {
   GatewayStateName,
   GatewayStatus,

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { LabError } from './errors.ts';
 
-/** Runs `ip ARGS`, feeding it `lines` (for -batch). Answers stdout; throws what ip complained of. */
+/** Runs `ip ARGS`, feeding it `lines` (for -batch). Answers stdout, throws complaints. */
 export function ip(args: readonly string[], lines: readonly string[] = []): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'pipe'] });

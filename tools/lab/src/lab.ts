@@ -14,7 +14,7 @@ import { parseGateway, parseNode } from './plan.ts';
 import { endProcesses, processState, signalProcess } from './processes.ts';
 import { parsePrometheus } from './prometheus.ts';
 import { checkRequirements } from './requirements.ts';
-import { setRoutes } from './routes.ts';
+import { carrierOf, type FlowTuple, setRoutes } from './routes.ts';
 import { type GatewayRecord, type LabState, readState, writeState } from './state.ts';
 import { type LabStatus, type StoreStateName, statusOf } from './status.ts';
 import { changeStore, type StoreAction } from './store-control.ts';
@@ -181,6 +181,12 @@ export class Lab {
     } catch {
       return '';
     }
+  }
+
+  /** Which gateway carries a client's flow to the servers now. */
+  async carrier(flow: FlowTuple): Promise<string | undefined> {
+    this.#upState();
+    return carrierOf(flow);
   }
 
   /** What a router's kernel says about its route over the gateways (for checks and people). */

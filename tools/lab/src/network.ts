@@ -4,11 +4,13 @@
 //                ├─ 198.18.1.0/24 fs-lan         ...         fs-wan 198.51.100.0/24 ┤
 //   client2 .11 ─┘       .1           └─ inside  gwN  outside ─┘        .1         └─ .20 server2
 //                                         mgmt ── fs-mgmt (root namespace) ── store, reapers
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ip, ipBatch } from './ip.ts';
 import { gatewayAddress, hostAddress, type Management } from './management.ts';
 import {
   clientAddresses,
+  clientBridge,
   clientPrefix,
   clientRouter,
   gatewayIndexes,
@@ -22,6 +24,7 @@ import {
   managementPort,
   namespaces,
   serverAddresses,
+  serverBridge,
   serverRouter,
   wanNamespace,
 } from './plan.ts';
@@ -29,9 +32,20 @@ import { waitFor } from './wait.ts';
 
 const namespaceFolder = '/run/netns';
 
-/** Namespaces of the lab that exist now, whoever made them. */
+// What statfs says of a namespace's file while it is one; after a reboot it may be a plain file.
+const namespaceFileSystem = 0x6e736673;
+
+/** Namespaces of the lab that have a file now, whoever made it. */
 export function presentNamespaces(): string[] {
   return existsSync(namespaceFolder) ? readdirSync(namespaceFolder).filter(isLabNamespace) : [];
+}
+
+export function isLive(namespace: string): boolean {
+  try {
+    return statfsSync(join(namespaceFolder, namespace)).type === namespaceFileSystem;
+  } catch {
+    return false;
+  }
 }
 
 export function presentLinks(): string[] {
@@ -76,7 +90,8 @@ function applySysctls(namespace: string): Promise<string> {
 }
 
 function pair(namespace: string, name: string, peerNamespace: string, peer: string): string {
-  return `link add name ${name} netns ${namespace} type veth peer name ${peer} netns ${peerNamespace}`;
+  const far = `peer name ${peer} netns ${peerNamespace}`;
+  return `link add name ${name} netns ${namespace} type veth ${far}`;
 }
 
 function linkLines(gatewayCount: number): string[] {
@@ -112,7 +127,9 @@ function hostLines(address: string, router: string): string[] {
 
 function routerLines(side: 'inside' | 'outside', gatewayCount: number): string[] {
   const [bridge, router, host] =
-    side === 'inside' ? ['clients', clientRouter, 'client'] : ['servers', serverRouter, 'server'];
+    side === 'inside'
+      ? [clientBridge, clientRouter, 'client']
+      : [serverBridge, serverRouter, 'server'];
   return [
     'link set lo up',
     `link add name ${bridge} type bridge`,
@@ -196,5 +213,7 @@ export async function removeNetwork(): Promise<void> {
   // Deleting a port's peer may race with the namespace's own end, hence one at a time.
   for (const link of presentLinks()) await ip(['link', 'del', link]).catch(() => {});
   const left = presentNamespaces();
-  await ipBatch(left.map((namespace) => `netns del ${namespace}`));
+  if (left.length === 0) return;
+  const lines = left.map((namespace) => `netns del ${namespace}`);
+  await ip(['-force', '-batch', '-'], lines);
 }

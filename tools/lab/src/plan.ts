@@ -18,6 +18,10 @@ export const gatewayMetricsPort = 9464;
 export const reaperMetricsPort = 9564;
 export const storePort = 6390;
 
+/** Bridges inside the routers, with the clients and the servers on them. */
+export const clientBridge = 'clients';
+export const serverBridge = 'servers';
+
 /** Bridge in the root namespace: the only thing of the lab that is there. */
 export const managementBridge = 'fs-mgmt';
 

@@ -1,6 +1,6 @@
 // Reads Prometheus' text format (version 0.0.4) as far as a check needs it: the value per series.
 
-/** `name{label="x"}` exactly as exposed -> its value. Comments and what doesn't parse are left out. */
+/** `name{label="x"}` exactly as exposed -> its value. What doesn't parse is left out. */
 export function parsePrometheus(text: string): Record<string, number> {
   const values: Record<string, number> = {};
   for (const line of text.split('\n')) {

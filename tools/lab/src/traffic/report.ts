@@ -2,7 +2,7 @@
 
 export type Report = { event: string; [key: string]: unknown };
 
-/** The reader may be gone (a pipe that closed): then there is nobody to tell, and no need to die. */
+// The reader may be gone (a pipe that closed): there is nobody to tell then, and no need to die.
 process.stdout.on('error', () => {});
 
 export function report(line: Report): void {
