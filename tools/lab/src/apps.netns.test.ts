@@ -1,6 +1,7 @@
 // Gateways' and reapers' processes as the lab handles them: readiness, kill, start, failure. The
 // programs are stand-ins that only speak the contract (--init, /readyz, SIGTERM): what is tested
 // here is the lab, before and without the real ones; those have the demo and its test.
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { Lab, waitFor } from './index.ts';
 import { presentNamespaces } from './network.ts';
 import { configFile, stateFolder } from './paths.ts';
 import { processState } from './processes.ts';
-import { readState, recordedProcesses } from './state.ts';
+import { type LabState, readState, recordedProcesses } from './state.ts';
 import { labSkipReason, refuseToShareTheLab } from './test-support.ts';
 
 const skip = labSkipReason();
@@ -174,6 +175,18 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
     await lab.start('gw1');
   });
 
+  it('may be killed while they start', async () => {
+    await lab.kill('gw1');
+    mark('hold-gw1');
+    const starting = lab.start('gw1');
+    const failed = expect(starting).rejects.toThrow(/ended before it was ready|was killed/);
+    await waitFor('gw1 to start', async () => (await gateway('gw1')).state === 'starting', 10_000);
+    await lab.kill('gw1');
+    await failed;
+    unmark('hold-gw1');
+    await lab.start('gw1');
+  });
+
   it('are stopped gracefully by down', async () => {
     const state = readState();
     await lab.down();
@@ -187,6 +200,26 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
     mark('fail-gw2');
     await expect(lab.up({ gateways: 2, apps })).rejects.toThrow(/gw2 ended[\s\S]*there is none/);
     unmark('fail-gw2');
+    expect(presentNamespaces()).toEqual([]);
+    expect(existsSync(stateFolder)).toBe(false);
+  });
+
+  it('leave nothing once down, when the command that brought them up was killed', async () => {
+    mark('hold-gw2');
+    const script = `
+      const { Lab } = await import(${JSON.stringify(join(import.meta.dirname, 'index.ts'))});
+      await new Lab().up({ gateways: 2, apps: ${JSON.stringify(apps)} });
+    `;
+    const command = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    const running = () => readState()?.reapers[0]?.process && readState();
+    const wreck = (await waitFor('all to run', running, 20_000)) as LabState;
+    command.kill('SIGKILL');
+    expect((await lab.status()).state).toBe('coming');
+    await expect(lab.kill('gw1')).rejects.toMatchObject({ code: 'LAB_NOT_UP' });
+    await lab.down();
+    unmark('hold-gw2');
+    expect(recordedProcesses(wreck)).toHaveLength(4);
+    for (const id of recordedProcesses(wreck)) expect(processState(id)).toBe('gone');
     expect(presentNamespaces()).toEqual([]);
     expect(existsSync(stateFolder)).toBe(false);
   });

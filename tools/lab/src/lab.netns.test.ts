@@ -42,7 +42,8 @@ describe.skipIf(skip)(`the lab's network${skip ? ` (${skip})` : ''}`, () => {
     await lab.down();
   });
 
-  it('stands within two seconds, store included', () => expect(buildMs).toBeLessThan(2_000));
+  // 0.3 s on an idle machine with 2 cores; the rest is for a busy one.
+  it('stands within seconds, store included', () => expect(buildMs).toBeLessThan(4_000));
 
   it('has the namespaces of the contract', () => {
     expect(presentNamespaces().sort()).toEqual([

@@ -62,22 +62,30 @@ export class Lab {
     });
   }
 
-  /** Starts a gateway that is down; traffic comes back to it once it is ready. */
+  /**
+   * Starts a gateway that is down; traffic comes back to it once it is ready. The lock is free while
+   * it gets ready, so that others may be killed meanwhile, or this one again.
+   */
   async start(name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
-    await this.#change(`start ${name}`, async (state) => {
+    const { gateway, base } = await this.#change(`start ${name}`, async (state) => {
       const gateway = this.#gatewayWithApp(state, name);
       if (gateway.process && processState(gateway.process) !== 'gone') {
         this.#log(`${gateway.name} runs already`);
       } else {
         gateway.wasReady = false;
         gateway.process = await startGateway((state.apps as { gateway: string }).gateway, gateway);
-        writeState(state);
       }
-      const base = gatewayBase(state.management, gateway.index);
-      await awaitReady(gateway, base, readyTimeoutMs(1), options.signal);
-      gateway.wasReady = true;
-      await this.#setRouted(state, gateway, true);
-      this.#log(`${gateway.name} is ready and routed`);
+      return { gateway, base: gatewayBase(state.management, gateway.index) };
+    });
+    await awaitReady(gateway, base, readyTimeoutMs(1), options.signal);
+    await this.#change(`start ${name}`, async (state) => {
+      const now = this.#gateway(state, name);
+      if (now.process?.pid !== gateway.process?.pid) {
+        throw new LabError('LAB_CONFLICT', `${now.name} was killed while it started`);
+      }
+      now.wasReady = true;
+      await this.#setRouted(state, now, true);
+      this.#log(`${now.name} is ready and routed`);
     });
   }
 

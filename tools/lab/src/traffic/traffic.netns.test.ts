@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Lab, type Traffic } from '../index.ts';
 import { ip } from '../ip.ts';
 import { labSkipReason, refuseToShareTheLab } from '../test-support.ts';
+import { waitFor } from '../wait.ts';
 
 const skip = labSkipReason();
 
@@ -65,7 +66,6 @@ describe.skipIf(skip)(`the traffic programs${skip ? ` (${skip})` : ''}`, () => {
     await pause('off');
     // With no route the kernel answers with errors that TCP outlives; the gap must show.
     const seen = () => Number(run.latest.get('progress')?.longestGapMs ?? 0) >= 600;
-    const { waitFor } = await import('../wait.ts');
     await waitFor('the gap to show', seen, 10_000);
     await pause('on');
     const summary = await run.stop();

@@ -1,5 +1,6 @@
 // N TCP connections that each say something small now and then, and check that exactly this comes
 // back. Opens them all, keeps them until told to stop, then says how each fared.
+import { waitFor } from '../wait.ts';
 import { Arguments } from './arguments.ts';
 import { newRun } from './payload.ts';
 import { finish, report, reportEvery } from './report.ts';
@@ -30,13 +31,6 @@ function keepSending(connections: readonly TrickleConnection[], intervalMs: numb
     for (; turns < due; turns++) connections[turns % connections.length]?.send(performance.now());
   }, 5);
   return () => clearInterval(timer);
-}
-
-async function drain(connections: readonly TrickleConnection[], timeoutMs: number) {
-  const end = performance.now() + timeoutMs;
-  while (performance.now() < end && connections.some((each) => each.awaitsEcho)) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 async function main(): Promise<void> {
@@ -73,7 +67,8 @@ async function main(): Promise<void> {
   const why = await told;
   stopSending();
   // What is on its way may still arrive: survived means that the last word was echoed, too.
-  await drain(connections, drainMs);
+  const answered = () => !connections.some((each) => each.awaitsEcho);
+  await waitFor('the last echoes', answered, drainMs).catch(() => {});
   stopReports();
   const nowMs = performance.now();
   const summary = summarize(connections, nowMs);

@@ -1,6 +1,7 @@
 // Numbered datagrams to the UDP echo, from one socket (or a few): what came back, what didn't,
 // and the longest silence. Losing some is UDP's right; getting somebody else's is not.
 import { createSocket, type Socket } from 'node:dgram';
+import { waitFor } from '../wait.ts';
 import { Arguments } from './arguments.ts';
 import { GapMeter, roundMs } from './gap.ts';
 import { decodePayload, encodePayload, newRun } from './payload.ts';
@@ -86,9 +87,7 @@ const timer = setInterval(() => {
 }, intervalMs);
 const why = await told;
 clearInterval(timer);
-const end = performance.now() + drainMs;
-while (performance.now() < end && flows.some((flow) => flow.unanswered > 0)) {
-  await new Promise((resolve) => setTimeout(resolve, 10));
-}
+const answered = () => flows.every((flow) => flow.unanswered === 0);
+await waitFor('the last echoes', answered, drainMs).catch(() => {});
 stop();
 await finish({ why, ...progress() }, counts.received > 0 && counts.misdelivered === 0);
