@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { awaitReady, gatewayBase } from './apps.ts';
 import { Lab, waitFor } from './index.ts';
 import { presentNamespaces } from './network.ts';
 import { configFile, stateFolder } from './paths.ts';
@@ -32,7 +33,7 @@ if (existsSync(folder + '/fail-' + config.name)) {
 }
 createServer((request, reply) => {
   const hold = existsSync(folder + '/hold-' + config.name);
-  if (request.url === '/readyz') reply.writeHead(hold ? 503 : 200).end();
+  if (request.url === '/readyz') reply.writeHead(hold ? 503 : 200).end('held by a test');
   else if (request.url === '/metrics') reply.end('flows{state="active"} 3\\npackets 12\\n');
   else reply.writeHead(404).end();
 }).listen(config.http.port, config.http.host, () => console.log('listening'));
@@ -185,6 +186,15 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
     await failed;
     unmark('hold-gw1');
     await lab.start('gw1');
+  });
+
+  it('say why they are not ready when the time is up', async () => {
+    mark('hold-gw1');
+    const state = readState() as LabState;
+    const [first] = state.gateways as [LabState['gateways'][0]];
+    const wait = awaitReady(first, gatewayBase(state.management, 1), 100);
+    await expect(wait).rejects.toThrow(/not ready within 100 ms: .readyz says 503 held by a test/);
+    unmark('hold-gw1');
   });
 
   it('are stopped gracefully by down', async () => {

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { gatewayConfig, type LabConfig, type Place, reaperConfig, type Tree } from './config.ts';
 import { LabError } from './errors.ts';
-import { isReady } from './http.ts';
+import { httpGet, isReady } from './http.ts';
 import { gatewayAddress, hostAddress, type Management } from './management.ts';
 import { appEnvironment, configFile, logFile, nodeBinary, repositoryFolder } from './paths.ts';
 import { gatewayMetricsPort, gatewayNamespace } from './plan.ts';
@@ -14,6 +14,7 @@ import type { GatewayRecord, LabState, ReaperRecord } from './state.ts';
 import { waitFor } from './wait.ts';
 
 const logTailLinesMax = 20;
+const pageCharsMax = 500;
 const initTimeoutMs = 20_000;
 
 // Node starts slowly when many start at once on few cores.
@@ -122,10 +123,13 @@ export async function awaitReady(
     return isReady(base, 1_000);
   };
   const options = { everyMs: 50, ...(signal ? { signal } : {}) };
-  await waitFor(`${record.name} to be ready`, probe, timeoutMs, options).catch((error) => {
-    if (error instanceof LabError && error.message.startsWith('waited')) {
-      throw failure(record.name, `was not ready within ${timeoutMs} ms`);
-    }
-    throw error;
+  await waitFor(`${record.name} to be ready`, probe, timeoutMs, options).catch(async (error) => {
+    if (!(error instanceof LabError && error.message.startsWith('waited'))) throw error;
+    // The program knows best why: its page lists the reasons.
+    const page = await httpGet(`${base}/readyz`, 1_000);
+    const says = page
+      ? `says ${page.status} ${page.body.slice(0, pageCharsMax)}`
+      : 'does not answer';
+    throw failure(record.name, `was not ready within ${timeoutMs} ms: /readyz ${says}`);
   });
 }
