@@ -72,6 +72,12 @@ export class FlowIndex {
     return this.#old.length > 0;
   }
 
+  /** Counts the entries in use one by one: for tests. */
+  entriesUsed(): number {
+    const used = (count: number, entry: number) => (entry === 0 ? count : count + 1);
+    return this.#entries.reduce(used, 0) + this.#old.reduce(used, 0);
+  }
+
   /** The slot that holds the key, or NONE. The words may be signed or unsigned. */
   find(w0: number, w1: number, w2: number, w3: number): number {
     const hash = this.#hash.of(w0, w1, w2, w3);

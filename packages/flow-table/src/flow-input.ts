@@ -37,6 +37,8 @@ export interface FlowTableCounters {
   /** Rows freed by the purge. */
   purged: number;
   fullRefusals: number;
+  /** Timers looked at: due, found extended, or on their way down the wheel. */
+  timerSteps: number;
   /** Once per crossing of the high-water mark, not once per insert above it. */
   highWaterCrossings: number;
 }
@@ -50,6 +52,7 @@ export function newCounters(): FlowTableCounters {
     expired: 0,
     purged: 0,
     fullRefusals: 0,
+    timerSteps: 0,
     highWaterCrossings: 0,
   };
 }

@@ -156,7 +156,10 @@ export class FlowTable extends FlowColumns {
     const inside = this.#findInside(flow);
     const outside = this.#findOutside(flow);
     const replaces = inside !== NONE || outside !== NONE;
-    if (!replaces && !this.#hasRoom(mayUseReserve)) return this.#refuse();
+    if (replaces ? !this.#canReplace(inside, outside) : !this.#hasRoom(mayUseReserve)) {
+      this.counters.fullRefusals++;
+      return FULL;
+    }
     const continues =
       inside !== NONE &&
       this.generation[inside] === flow.generation &&
@@ -164,7 +167,6 @@ export class FlowTable extends FlowColumns {
     if (inside !== NONE) this.#release(inside, FlowStatus.Detached);
     if (outside !== NONE && outside !== inside) this.#release(outside, FlowStatus.Detached);
     const slot = this.#slots.take();
-    if (slot === NONE) return this.#refuse();
     if (!continues) this.traffic.clear(slot);
     else if (slot !== inside) this.traffic.copy(inside, slot);
     this.#fill(slot, flow);
@@ -250,13 +252,15 @@ export class FlowTable extends FlowColumns {
       this.#lists.append(TOLD, slot);
       this.due[count++] = this.#slots.handleOf(slot);
     }
-    this.#expiry.stepsLeft = countMax * STEPS_PER_DUE;
+    const stepsMax = countMax * STEPS_PER_DUE;
+    this.#expiry.stepsLeft = stepsMax;
     while (count < countMax) {
       const slot = this.#expiry.takeDue(this.#nowMs);
       if (slot === NONE) break;
       this.#expire(slot, TOLD);
       this.due[count++] = this.#slots.handleOf(slot);
     }
+    this.counters.timerSteps += stepsMax - this.#expiry.stepsLeft;
     return count;
   }
 
@@ -318,9 +322,14 @@ export class FlowTable extends FlowColumns {
     return this.#size < sizeMax && this.#slots.hasRoom;
   }
 
-  #refuse(): PutResult {
-    this.counters.fullRefusals++;
-    return FULL;
+  /** Replacing takes no room, except in place of slots that may not be used again. */
+  #canReplace(inside: number, outside: number): boolean {
+    const slots = this.#slots;
+    if (slots.hasRoom) return true;
+    return (
+      (inside !== NONE && slots.isReusable(inside)) ||
+      (outside !== NONE && slots.isReusable(outside))
+    );
   }
 
   #fill(slot: number, flow: FlowInput): void {
@@ -373,7 +382,8 @@ export class FlowTable extends FlowColumns {
 
   /** Frees up to `countMax` stale rows: the longest told, then untold, then those past deadline. */
   #freeStale(countMax: number, untoldToo: boolean): number {
-    this.#expiry.stepsLeft = untoldToo ? countMax * STEPS_PER_DUE : 0;
+    const stepsMax = countMax * STEPS_PER_DUE;
+    this.#expiry.stepsLeft = stepsMax;
     let count = 0;
     for (; count < countMax; count++) {
       let slot = this.#lists.first(TOLD);
@@ -386,6 +396,7 @@ export class FlowTable extends FlowColumns {
       this.#release(slot, FlowStatus.Detached);
       this.counters.purged++;
     }
+    this.counters.timerSteps += stepsMax - this.#expiry.stepsLeft;
     return count;
   }
 }

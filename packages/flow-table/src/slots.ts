@@ -52,6 +52,11 @@ export class Slots {
     return this.#used + 1 < this.#lives.length || !this.#lists.isEmpty(this.#freeList);
   }
 
+  /** Whether the slot can be taken again once it is freed. */
+  isReusable(slot: number): boolean {
+    return this.#lives[slot]! >>> 2 < this.#incarnationsMax;
+  }
+
   /** An Active slot of a new incarnation; NONE when all are in use or retired. */
   take(): number {
     let slot = this.#lists.first(this.#freeList);
@@ -66,7 +71,7 @@ export class Slots {
   /** Ends the slot's incarnation as Cancelled or Detached. */
   free(slot: number, status: typeof FlowStatus.Cancelled | typeof FlowStatus.Detached): void {
     this.setStatus(slot, status);
-    if (this.#lives[slot]! >>> 2 >= this.#incarnationsMax) {
+    if (!this.isReusable(slot)) {
       this.#retired++;
       return;
     }

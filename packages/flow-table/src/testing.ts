@@ -1,6 +1,6 @@
 /** Flows and keys for this package's tests and measurements. */
 import { OUTSIDE_DOMAIN, TCP } from '@flowstore/flow';
-import type { FlowInput } from './flow-input.ts';
+import type { FlowInput, PutResult } from './flow-input.ts';
 import type { FlowTable } from './flow-table.ts';
 import type { FlowKeys } from './rows.ts';
 
@@ -53,4 +53,15 @@ export function findBoth(table: FlowTable, keys: FlowKeys, nowMs: number): numbe
   const inbound = table.find(...inboundKey(keys), nowMs);
   if (outbound !== inbound) throw new Error(`outbound is ${outbound}, inbound ${inbound}`);
   return outbound;
+}
+
+/** Puts a flow for which there is room. */
+export function put(
+  table: FlowTable,
+  flow: FlowInput,
+  nowMs = START_MS,
+): Exclude<PutResult, { kind: 'full' }> {
+  const result = table.put(flow, nowMs);
+  if (result.kind === 'full') throw new Error('the table is full');
+  return result;
 }
