@@ -1,5 +1,6 @@
 import { AddressSet } from './address-set.ts';
 import { PacketIoError } from './error.ts';
+import { createFrameMemory, IP_OFFSET } from './frame.ts';
 import { HOP_FRESH, HOP_STALE, HOP_UNRESOLVED, HopCache } from './hop-cache.ts';
 import type { NetlinkMessage } from './netlink/message.ts';
 import { Mirror, neighbourKey, type Part } from './netlink/mirror.ts';
@@ -54,6 +55,7 @@ class KernelNextHops implements NextHops {
   private readonly mirror = new Mirror((part, entry) => this.changed(part, entry));
   private readonly cache = new HopCache();
   private readonly counts: NextHopsCounters = createNextHopsCounters();
+  private readonly scratch = createFrameMemory(IP_OFFSET);
   private routes = new RouteTable([]);
   private local = new AddressSet([]);
   private askWindowMs = Number.NEGATIVE_INFINITY;
@@ -106,6 +108,17 @@ class KernelNextHops implements NextHops {
     }
     this.cache.writeHeader(view, offset, hop);
     return this.cache.interfaceIndexes[hop];
+  }
+
+  resolveGateways(nowMs: number): boolean {
+    let resolved = true;
+    for (const { hops } of this.mirror.routes) {
+      for (const { gateway } of hops) {
+        if (gateway === 0) continue;
+        if (this.write(this.scratch.view, 0, gateway, nowMs) === UNRESOLVED) resolved = false;
+      }
+    }
+    return resolved;
   }
 
   isLocal(address: number): boolean {

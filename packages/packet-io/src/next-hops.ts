@@ -39,6 +39,11 @@ export interface NextHops {
    * send on, NO_ROUTE or UNRESOLVED; then nothing is written. Allocates nothing on a hit.
    */
   write(view: DataView, offset: number, destination: number, nowMs: number): number;
+  /**
+   * Whether the MAC of every gateway of a route is known; asks the kernel for those that are not, so
+   * that the first packet after a failover does not find its way unresolved. For the start.
+   */
+  resolveGateways(nowMs: number): boolean;
   /** The box's own address on any interface, a broadcast, multicast, loopback, 0.0.0.0/8. */
   isLocal(address: number): boolean;
   /** -1 when there is no such interface. */

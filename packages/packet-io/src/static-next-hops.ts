@@ -80,6 +80,10 @@ class StaticNextHops implements NextHops {
     return NO_ROUTE;
   }
 
+  resolveGateways(): boolean {
+    return true;
+  }
+
   isLocal(address: number): boolean {
     if (isNeverForwarded(address)) return true;
     return this.interfaces.some((each) =>

@@ -1,0 +1,109 @@
+/**
+ * A gateway: the packet thread, the store behind it, its seat in the deployment, and the HTTP side.
+ *
+ * ```
+ *   inside wire  <-> packet thread (table, wheel, NAT) <-> outside wire
+ *                        | calls     ^ replies
+ *                        v           |
+ *                    main thread: flow store, membership, /metrics, /healthz, /readyz, log
+ * ```
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
+import { DEFAULT_LIMITS } from '@flowstore/gateway-core';
+import { type Logger, LogLimit, type Running } from '@flowstore/service';
+import type { GatewayConfig } from './config.ts';
+import { HttpSide } from './http-side.ts';
+import { Membership } from './membership.ts';
+import { ThreadClient } from './thread-client.ts';
+
+const LOG_EVERY_MS = 10_000;
+const FINISH_TIMEOUT_MS = 5_000;
+
+export interface GatewayParts {
+  readonly config: GatewayConfig;
+  readonly version: string;
+  readonly log: Logger;
+  /** Called once if the gateway can't go on. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Writes the cluster configuration of a new deployment; false where there is one already. */
+export async function initialise(config: GatewayConfig): Promise<boolean> {
+  const store = await connectRedisStore({ ...config.redis, config: config.cluster });
+  try {
+    return await store.initialise();
+  } finally {
+    await store.end();
+  }
+}
+
+/** Rejects with StoreUnavailable, ConfigError, PacketIoError or HttpListenError. */
+export async function startGateway(parts: GatewayParts): Promise<Running & { url: string }> {
+  const { config, log } = parts;
+  warnAboutForwarding(log);
+  const limit = new LogLimit({ log, everyMs: LOG_EVERY_MS, nowMs: () => performance.now() });
+  let storeIsUp = true;
+  const store = await connectRedisStore({
+    ...config.redis,
+    config: config.cluster,
+    onState: (state, reason) => {
+      storeIsUp = state === 'up';
+      log.warn({ reason }, `store ${state}`);
+    },
+  });
+  const undo: (() => Promise<unknown>)[] = [() => store.end()];
+  try {
+    const incarnation = randomBytes(8).toString('hex');
+    const http = await HttpSide.start(config.http, parts.version, () => storeIsUp);
+    undo.unshift(() => http.close());
+    const member = { name: config.name, incarnation, controlUrl: http.url };
+    const membership = new Membership(store, member, log);
+    await membership.join();
+    undo.unshift(() => membership.leave());
+    const thread = await startThread(parts, store, incarnation, limit);
+    undo.unshift(() => thread.finish(FINISH_TIMEOUT_MS));
+    http.serve(thread, membership);
+    log.info({ url: http.url, incarnation, ...config.devices }, 'forwarding');
+    return { log, url: http.url, stop: () => stop(undo, http, log) };
+  } catch (error) {
+    for (const step of undo) await step().catch(() => {});
+    throw error;
+  }
+}
+
+async function stop(undo: (() => Promise<unknown>)[], http: HttpSide, log: Logger): Promise<void> {
+  http.stopping = true;
+  for (const step of undo) {
+    await step().catch((error) => log.warn({ err: error.message }, 'while stopping'));
+  }
+}
+
+function startThread(
+  { config, log, onFatal }: GatewayParts,
+  store: FlowStore,
+  incarnation: string,
+  limit: LogLimit,
+): Promise<ThreadClient> {
+  const { devices, cluster } = config;
+  const limits = { ...DEFAULT_LIMITS, ...config.limits };
+  return ThreadClient.start({ devices, cluster, limits, incarnation }, store, {
+    onStoreError: (error) => limit.warn({ err: (error as Error).message }, 'store call failed'),
+    onDeath: (error) => {
+      log.fatal({ err: error }, 'the packet thread died');
+      onFatal(error);
+    },
+  });
+}
+
+/** Two NATs on one box translate twice: the kernel must not forward what we forward. */
+function warnAboutForwarding(log: Logger): void {
+  try {
+    if (readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() !== '0') {
+      log.warn('net.ipv4.ip_forward is on: the kernel forwards packets beside this gateway');
+    }
+  } catch {
+    // No such file, no such kernel.
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The gateway's seat in the deployment: joins, sends heartbeats, joins again when the store no
+ * longer knows it, leaves.
+ */
+import type { FlowStore, JoinResult, MemberInfo } from '@flowstore/flow-store';
+import { ConfigError, type Logger } from '@flowstore/service';
+
+export class Membership {
+  readonly #store: FlowStore;
+  readonly #member: MemberInfo;
+  readonly #log: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #joined = false;
+  members = 0;
+
+  constructor(store: FlowStore, member: MemberInfo, log: Logger) {
+    this.#store = store;
+    this.#member = member;
+    this.#log = log;
+  }
+
+  get joined(): boolean {
+    return this.#joined;
+  }
+
+  /** Joins, or throws a ConfigError that says why it may not. Heartbeats follow by themselves. */
+  async join(): Promise<void> {
+    this.#accept(await this.#store.join(this.#member));
+    this.#timer = setInterval(() => void this.#beat(), this.#store.config.heartbeatMs);
+  }
+
+  async leave(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#joined = false;
+    await this.#store.leave(this.#member);
+  }
+
+  #accept(result: JoinResult): void {
+    if (result.kind === 'joined') {
+      this.#joined = true;
+      this.members = result.members.length;
+      return;
+    }
+    if (result.kind === 'notInitialised') {
+      throw new ConfigError('FLOWSTORE_CONFIG_INVALID', [
+        'the store holds no cluster configuration: run this gateway once with --init',
+      ]);
+    }
+    const lines = result.fields.map(
+      (field) => `cluster.${field}: differs from what the deployment in the store runs with`,
+    );
+    throw new ConfigError('FLOWSTORE_CONFIG_INVALID', lines);
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      const result = await this.#store.heartbeat(this.#member);
+      if (result.kind === 'alive') this.members = result.members.length;
+      else await this.#rejoin();
+    } catch (error) {
+      this.#log.warn({ err: (error as Error).message }, 'heartbeat failed');
+    }
+  }
+
+  /** The store lost this member, or all of its data: then whoever had joined writes it back. */
+  async #rejoin(): Promise<void> {
+    let result = await this.#store.join(this.#member);
+    if (result.kind === 'notInitialised') {
+      const wrote = await this.#store.initialise();
+      this.#log.warn({ wrote }, 'the store lost its data: cluster configuration written back');
+      result = await this.#store.join(this.#member);
+    }
+    try {
+      this.#accept(result);
+      this.#log.warn('joined again');
+    } catch (error) {
+      this.#joined = false;
+      this.#log.error({ err: (error as Error).message }, 'may not join again');
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The packet thread: owns the wires, the table and the timers, and shares no memory with anyone.
+ * It blocks in poll(2) until a packet, a store reply or the next tick is due.
+ */
+import {
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+} from 'node:worker_threads';
+import { GatewayCore } from '@flowstore/gateway-core';
+import { Malformed } from '@flowstore/nat';
+import { bootClock, createKernelNextHops, createWaiter, openAfPacket } from '@flowstore/packet-io';
+import { PacketLoop } from './packet-loop.ts';
+import { secureRandom } from './random.ts';
+import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
+
+/** Timers, retries and renewals are looked at so often. */
+const TICK_MS = 5;
+/** With nothing under way the thread sleeps longer. */
+const IDLE_MS = 50;
+
+class PacketThread {
+  readonly #port: MessagePort;
+  readonly #clock = bootClock();
+  readonly #inside;
+  readonly #outside;
+  readonly #hops;
+  readonly #waiter;
+  readonly #core: GatewayCore;
+  readonly #loop: PacketLoop;
+  #tickAtMs = 0;
+  #finishing = false;
+  #finished = false;
+
+  constructor(port: MessagePort, options: ThreadOptions) {
+    this.#port = port;
+    const nowMs = this.#clock();
+    this.#hops = createKernelNextHops({ nowMs });
+    this.#inside = openAfPacket({ interfaceName: options.devices.inside });
+    this.#outside = openAfPacket({ interfaceName: options.devices.outside });
+    this.#waiter = createWaiter([this.#inside, this.#outside, this.#hops]);
+    this.#core = new GatewayCore({
+      config: options.cluster,
+      limits: options.limits,
+      incarnation: options.incarnation,
+      random: secureRandom(),
+      nowMs,
+      emit: (side, memory, length) => this.#loop.send(side, memory, 0, length, this.#clock()),
+    });
+    const wires = { inside: this.#inside, outside: this.#outside };
+    this.#loop = new PacketLoop(this.#core, wires, this.#hops);
+    this.#post({ kind: 'started', wakeFd: this.#waiter.wakeFd });
+  }
+
+  run(): void {
+    for (let frames = 0; !this.#finished; ) {
+      if (frames === 0) this.#waiter.wait(this.#patienceMs());
+      const nowMs = this.#clock();
+      this.#readMessages(nowMs);
+      frames = this.#loop.step(nowMs);
+      if (nowMs >= this.#tickAtMs) {
+        this.#tickAtMs = nowMs + TICK_MS;
+        this.#core.tick(nowMs);
+      }
+      const calls = this.#core.takeCalls(nowMs);
+      if (calls.length > 0) this.#post({ kind: 'calls', calls });
+      // What was held and left with a reply waits in the send queues.
+      this.#loop.flush();
+      if (this.#finishing && this.#core.settled) this.#finish();
+    }
+  }
+
+  #patienceMs(): number {
+    const { questions } = this.#core.gauges;
+    return questions > 0 ? TICK_MS : IDLE_MS;
+  }
+
+  #readMessages(nowMs: number): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      const message = received.message as ToThread;
+      if (message.kind === 'reply') this.#core.reply(message.reply, nowMs);
+      else if (message.kind === 'inspect') this.#inspect(nowMs);
+      else if (!this.#finishing) {
+        this.#finishing = true;
+        this.#core.finish(nowMs);
+      }
+    }
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    this.#waiter.close();
+    for (const part of [this.#inside, this.#outside, this.#hops]) part.close();
+    this.#post({ kind: 'finished' });
+    this.#port.close();
+  }
+
+  #inspect(nowMs: number): void {
+    const { malformed, ...core } = this.#core.counters;
+    const names = Object.entries(Malformed).filter(([, code]) => code !== Malformed.None);
+    const snapshot: Snapshot = {
+      core,
+      malformed: Object.fromEntries(names.map(([name, code]) => [name, malformed[code]!])),
+      gauges: this.#core.gauges,
+      loop: { ...this.#loop.counters },
+      inside: { ...this.#inside.counters },
+      outside: { ...this.#outside.counters },
+      nextHops: { ...this.#hops.counters },
+      routesReady: this.#hops.resolveGateways(nowMs),
+    };
+    this.#post({ kind: 'snapshot', snapshot });
+  }
+
+  #post(message: FromThread): void {
+    this.#port.postMessage(message);
+  }
+}
+
+if (parentPort !== null) new PacketThread(parentPort, workerData as ThreadOptions).run();

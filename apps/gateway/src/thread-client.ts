@@ -1,0 +1,109 @@
+/**
+ * The packet thread as the main thread sees it: carries its store calls to the store and the
+ * answers back, asks it for a snapshot, tells it to finish.
+ */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { FlowStore } from '@flowstore/flow-store';
+import { performCall, type StoreCall } from '@flowstore/gateway-core';
+import { createWaker, type Waker } from '@flowstore/packet-io';
+import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
+
+const SNAPSHOT_TIMEOUT_MS = 2_000;
+
+export interface ThreadEvents {
+  /** A store call got no answer. */
+  onStoreError(error: unknown): void;
+  /** The thread ended without having been told to. */
+  onDeath(error: Error): void;
+}
+
+export class ThreadClient {
+  readonly #worker: Worker;
+  readonly #waker: Waker;
+  readonly #store: FlowStore;
+  readonly #events: ThreadEvents;
+  #snapshots: ((snapshot: Snapshot) => void)[] = [];
+  #finished: (() => void) | undefined;
+
+  /** Resolves when the wires are open; rejects with what kept them from it. */
+  static async start(
+    options: ThreadOptions,
+    store: FlowStore,
+    events: ThreadEvents,
+  ): Promise<ThreadClient> {
+    const worker = new Worker(new URL('./packet-thread.ts', import.meta.url), {
+      workerData: options,
+    });
+    const [started] = (await once(worker, 'message')) as [FromThread];
+    if (started.kind !== 'started') throw new Error(`the packet thread began with ${started.kind}`);
+    return new ThreadClient(worker, createWaker(started.wakeFd), store, events);
+  }
+
+  private constructor(worker: Worker, waker: Waker, store: FlowStore, events: ThreadEvents) {
+    this.#worker = worker;
+    this.#waker = waker;
+    this.#store = store;
+    this.#events = events;
+    worker.on('message', (message: FromThread) => this.#onMessage(message));
+    worker.on('error', (error) => events.onDeath(error));
+    worker.on('exit', (code) => {
+      if (this.#finished === undefined) {
+        events.onDeath(new Error(`the packet thread exited with code ${code}`));
+      }
+    });
+  }
+
+  /** What the thread counts right now. Rejects where it does not answer: it is stuck. */
+  snapshot(): Promise<Snapshot> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`the packet thread is silent for ${SNAPSHOT_TIMEOUT_MS} ms`)),
+        SNAPSHOT_TIMEOUT_MS,
+      );
+      this.#snapshots.push((snapshot) => {
+        clearTimeout(timer);
+        resolve(snapshot);
+      });
+      this.#post({ kind: 'inspect' });
+    });
+  }
+
+  /** Touches reported, leases given back, wires closed; or `timeoutMs` over. */
+  async finish(timeoutMs: number): Promise<boolean> {
+    const finished = new Promise<boolean>((resolve) => {
+      this.#finished = () => resolve(true);
+      setTimeout(() => resolve(false), timeoutMs).unref();
+    });
+    this.#post({ kind: 'finish' });
+    const inTime = await finished;
+    await this.#worker.terminate();
+    return inTime;
+  }
+
+  #onMessage(message: FromThread): void {
+    switch (message.kind) {
+      case 'calls':
+        for (const call of message.calls) void this.#perform(call);
+        return;
+      case 'snapshot': {
+        const waiting = this.#snapshots;
+        this.#snapshots = [];
+        for (const resolve of waiting) resolve(message.snapshot);
+        return;
+      }
+      case 'finished':
+        this.#finished?.();
+    }
+  }
+
+  async #perform(call: StoreCall): Promise<void> {
+    const reply = await performCall(this.#store, call, this.#events.onStoreError);
+    this.#post({ kind: 'reply', reply });
+  }
+
+  #post(message: ToThread): void {
+    this.#worker.postMessage(message);
+    this.#waker.wake();
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * What passes between the packet thread and the main thread. The packet thread blocks in poll(2),
+ * so whoever posts to it wakes it too.
+ */
+import type { ClusterConfig } from '@flowstore/flow';
+import type { GatewayLimits, StoreCall, StoreReply } from '@flowstore/gateway-core';
+
+export interface ThreadOptions {
+  readonly devices: { readonly inside: string; readonly outside: string };
+  readonly cluster: ClusterConfig;
+  readonly limits: GatewayLimits;
+  readonly incarnation: string;
+}
+
+export type ToThread =
+  | { readonly kind: 'reply'; readonly reply: StoreReply }
+  /** Report what the store should still hear, give the ports back, then say `finished`. */
+  | { readonly kind: 'finish' }
+  /** Answered by `snapshot`. */
+  | { readonly kind: 'inspect' };
+
+export type FromThread =
+  | { readonly kind: 'started'; readonly wakeFd: number }
+  | { readonly kind: 'calls'; readonly calls: readonly StoreCall[] }
+  | { readonly kind: 'finished' }
+  | { readonly kind: 'snapshot'; readonly snapshot: Snapshot };
+
+/** Every counter and gauge of the packet thread, by the part that has it. */
+export interface Snapshot {
+  readonly core: Readonly<Record<string, number>>;
+  /** Malformed packets by reason. */
+  readonly malformed: Readonly<Record<string, number>>;
+  readonly gauges: Readonly<Record<string, number>>;
+  readonly loop: Readonly<Record<string, number>>;
+  readonly inside: Readonly<Record<string, number>>;
+  readonly outside: Readonly<Record<string, number>>;
+  readonly nextHops: Readonly<Record<string, number>>;
+  /** Whether the packets of both sides have somewhere to go. */
+  readonly routesReady: boolean;
+}
