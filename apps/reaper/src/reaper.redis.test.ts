@@ -84,9 +84,12 @@ test('two reapers at once delete each flow once and share the work', async () =>
     await vi.waitFor(async () => expect(await completed(reaper)).toBeGreaterThan(0), WAIT);
   }
   await plant(store, UDP, FLOWS, 30_000);
-  const freed = () => total(reapers, 'flowstore_reaper_ports_freed_total');
-  await vi.waitFor(async () => expect(await freed()).toBeGreaterThanOrEqual(FLOWS), WAIT);
-  expect(await total(reapers, 'flowstore_reaper_bindings_deleted_total')).toBe(FLOWS);
+  const bindings = () => total(reapers, 'flowstore_reaper_bindings_deleted_total');
+  await vi.waitFor(async () => expect(await bindings()).toBe(FLOWS), WAIT);
+  const jobs = () => total(reapers, 'flowstore_reaper_jobs_total');
+  const before = await jobs();
+  await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(before + 32), WAIT);
+  expect(await bindings()).toBe(FLOWS);
   expect(await survivors(store, live)).toBe(CONNECTIONS);
   const queue = await redis.keys('{flowstore:reaper}:sweep:repeat:set-*-of-8');
   expect(queue).toHaveLength(8);

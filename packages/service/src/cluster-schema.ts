@@ -1,4 +1,4 @@
-/** ClusterConfig as a file may state it: every default from CLUSTER_DEFAULTS, every relation held. */
+/** ClusterConfig as a file may state it: defaults from CLUSTER_DEFAULTS, every relation checked. */
 import {
   brokenRelations,
   CLUSTER_DEFAULTS,
@@ -11,14 +11,17 @@ import {
   prefixSize,
 } from '@flowstore/flow';
 import { z } from 'zod';
-import { durationMs } from './schemas.ts';
 
+/** A week: a timeout with its slack, in ms, must fit into the store's 32 bits. */
+export const CLUSTER_DURATION_MS_MAX = 604_800_000;
 export const POOL_ADDRESSES_MAX = 65_536;
 /** Overlap is checked pair by pair, so the lists stay short. */
 export const PREFIXES_MAX = 256;
 export const FLOWS_PER_ENDPOINT_LIMIT = 65_536;
 
 const PREFIX = 'an IPv4 prefix such as 203.0.113.0/28';
+
+const durationMs = (minimumMs: number) => z.int().min(minimumMs).max(CLUSTER_DURATION_MS_MAX);
 
 /** In canonical form: a bare address becomes its own /32. */
 const prefixSchema = z

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
 import { CONFIG_BYTES_MAX, ENV_PREFIX, loadConfig } from './load-config.ts';
-import { httpSchema, logSchema, redisSchema } from './schemas.ts';
+import { httpSchema, LOG_LEVELS, logSchema, redisSchema } from './schemas.ts';
 import { configFile } from './testing/config-file.ts';
 
 const schema = z.strictObject({
@@ -82,7 +82,8 @@ test('an empty variable counts as unset, one that names no setting is ignored', 
 
 test('a bad variable is named in place of the file', () => {
   expect(problems(GOOD, { FLOWSTORE_HTTP_PORT: 'http', FLOWSTORE_SETS: '1,x' })).toEqual([
-    'environment FLOWSTORE_HTTP_PORT: http.port: found "http", allowed: a whole number from 0 to 65535',
+    'environment FLOWSTORE_HTTP_PORT: http.port: found "http", ' +
+      'allowed: a whole number from 0 to 65535',
     'environment FLOWSTORE_SETS: sets[1]: found "x", allowed: a whole number, 0 or more',
   ]);
 });
@@ -100,19 +101,20 @@ sets: [1, two]
 eager: maybe
 nmae: x
 `;
+  const unknown = 'found a setting that does not exist, allowed:';
   const url = 'a URL such as redis://127.0.0.1:6379/0 or rediss://user:password@host:6379';
   expect(problems(text).sort()).toEqual(
     [
       'F:2: name: found 7, allowed: text',
       `F:4: redis.url: found "http://127.0.0.1", allowed: ${url}`,
       'F:5: redis.callTimeoutMs: found 0, allowed: a whole number from 1 to 2147483647',
-      'F:6: redis.retries: found a setting that does not exist, allowed: only url, callTimeoutMs, connectTimeoutMs',
+      `F:6: redis.retries: ${unknown} only url, callTimeoutMs, connectTimeoutMs`,
       'F:7: http.host: found "", allowed: an address or host name to listen on',
       'F:7: http.port: found 70000, allowed: a whole number from 0 to 65535',
-      'F:8: log.level: found "loud", allowed: one of fatal, error, warn, info, debug, trace, silent',
+      `F:8: log.level: found "loud", allowed: one of ${LOG_LEVELS.join(', ')}`,
       'F:9: sets[1]: found "two", allowed: a whole number, 0 or more',
       'F:10: eager: found "maybe", allowed: true or false',
-      'F:11: nmae: found a setting that does not exist, allowed: only name, redis, http, log, sets, eager',
+      `F:11: nmae: ${unknown} only name, redis, http, log, sets, eager`,
     ].sort(),
   );
 });

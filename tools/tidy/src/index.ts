@@ -1,1 +1,3 @@
-export {};
+export * from './finding.ts';
+export * from './rules.ts';
+export * from './source.ts';
