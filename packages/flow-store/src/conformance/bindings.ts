@@ -1,6 +1,5 @@
-import { ICMP, IN_DATA, OUT_DATA, type Protocol, shardOfInside, UDP } from '@flowstore/flow';
+import { ICMP, IN_DATA, OUT_DATA, shardOfInside, UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
-import { CONFORMANCE_CONFIG as config } from './harness.ts';
 import {
   created,
   insideOf,
@@ -9,7 +8,6 @@ import {
   POOL_V6,
   portOf,
   type Scenario,
-  SHARD,
   seen,
   udp,
   WEB,
@@ -71,7 +69,7 @@ export function bindingTests(current: () => Scenario): void {
   it('keeps protocols and domains apart', async () => {
     const s = current();
     const { outside } = await s.bound(udp());
-    expect(await s.find({ ...udp(), protocol: ICMP as Protocol })).toEqual({ kind: 'no' });
+    expect(await s.find({ ...udp(), protocol: ICMP })).toEqual({ kind: 'no' });
     expect(await s.find({ ...udp(), domain: 7 })).toEqual({ kind: 'no' });
     expect(await s.findOutside(ICMP, outside)).toEqual({ kind: 'no' });
   });
@@ -181,7 +179,5 @@ export function bindingTests(current: () => Scenario): void {
     await expect(s.open(insideOf(6, 0), { remote: null })).rejects.toThrow(RangeError);
     await expect(s.store.sweep(64, 1)).rejects.toThrow(RangeError);
     expect(await s.store.open([])).toEqual([]);
-    expect(config.pool.length).toBeGreaterThan(0);
-    expect(SHARD).toBe(shardOfInside(udp()));
   });
 }

@@ -1,4 +1,4 @@
-import { BLOCKS_PER_SHARD, FIRST_PORT, shardOfBlock, UDP } from '@flowstore/flow';
+import { BLOCK_PORTS, BLOCKS_PER_SHARD, SHARDS, shardOfBlock, UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
 import type { LeasedBlock } from '../contract.ts';
 import {
@@ -73,8 +73,8 @@ export function leaseTests(current: () => Scenario): void {
     const proposal = portOf(block!, 0);
     const foreign = await s.open(udp(), { proposal, incarnation: GATEWAY_2 });
     expect(foreign).toEqual({ kind: 'leaseLost' });
-    const unleased = { address: POOL, port: proposal.port === FIRST_PORT ? 1 : proposal.port };
-    expect(unleased.port).toBe(proposal.port);
+    const unleased = { address: POOL, port: proposal.port + SHARDS * BLOCK_PORTS };
+    expect(await s.open(udp(), { proposal: unleased })).toEqual({ kind: 'leaseLost' });
     await s.harness.advance(LEASE_MS);
     expect(await s.open(udp(), { proposal })).toEqual({ kind: 'leaseLost' });
   });

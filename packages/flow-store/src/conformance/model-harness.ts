@@ -1,6 +1,5 @@
 /** The model under the conformance suite: a virtual clock, and a look into its Maps. */
-import type { ClusterConfig } from '@flowstore/flow';
-import { shardOfInside } from '@flowstore/flow';
+import { type ClusterConfig, shardOfInside } from '@flowstore/flow';
 import { entryKey } from '../model/model-entry.ts';
 import { ModelFlowStore } from '../model/model-store.ts';
 import type { Harness } from './harness.ts';

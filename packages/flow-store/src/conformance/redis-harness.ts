@@ -8,6 +8,7 @@ import { type ClusterConfig, packEndpoint, SHARDS, shardOfInside } from '@flowst
 import { Redis } from 'ioredis';
 import { connectRedisStore } from '../redis/connect.ts';
 import { DIRECTORY_META_KEY, metaKey, SHARD_TAGS } from '../redis/keys.ts';
+import { checkStored } from './check-stored.ts';
 import type { Harness } from './harness.ts';
 
 const AHEAD_MS = 3_600_000;
@@ -17,6 +18,10 @@ export interface RedisHarness extends Harness {
   readonly redis: Redis;
   /** Where shard time stands. */
   readonly nowMs: () => number;
+  /** Looks over what is stored: see `checkStored`. */
+  check(): Promise<void>;
+  /** Empties the store, for another history. */
+  reset(): Promise<void>;
 }
 
 export async function redisHarness(url: string, config: ClusterConfig): Promise<RedisHarness> {
@@ -52,20 +57,15 @@ export async function redisHarness(url: string, config: ClusterConfig): Promise<
       const keys = await redis.keys('*');
       return keys.filter((key) => /^[epi]:/.test(key)).length;
     },
+    check: () => checkStored(redis, config, clockMs),
+    async reset() {
+      await redis.flushdb();
+      await setClock();
+    },
     async end() {
-      await expectTtls(redis);
+      await checkStored(redis, config, clockMs);
       await store.end();
       redis.disconnect();
     },
   };
-}
-
-/** After every test, whatever it did: no key may live for ever but the configuration. */
-async function expectTtls(redis: Redis): Promise<void> {
-  for (const key of await redis.keysBuffer('*')) {
-    const ttlMs = await redis.pttl(key);
-    if (ttlMs === -1 && !key.toString().startsWith('c:')) {
-      throw new Error(`the key ${JSON.stringify(key.toString('latin1'))} has no TTL`);
-    }
-  }
 }

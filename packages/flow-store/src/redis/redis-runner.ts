@@ -38,6 +38,9 @@ export class RedisRunner implements ScriptRunner {
   /** Rejects with StoreUnavailable, telling what to do, where nobody answers. */
   static async connect(options: RedisRunnerOptions): Promise<RedisRunner> {
     const where = withoutPassword(options.url);
+    if (!URL.canParse(options.url) || !/^rediss?:$/.test(new URL(options.url).protocol)) {
+      throw new StoreUnavailable(`the store's URL must be redis://host:port, not ${where}`);
+    }
     const redis = new Redis(options.url, {
       lazyConnect: true,
       protocol: 2,

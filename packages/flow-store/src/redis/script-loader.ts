@@ -41,7 +41,11 @@ const CONTINUATION = /^--- {3}(\S.*)$/;
 
 /** Throws an Error naming the file where it is not there or its header is not well-formed. */
 export function loadScript(command: string): Script {
-  return parseScript(`${command}.lua`, read(`${command}.lua`), (part) => read(`parts/${part}.lua`));
+  return parseScript(`${command}.lua`, read(`${command}.lua`), readPart);
+}
+
+export function readPart(part: string): string {
+  return read(`parts/${part}.lua`);
 }
 
 function read(path: string): string {

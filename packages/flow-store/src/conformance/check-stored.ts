@@ -1,0 +1,162 @@
+/**
+ * Reads all of a Redis database with the record codecs of @flowstore/flow and holds it to what must
+ * be true of it at any instant, whatever was done:
+ *
+ * - every key has a TTL, the configuration aside, and every TTL outlives what it is the backstop of;
+ * - I1: two bindings never share an outside endpoint;
+ * - every binding has its row, under its identity, unless its row was lost with it;
+ * - the index names every block that holds something, early enough for all that is due in it.
+ */
+import {
+  BLOCK_PORTS,
+  type ClusterConfig,
+  deadlineMs,
+  type Endpoint,
+  FLOW_RECORD_BYTES,
+  firstPortOfBlock,
+  formatEndpoint,
+  hasFlowPerRemote,
+  identityEquals,
+  packEndpoint,
+  unpackBindingRecord,
+  unpackEndpoint,
+  unpackFlowRecord,
+  unpackLeaseRecord,
+  unpackPortRow,
+} from '@flowstore/flow';
+import type { Redis } from 'ioredis';
+
+/** Between PTTL's being set and our reading it real time went by. */
+const READ_LATE_MS = 10_000;
+
+interface Hash {
+  readonly key: Buffer;
+  readonly tag: string;
+  /** What follows the tag in the key. */
+  readonly subject: Buffer;
+  readonly fields: Map<string, Buffer>;
+  readonly ttlMs: number;
+}
+
+/** Throws an Error that says what is wrong. */
+export async function checkStored(
+  redis: Redis,
+  config: ClusterConfig,
+  nowMs: number,
+): Promise<void> {
+  const hashes: Hash[] = [];
+  const indexes = new Map<string, { ttlMs: number; scores: Map<string, number> }>();
+  for (const key of await redis.keysBuffer('*')) {
+    const [, kind, tag] = /^(\w):\{(\w+)\}/.exec(key.toString('latin1')) ?? [];
+    const ttlMs = await redis.pttl(key);
+    if (kind === undefined || tag === undefined) throw new Error(`unknown key ${key}`);
+    if (ttlMs < 0 && kind !== 'c') throw new Error(`key without TTL: ${show(key)}`);
+    if (kind === 'i') {
+      indexes.set(tag, { ttlMs, scores: await scoresOf(redis, key) });
+    } else if (kind === 'e' || kind === 'p') {
+      const fields = await fieldsOf(redis, key);
+      const subject = key.subarray(`e:{${tag}}:`.length);
+      hashes.push({ key, tag, subject, fields, ttlMs });
+    }
+  }
+  const entries = hashes.filter(({ key }) => key[0] === 0x65);
+  const blocks = hashes.filter(({ key }) => key[0] === 0x70);
+  for (const entry of entries) checkEntry(entry, blocks, config, nowMs);
+  for (const block of blocks) {
+    const index = indexes.get(block.tag);
+    const score = index?.scores.get(block.subject.toString('latin1'));
+    if (index === undefined || score === undefined)
+      throw new Error(`not indexed: ${show(block.key)}`);
+    if (index.ttlMs < block.ttlMs - READ_LATE_MS) throw new Error('an index goes before a block');
+    checkBlock(block, entries, score, config, nowMs);
+  }
+}
+
+function checkEntry(entry: Hash, blocks: Hash[], config: ClusterConfig, nowMs: number): void {
+  const { binding, inside, dueMs, lastMs } = readEntry(entry, config);
+  const { address, port } = binding.outside;
+  const number = Math.floor((port - firstPortOfBlock(0)) / BLOCK_PORTS);
+  const member = Buffer.from([inside.protocol, ...address, number >> 8, number & 0xff]);
+  const block = blocks.find(({ subject }) => subject.equals(member));
+  const row = block?.fields.get(String.fromCharCode(port % BLOCK_PORTS));
+  const what = formatEndpoint(inside);
+  if (block === undefined || row === undefined) throw new Error(`${what} has no row`);
+  const held = unpackPortRow(row);
+  if (held.kind !== 'bound' || !identityEquals(held.identity, binding)) {
+    throw new Error(`the row of ${what} is another's: its outside endpoint may be shared`);
+  }
+  if (!entry.subject.equals(packEndpoint(held.inside))) throw new Error(`${what}: foreign row`);
+  const needMs = Math.max(0, lastMs - nowMs) + config.ttlMarginMs - READ_LATE_MS;
+  if (entry.ttlMs < needMs) throw new Error(`${what} goes ${needMs - entry.ttlMs} ms early`);
+  if (block.ttlMs < needMs + config.quarantineMs)
+    throw new Error(`the block of ${what} goes early`);
+  if (dueMs > lastMs) throw new Error('impossible');
+}
+
+function checkBlock(
+  block: Hash,
+  entries: Hash[],
+  score: number,
+  config: ClusterConfig,
+  nowMs: number,
+): void {
+  const needs: number[] = [];
+  for (const [field, bytes] of block.fields) {
+    if (field === 'L') {
+      needs.push(unpackLeaseRecord(bytes).untilMs);
+      continue;
+    }
+    const row = unpackPortRow(bytes);
+    if (row.kind === 'quarantined') {
+      needs.push(row.untilMs);
+      continue;
+    }
+    const packed = packEndpoint(row.inside);
+    const entry = entries.find(({ subject }) => subject.equals(packed));
+    if (entry !== undefined) needs.push(readEntry(entry, config).dueMs);
+  }
+  const dueMs = Math.min(...needs);
+  if (score > dueMs) throw new Error(`${show(block.key)} is looked at ${score - dueMs} ms late`);
+  for (const untilMs of needs) {
+    const needMs = Math.max(0, untilMs - nowMs) + config.ttlMarginMs - READ_LATE_MS;
+    if (block.ttlMs < needMs) throw new Error(`${show(block.key)} goes before what it holds`);
+  }
+}
+
+function readEntry(entry: Hash, config: ClusterConfig) {
+  const inside: Endpoint = unpackEndpoint(entry.subject);
+  const binding = unpackBindingRecord(entry.fields.get('b')!);
+  const flows = [...entry.fields].filter(([field]) => field !== 'b');
+  const states = hasFlowPerRemote(inside.protocol)
+    ? flows.map(([, bytes]) => unpackFlowRecord(bytes))
+    : [binding];
+  if (states.length === 0) throw new Error(`${formatEndpoint(inside)} has no flow`);
+  const deadlines = states.map((state) =>
+    deadlineMs(config.timeouts, config.slack, inside.protocol, state),
+  );
+  return { inside, binding, dueMs: Math.min(...deadlines), lastMs: Math.max(...deadlines) };
+}
+
+async function fieldsOf(redis: Redis, key: Buffer): Promise<Map<string, Buffer>> {
+  const flat = (await redis.callBuffer('HGETALL', key)) as Buffer[];
+  const fields = new Map<string, Buffer>();
+  for (let i = 0; i < flat.length; i += 2) {
+    const isRow = flat[i]!.length === 1;
+    if (!isRow && flat[i + 1]!.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
+    fields.set(flat[i]!.toString('latin1'), flat[i + 1]!);
+  }
+  return fields;
+}
+
+async function scoresOf(redis: Redis, key: Buffer): Promise<Map<string, number>> {
+  const flat = (await redis.callBuffer('ZRANGE', key, '0', '-1', 'WITHSCORES')) as Buffer[];
+  const scores = new Map<string, number>();
+  for (let i = 0; i < flat.length; i += 2) {
+    scores.set(flat[i]!.toString('latin1'), Number(flat[i + 1]));
+  }
+  return scores;
+}
+
+function show(key: Buffer): string {
+  return JSON.stringify(key.toString('latin1'));
+}

@@ -1,0 +1,100 @@
+/** A store that is not there, dies, hangs, or forgot the scripts: clear errors, never a hang. */
+import { Redis } from 'ioredis';
+import { afterEach, expect, it, vi } from 'vitest';
+import { CONFORMANCE_CONFIG as config } from '../conformance/harness.ts';
+import { udp } from '../conformance/scenario.ts';
+import { StoreUnavailable } from '../contract.ts';
+import { startRedis, type TestRedis } from '../testing/start-redis.ts';
+import { connectRedisStore } from './connect.ts';
+import type { RedisFlowStore } from './redis-store.ts';
+
+const FIND = { direction: 'inside', inside: udp(), remote: null } as const;
+const own = process.env.REDIS_URL ? it.skip : it;
+
+let server: TestRedis | undefined;
+let store: RedisFlowStore | undefined;
+afterEach(async () => {
+  await store?.end();
+  await server?.stop();
+  server = store = undefined;
+});
+
+async function begin(options: { callTimeoutMs?: number; inFlightMax?: number } = {}) {
+  server = await startRedis();
+  const states: string[] = [];
+  const onState = (state: string) => states.push(state);
+  store = await connectRedisStore({ url: server.url, config, onState, ...options });
+  return { server, store, states };
+}
+
+it('says where no Redis answers and what to do, without the password', async () => {
+  const url = 'redis://gateway:secret@127.0.0.1:1/3';
+  const refused = connectRedisStore({ url, config });
+  await expect(refused).rejects.toThrow(StoreUnavailable);
+  const error = await refused.catch((reason: Error) => reason);
+  expect(String(error)).toContain('redis://gateway:***@127.0.0.1:1/3');
+  expect(String(error)).toContain('ECONNREFUSED');
+  expect(String(error)).toContain('start one there');
+  expect(String(error)).not.toContain('secret');
+});
+
+it('rejects a text that is no URL without repeating it', async () => {
+  const error = await connectRedisStore({ url: 'secret@host:1', config }).catch((e: Error) => e);
+  expect(error).toBeInstanceOf(StoreUnavailable);
+  expect(String(error)).toContain('must be redis://host:port');
+  expect(String(error)).not.toContain('secret');
+});
+
+own('rejects what is in flight when the server dies, and what comes after', async () => {
+  const { server, store, states } = await begin();
+  process.kill(server.pid!, 'SIGSTOP');
+  const waiting = store.find([FIND]);
+  process.kill(server.pid!, 'SIGKILL');
+  await expect(waiting).rejects.toThrow(StoreUnavailable);
+  await vi.waitUntil(() => states.includes('down'), { timeout: 5_000 });
+  await expect(store.find([FIND])).rejects.toThrow(StoreUnavailable);
+  expect(store.stats.inFlight).toBe(0);
+});
+
+own('comes back by itself when the server does', async () => {
+  const { server: first, store, states } = await begin();
+  const port = new URL(first.url).port;
+  await first.stop();
+  await vi.waitUntil(() => states.includes('down'), { timeout: 5_000 });
+  server = await startRedis(['--port', port]);
+  await vi.waitUntil(() => states.at(-1) === 'up', { timeout: 10_000 });
+  expect(await store.find([FIND])).toEqual([{ kind: 'no' }]);
+});
+
+own('gives up a call after its timeout, and the connection that stays silent', async () => {
+  const { server, store, states } = await begin({ callTimeoutMs: 100 });
+  process.kill(server.pid!, 'SIGSTOP');
+  await expect(store.find([FIND])).rejects.toThrow('no answer within 100 ms');
+  expect(store.stats.timedOut).toBe(1);
+  await vi.waitUntil(() => states.includes('down'), { timeout: 5_000 });
+  process.kill(server.pid!, 'SIGCONT');
+  await vi.waitUntil(() => states.at(-1) === 'up', { timeout: 10_000 });
+  expect(await store.find([FIND])).toEqual([{ kind: 'no' }]);
+  expect(store.stats.inFlight).toBe(0);
+});
+
+own('refuses calls beyond its limit at once, and counts them', async () => {
+  const { server, store } = await begin({ callTimeoutMs: 500, inFlightMax: 2 });
+  process.kill(server.pid!, 'SIGSTOP');
+  const waiting = [store.find([FIND]), store.find([FIND])];
+  await expect(store.find([FIND])).rejects.toThrow('at most 2 may be');
+  expect(store.stats).toMatchObject({ inFlight: 2, refused: 1 });
+  process.kill(server.pid!, 'SIGCONT');
+  expect(await Promise.all(waiting)).toEqual([[{ kind: 'no' }], [{ kind: 'no' }]]);
+  expect(store.stats.inFlight).toBe(0);
+});
+
+it('survives a server that forgot the scripts', async () => {
+  const { server, store } = await begin();
+  expect(await store.find([FIND])).toEqual([{ kind: 'no' }]);
+  const admin = new Redis(server.url, { protocol: 2 });
+  await admin.script('FLUSH');
+  admin.disconnect();
+  const results = await Promise.all([store.find([FIND]), store.find([FIND])]);
+  expect(results).toEqual([[{ kind: 'no' }], [{ kind: 'no' }]]);
+});
