@@ -50,7 +50,7 @@ export async function startGateway(parts: GatewayParts): Promise<Running & { url
     config: config.cluster,
     onState: (state, reason) => {
       storeIsUp = state === 'up';
-      log.warn({ reason }, `store ${state}`);
+      log[state === 'up' ? 'info' : 'warn']({ reason }, `store ${state}`);
     },
   });
   const undo: (() => Promise<unknown>)[] = [() => store.end()];
