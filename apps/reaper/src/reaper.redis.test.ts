@@ -10,6 +10,9 @@ import { ReaperProcess, WAIT } from './testing/reaper-process.ts';
 const FLOWS = 200;
 const CONNECTIONS = 50;
 
+/** For tests that stop the server: one that REDIS_URL names is not ours to stop. */
+const testWithOwnServer = test.skipIf(Boolean(process.env.REDIS_URL));
+
 let server: TestRedis;
 let redis: Redis;
 let store: FlowStore;
@@ -23,6 +26,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await store.end();
+  if (server.pid === null) await redis.flushdb();
   redis.disconnect();
   await server.stop();
 });
@@ -129,7 +133,7 @@ test('it waits for a deployment that is not initialised yet', async () => {
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
 });
 
-test('a store that is not there is one clear line, exit 1', async () => {
+testWithOwnServer('a store that is not there is one clear line, exit 1', async () => {
   await server.stop();
   const reaper = new ReaperProcess(configOf());
   expect(await reaper.exited).toBe(1);
@@ -147,7 +151,7 @@ test('a queue that is not there is one clear line, exit 1', async () => {
   );
 });
 
-test('a store that freezes turns it unready, and it recovers by itself', async () => {
+testWithOwnServer('a store that freezes turns it unready, and it recovers by itself', async () => {
   await store.initialise();
   const queueServer = await startRedis();
   try {
@@ -189,7 +193,35 @@ test('a Redis that lost its data gets its schedulers back', async () => {
   await vi.waitFor(async () => expect(await after()).toBeGreaterThan(before), WAIT);
 });
 
-test('with store and queue away it still stops in time', async () => {
+test('a deployment that changes its configuration is left alone from then on', async () => {
+  await store.initialise();
+  const reaper = new ReaperProcess(configOf());
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+  await redis.flushdb();
+  const config = { ...CLUSTER, version: 2 };
+  const next = await connectRedisStore({ url: server.url, config });
+  try {
+    await next.initialise();
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await vi.waitFor(async () => {
+      expect((await reaper.ready()).reasons).toEqual([
+        "cluster: differs from the deployment's in version",
+      ]);
+    }, WAIT);
+  } finally {
+    await next.end();
+  }
+  // Its jobs go to a reaper that has the new configuration.
+  const successor = new ReaperProcess(configOf({ cluster: config }));
+  const jobs = () => successor.metric('flowstore_reaper_jobs_total');
+  await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(0), WAIT);
+  const before = await reaper.metric('flowstore_reaper_jobs_total');
+  const sofar = await jobs();
+  await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(sofar + 32), WAIT);
+  expect(await reaper.metric('flowstore_reaper_jobs_total')).toBe(before);
+});
+
+testWithOwnServer('with store and queue away it still stops in time', async () => {
   await store.initialise();
   const reaper = new ReaperProcess(configOf());
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);

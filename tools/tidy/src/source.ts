@@ -29,6 +29,7 @@ export class SourceFile {
   readonly text: string;
   #parsed: ReturnType<typeof parseSync> | undefined;
   #lineEnds: number[] | undefined;
+  #imports: ImportRef[] | undefined;
 
   constructor(path: string, text: string) {
     this.path = path;
@@ -61,8 +62,13 @@ export class SourceFile {
     return (after === -1 ? this.#lineEnds.length : after) + 1;
   }
 
-  /** Imports, re-exports and dynamic imports of a literal. */
-  get imports(): ImportRef[] {
+  /** Imports, re-exports, and dynamic imports and requires of a literal. */
+  get imports(): readonly ImportRef[] {
+    this.#imports ??= [...this.#imported(), ...this.#required()];
+    return this.#imports;
+  }
+
+  #imported(): ImportRef[] {
     const { staticImports, staticExports, dynamicImports } = this.#parse().module;
     const refs: ImportRef[] = staticImports.map(({ moduleRequest, start, entries }) => ({
       specifier: moduleRequest.value,
@@ -85,7 +91,7 @@ export class SourceFile {
       if (specifier === undefined) continue;
       refs.push({ specifier, line: this.lineOf(start), names: ['*'], typeOnly: false });
     }
-    return refs.concat(this.#required());
+    return refs;
   }
 
   /** `require('x')` and `createRequire(url)('x')`: modules that are loaded on first use. */
