@@ -73,8 +73,10 @@ class Flow {
 }
 
 const flows = Array.from({ length: flowCount }, (_, id) => new Flow(id));
+// Once nothing is sent any more, silence is no gap: a lost datagram's echo never comes.
+let stoppedMs: number | undefined;
 const progress = () => {
-  const nowMs = performance.now();
+  const nowMs = stoppedMs ?? performance.now();
   const longestGapMs = roundMs(Math.max(...flows.map((flow) => flow.gap?.longestMs(nowMs) ?? 0)));
   return { flows: flowCount, ...counts, lost: counts.sent - counts.received, longestGapMs };
 };
@@ -87,6 +89,7 @@ const timer = setInterval(() => {
 }, intervalMs);
 const why = await told;
 clearInterval(timer);
+stoppedMs = performance.now();
 const answered = () => flows.every((flow) => flow.unanswered === 0);
 await waitFor('the last echoes', answered, drainMs).catch(() => {});
 stop();
