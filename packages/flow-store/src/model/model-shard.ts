@@ -22,13 +22,22 @@ import {
   hasFlowPerRemote,
   type Identity,
   identityEquals,
-  type LeaseRecord,
   mergeState,
-  type PortBlock,
   type PortRow,
   type SocketAddress,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
+import {
+  type Block,
+  blockKey,
+  blockKeyOf,
+  freePortsOf,
+  holdsLease,
+  isFree,
+  isRowOf,
+  leasedBlock,
+  offsetOf,
+} from './model-block.ts';
 import {
   type Entry,
   entryDeadlineMs,
@@ -42,11 +51,11 @@ import {
   storedWhole,
 } from './model-entry.ts';
 
-interface Block extends PortBlock {
-  /** By offset of the port in the block. */
-  readonly rows: Map<number, PortRow>;
-  lease: LeaseRecord | null;
-}
+/** What a sweep did; the rest of its result is about what is left to do. */
+type SweepCounts = Record<
+  'flowsDeleted' | 'bindingsDeleted' | 'rowsOrphaned' | 'portsFreed' | 'leasesExpired',
+  number
+>;
 
 export class ModelShard {
   readonly entries = new Map<string, Entry>();
@@ -220,15 +229,7 @@ export class ModelShard {
     };
   }
 
-  #sweepBlock(
-    block: Block,
-    counts: Record<
-      'flowsDeleted' | 'bindingsDeleted' | 'rowsOrphaned' | 'portsFreed' | 'leasesExpired',
-      number
-    >,
-    config: ClusterConfig,
-    nowMs: number,
-  ): void {
+  #sweepBlock(block: Block, counts: SweepCounts, config: ClusterConfig, nowMs: number): void {
     for (const [offset, row] of [...block.rows]) {
       if (row.kind === 'quarantined') {
         if (row.untilMs > nowMs) continue;
@@ -380,46 +381,4 @@ export class ModelShard {
 function firstState(seen: contract.Sighting, nowMs: number) {
   const unseen = seen.ageMs === null && seen.rstAgeMs === null;
   return stateOf(unseen ? { ...seen, ageMs: 0 } : seen, nowMs);
-}
-
-function leasedBlock(
-  { protocol, address, block }: PortBlock,
-  freePorts: number,
-  config: ClusterConfig,
-): contract.LeasedBlock {
-  const lifeMs = config.leaseMs - config.slack.clockSkewMs;
-  return { protocol, address, block, freePorts, lifeMs };
-}
-
-function holdsLease(block: Block, { incarnation }: contract.LeaseRef, nowMs: number): boolean {
-  const { lease } = block;
-  return lease !== null && lease.incarnation === incarnation && lease.untilMs > nowMs;
-}
-
-function freePortsOf({ rows }: Block, nowMs: number): number {
-  let mask = 0;
-  for (let offset = 0; offset < BLOCK_PORTS; offset++) {
-    if (isFree(rows.get(offset), nowMs)) mask |= 1 << offset;
-  }
-  return mask;
-}
-
-function isFree(row: PortRow | undefined, nowMs: number): boolean {
-  return row === undefined || (row.kind === 'quarantined' && row.untilMs <= nowMs);
-}
-
-function isRowOf(row: PortRow & { kind: 'bound' }, entry: Entry): boolean {
-  return endpointEquals(row.inside, entry.inside) && identityEquals(row.identity, entry.binding);
-}
-
-function offsetOf(port: number): number {
-  return port % BLOCK_PORTS;
-}
-
-function blockKeyOf(protocol: number, { address, port }: SocketAddress): string {
-  return blockKey({ protocol, address, block: blockOfPort(port) });
-}
-
-function blockKey({ protocol, address, block }: PortBlock): string {
-  return `${protocol} ${address.join('.')} ${block}`;
 }

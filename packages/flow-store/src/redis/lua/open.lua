@@ -13,7 +13,7 @@
 --- @result limit 3
 --- @result leaseLost 4
 --- @result noBinding 5
---- @cost new binding: 9 calls; flow on a binding: 7 calls and all of the endpoint's flows read;
+--- @cost new binding: 8 calls; flow on a binding: 7 calls and all of the endpoint's flows read;
 ---   exists: 1 to 6 calls. Per script: 7 calls more.
 --- @include shard
 --- @include requests
@@ -40,7 +40,7 @@ local function first_state(seen)
   return seen
 end
 
--- Tells when a record that was written needs a look: at once kept, indexed if it ends earlier.
+-- After a record was written: its keys are kept long enough, and its deadline is looked at.
 local function written(r, outside, until_ms)
   local block = block_of(r.protocol, outside)
   keep_entry(r.inside, block, until_ms)
@@ -52,9 +52,9 @@ local function bind(r, outside)
   local id, state = new_identity(r.nonce), first_state(r.seen)
   local empty = { flags = 0, seen_ms = NEVER, rst_ms = NEVER }
   local record = pack_record(id, r.remote == '' and state or empty)
-  redis.call('DEL', r.key)
-  redis.call('HSET', r.key, 'b', record .. outside)
-  if r.remote ~= '' then redis.call('HSET', r.key, r.remote, pack_record(id, state)) end
+  if r.was_there then redis.call('DEL', r.key) end
+  if r.remote == '' then redis.call('HSET', r.key, 'b', record .. outside)
+  else redis.call('HSET', r.key, 'b', record .. outside, r.remote, pack_record(id, state)) end
   local block, field = block_of(r.protocol, outside)
   redis.call('HSET', block.key, field, bound_row(id, r.inside))
   written(r, outside, deadline_ms(r.protocol, state))
@@ -90,6 +90,7 @@ end
 -- The entry's flows are all dead: the same inside endpoint revives it on the same port, if the
 -- block still says that the port is its own.
 local function revive(r, binding)
+  r.was_there = true
   local block, field = block_of(r.protocol, binding.outside)
   if redis.call('HGET', block.key, field) == bound_row(binding.id, r.inside) then
     return bind(r, binding.outside)
