@@ -103,6 +103,16 @@ describe('1: a timer that finds its deadline extended sleeps again', () => {
     expect(table.status(handle)).toBe(Expired);
   });
 
+  test('and a poll looks at a bounded number of such timers, the next one at more', () => {
+    const table = newTable();
+    for (let n = 0; n < 1_000; n++) table.extend(put(table, flowOf(n)).slot, DUE_MS + 1_000);
+    for (let polls = 1; table.nextDueMs() <= DUE_MS; polls++) {
+      expect(table.poll(DUE_MS, 10)).toBe(0);
+      expect(table.counters.timerSteps).toBeLessThanOrEqual(polls * 80);
+    }
+    expect(table.poll(DUE_MS + 1_000)).toBe(1_000);
+  });
+
   test('and a deadline that comes closer fires at the new one', () => {
     const table = newTable();
     const { slot, handle } = put(table, flowOf(1));
