@@ -1,5 +1,10 @@
 /** What the conformance suite needs of a store under test, beside the contract. */
-import { CLUSTER_DEFAULTS, type ClusterConfig, type Endpoint } from '@flowstore/flow';
+import {
+  CLUSTER_DEFAULTS,
+  type ClusterConfig,
+  type Endpoint,
+  type SocketAddress,
+} from '@flowstore/flow';
 import type { FlowStore } from '../contract.ts';
 
 export interface Harness {
@@ -10,6 +15,8 @@ export interface Harness {
   advance(ms: number): Promise<void>;
   /** Makes an entry vanish without trace, as a failover that lost writes would. */
   loseEntry(inside: Endpoint): Promise<void>;
+  /** The same for the whole block of an outside endpoint: rows, marks and lease. */
+  loseBlock(protocol: number, outside: SocketAddress): Promise<void>;
   /** What is stored of flows, ports and leases: none once everything idled and was swept. */
   leftovers(): Promise<number>;
   /** After each test: looks over what the test left, and clears it away. */

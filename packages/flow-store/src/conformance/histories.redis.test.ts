@@ -23,6 +23,8 @@ import { GATEWAY_1, GATEWAY_2, OTHER_WEB, POOL, SHARD, tcp, udp, WEB } from './s
 
 const RUNS = 300;
 const STEPS_MAX = 60;
+/** Steps between two looks at all that is stored, which are dear. */
+const CHECK_EVERY = 5;
 const config = { ...CONFORMANCE_CONFIG, flowsPerEndpointMax: 2 };
 const INSIDES: Endpoint[] = [udp(0), udp(1), tcp(0), tcp(0), tcp(1)];
 const REMOTES: SocketAddress[] = [WEB, OTHER_WEB, { ...WEB, port: 8080 }];
@@ -205,7 +207,7 @@ describe('histories', () => {
   let redis: RedisHarness;
   beforeAll(async () => {
     server = await startRedis();
-    redis = await redisHarness(server.url, config);
+    redis = await redisHarness(server.url, config, [SHARD]);
   });
   afterAll(async () => {
     await redis.end();
@@ -219,14 +221,16 @@ describe('histories', () => {
         await redis.reset();
         const model = modelHarness(config, redis.nowMs());
         const known = new Known();
-        for (const step of [...OPENING, ...steps]) {
+        for (const [number, step] of [...OPENING, ...steps].entries()) {
           const expected = await run(model, step, known);
           const answered = await run(redis, step, known);
           expect(answered).toEqual(expected);
           const kind = `${step.op} ${expected[0]?.kind ?? ''}`.trim();
           kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-          if (step.op !== 'open') continue;
-          known.learn(openRequest(step, known), expected[0] as OpenResult);
+          if (step.op === 'open') {
+            known.learn(openRequest(step, known), expected[0] as OpenResult);
+          }
+          if (number % CHECK_EVERY === 0) await redis.check();
         }
         await redis.check();
       }),

@@ -1,5 +1,6 @@
 /** The model under the conformance suite: a virtual clock, and a look into its Maps. */
-import { type ClusterConfig, shardOfInside } from '@flowstore/flow';
+import { type ClusterConfig, shardOfInside, shardOfOutside } from '@flowstore/flow';
+import { blockKeyOf } from '../model/model-block.ts';
 import { entryKey } from '../model/model-entry.ts';
 import { ModelFlowStore } from '../model/model-store.ts';
 import type { Harness } from './harness.ts';
@@ -18,6 +19,10 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
     },
     async loseEntry(inside) {
       store.data.shards[shardOfInside(inside)]!.entries.delete(entryKey(inside));
+    },
+    async loseBlock(protocol, outside) {
+      const shard = shardOfOutside(protocol, outside.address, outside.port);
+      store.data.shards[shard]!.blocks.delete(blockKeyOf(protocol, outside));
     },
     async leftovers() {
       return Object.values(store.counts()).reduce((sum, count) => sum + count, 0);

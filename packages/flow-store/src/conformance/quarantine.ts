@@ -100,6 +100,30 @@ export function quarantineTests(current: () => Scenario): void {
     expect(renewed).toMatchObject({ kind: 'granted' });
   });
 
+  it('leaves the port of the next holder alone when a binding that lost its row ends', async () => {
+    const s = current();
+    const lost = await s.bound(udp());
+    await s.harness.loseBlock(UDP, lost.outside);
+    const next = await s.bound(udp(1));
+    expect(next.outside).toEqual(lost.outside);
+    expect(await s.close(udp(), null, lost.binding.identity)).toEqual({ kind: 'closed' });
+    expect(await s.findOutside(UDP, next.outside)).toEqual({ kind: 'entry', entry: next });
+  });
+
+  it('does not revive a dead binding on a port that is no longer its own', async () => {
+    const s = current();
+    const lost = await s.bound(udp());
+    await s.harness.loseBlock(UDP, lost.outside);
+    await s.harness.advance(UDP_LIFE_MS);
+    const next = await s.bound(udp(1));
+    expect(next.outside).toEqual(lost.outside);
+    expect(await s.open(udp())).toEqual({ kind: 'noBinding' });
+    expect(await s.open(udp(), { proposal: lost.outside })).toEqual({ kind: 'portTaken' });
+    const elsewhere = { ...lost.outside, port: lost.outside.port + 1 };
+    created(await s.open(udp(), { proposal: elsewhere }));
+    expect(await s.findOutside(UDP, next.outside)).toEqual({ kind: 'entry', entry: next });
+  });
+
   it('keeps blocks of different protocols apart', async () => {
     const s = current();
     const { outside } = await s.bound(udp());

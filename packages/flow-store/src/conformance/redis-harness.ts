@@ -4,7 +4,14 @@
  * hour ahead, so shard time stands still until the harness writes a later one. TTLs run in real
  * time all the same, counted from when they were set.
  */
-import { type ClusterConfig, packEndpoint, SHARDS, shardOfInside } from '@flowstore/flow';
+import {
+  blockOfPort,
+  type ClusterConfig,
+  packEndpoint,
+  SHARDS,
+  shardOfInside,
+  shardOfOutside,
+} from '@flowstore/flow';
 import { Redis } from 'ioredis';
 import { connectRedisStore } from '../redis/connect.ts';
 import { DIRECTORY_META_KEY, metaKey, SHARD_TAGS } from '../redis/keys.ts';
@@ -24,15 +31,19 @@ export interface RedisHarness extends Harness {
   reset(): Promise<void>;
 }
 
-export async function redisHarness(url: string, config: ClusterConfig): Promise<RedisHarness> {
+/** Where a test uses few shards, naming them saves setting the clocks of all. */
+export async function redisHarness(
+  url: string,
+  config: ClusterConfig,
+  shards: readonly number[] = [...Array(SHARDS).keys()],
+): Promise<RedisHarness> {
   const redis = new Redis(url, { protocol: 2 });
   await redis.flushdb();
   const [seconds] = await redis.time();
   let clockMs = Number(seconds) * 1000 + AHEAD_MS;
   const setClock = async () => {
     const pipeline = redis.pipeline();
-    const metas = Array.from({ length: SHARDS }, (_, shard) => metaKey(shard));
-    for (const key of [...metas, DIRECTORY_META_KEY]) {
+    for (const key of [...shards.map(metaKey), DIRECTORY_META_KEY]) {
       pipeline.hset(key, 't', String(clockMs * 1000)).pexpire(key, META_TTL_MS);
     }
     await pipeline.exec();
@@ -52,6 +63,13 @@ export async function redisHarness(url: string, config: ClusterConfig): Promise<
       const tag = SHARD_TAGS[shardOfInside(inside)];
       const key = Buffer.concat([Buffer.from(`e:{${tag}}:`), packEndpoint(inside)]);
       if ((await redis.del(key)) !== 1) throw new Error('there was no entry to lose');
+    },
+    async loseBlock(protocol, { address, port }) {
+      const tag = SHARD_TAGS[shardOfOutside(protocol, address, port)];
+      const block = blockOfPort(port);
+      const member = Buffer.from([protocol, ...address, block >> 8, block & 0xff]);
+      const key = Buffer.concat([Buffer.from(`p:{${tag}}:`), member]);
+      if ((await redis.del(key)) !== 1) throw new Error('there was no block to lose');
     },
     async leftovers() {
       const keys = await redis.keys('*');

@@ -80,12 +80,12 @@ export function sweepTests(current: () => Scenario): void {
 
   it('comes back for a flow whose deadline shrank', async () => {
     const s = current();
-    const established = seen(OUT_SYN | OUT_DATA | IN_DATA);
-    const { flow } = await s.bound(tcp(), { seen: established });
-    await s.touch(tcp(), WEB, flow!.identity, { flags: 0, ageMs: null, rstAgeMs: 0 });
-    // The RST came with the last data: that is no later, so the long timeout stays.
-    await s.harness.advance(1_000);
+    const { flow } = await s.bound(tcp(), { seen: seen(OUT_SYN | OUT_DATA | IN_DATA) });
+    // Nothing but the flow itself must be due in the block by then.
+    await s.harness.advance(LEASE_MS + QUARANTINE_MS);
     await s.sweep();
+    await s.harness.advance(QUARANTINE_MS);
+    expect((await s.sweep()).nextDueMs).toBeGreaterThan(TRANSITORY_LIFE_MS);
     await s.touch(tcp(), WEB, flow!.identity, { flags: 0, ageMs: null, rstAgeMs: 0 });
     await s.harness.advance(TRANSITORY_LIFE_MS);
     expect(await s.sweep()).toMatchObject({ flowsDeleted: 1, bindingsDeleted: 1 });

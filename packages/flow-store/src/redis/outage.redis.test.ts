@@ -1,4 +1,5 @@
 /** A store that is not there, dies, hangs, or forgot the scripts: clear errors, never a hang. */
+import { type AddressInfo, createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterEach, expect, it, vi } from 'vitest';
 import { CONFORMANCE_CONFIG as config } from '../conformance/harness.ts';
@@ -43,6 +44,36 @@ it('rejects a text that is no URL without repeating it', async () => {
   expect(error).toBeInstanceOf(StoreUnavailable);
   expect(String(error)).toContain('must be redis://host:port');
   expect(String(error)).not.toContain('secret');
+});
+
+/** Something that takes connections and answers every line as told, like a server of its kind. */
+async function pretend(answer: ((line: string) => string) | null) {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (data) => {
+      if (answer !== null) socket.write(answer(String(data)));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `redis://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+it('gives up on something that accepts connections and never answers', async () => {
+  const silent = await pretend(null);
+  const refused = connectRedisStore({ url: silent.url, config, callTimeoutMs: 50 });
+  await expect(refused).rejects.toThrow(StoreUnavailable);
+  silent.close();
+});
+
+it('refuses a server that is too old', async () => {
+  const info = 'redis_version:6.2.7\r\nloading:0\r\n';
+  const old = await pretend((line) =>
+    line.includes('info') ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n+OK\r\n',
+  );
+  const refused = connectRedisStore({ url: old.url, config });
+  await expect(refused).rejects.toThrow('is 6.2.7: flowstore needs Redis 7.0');
+  old.close();
 });
 
 own('rejects what is in flight when the server dies, and what comes after', async () => {

@@ -20,6 +20,8 @@ export interface RedisRunnerOptions {
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2_000;
+/** Scripts with #!lua flags came with Redis 7.0; Valkey calls itself Redis 7.2 in this field. */
+const SERVER_MAJOR_MIN = 7;
 /** Replies by which a server says that it can't serve now. Other error replies are our bugs. */
 const NOT_NOW =
   /^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|BUSY|MOVED|ASK)\b/;
@@ -71,6 +73,7 @@ export class RedisRunner implements ScriptRunner {
         { cause: error },
       );
     }
+    await refuseOldServer(redis, where);
     return runner;
   }
 
@@ -106,6 +109,17 @@ export class RedisRunner implements ScriptRunner {
       this.#up = false;
     });
   }
+}
+
+/** A user whose ACL forbids INFO is believed. */
+async function refuseOldServer(redis: Redis, where: string): Promise<void> {
+  const info = await redis.info('server').catch(() => '');
+  const version = /^redis_version:((\d+)\.\S*)/m.exec(info);
+  if (version === null || Number(version[2]) >= SERVER_MAJOR_MIN) return;
+  redis.disconnect();
+  throw new StoreUnavailable(
+    `the Redis at ${where} is ${version[1]}: flowstore needs Redis 7.0 or Valkey 7.2, or newer`,
+  );
 }
 
 /** For messages and logs. A text that is no URL is not repeated: it may hold a password. */

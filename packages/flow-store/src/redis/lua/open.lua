@@ -136,7 +136,7 @@ local function open_tcp(r)
   end
   local entry = read_entry(r.inside)
   if entry.live == 0 then return revive(r, binding) end
-  if #entry.dead > 0 then redis.call('HDEL', r.key, unpack(entry.dead)) end
+  delete_flows(r.inside, entry.dead)
   if entry.live >= FLOWS_PER_ENDPOINT_MAX then return LIMIT end
   return add_flow(r, binding)
 end

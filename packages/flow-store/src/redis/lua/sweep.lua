@@ -39,7 +39,7 @@ local function sweep_binding(block, field, row)
     unbind(inside, entry.binding)
     return nil
   end
-  if #entry.dead > 0 then redis.call('HDEL', entry_key(inside), unpack(entry.dead)) end
+  delete_flows(inside, entry.dead)
   return entry.first_ms
 end
 
