@@ -12,111 +12,92 @@ export interface MetricSources {
   readonly members: () => number;
 }
 
+type Labels = Readonly<Record<string, string>>;
+
+const HELP: Readonly<Record<string, string>> = {
+  dropped_packets_total: 'Packets dropped, by reason',
+  malformed_packets_total: 'Packets that could not be read, by what was wrong',
+  wire_total: 'What the links counted, by side and event',
+  next_hops_total: 'What the lookups of next hops counted, by event',
+  packet_thread_up: 'Whether the packet thread answers: 1 or 0',
+  store_up: 'Whether the store can be reached: 1 or 0',
+  members: 'Gateways of the deployment, as of the last heartbeat',
+};
+
+/** Every scrape asks the packet thread once, before anything is printed. */
 export function registerMetrics(registry: Registry, sources: MetricSources): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name: `flowstore_${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  gauge('store_up', 'Whether the store can be reached: 1 or 0', () =>
-    sources.storeIsUp() ? 1 : 0,
-  );
-  gauge('members', 'Gateways of the deployment, as of the last heartbeat', sources.members);
-
-  const dropped = new Counter({
-    name: 'flowstore_dropped_packets_total',
-    help: 'Packets dropped, by reason',
-    labelNames: ['reason'],
-    registers,
-  });
-  const malformed = new Counter({
-    name: 'flowstore_malformed_packets_total',
-    help: 'Packets that could not be read, by what was wrong',
-    labelNames: ['reason'],
-    registers,
-  });
-  const wire = new Counter({
-    name: 'flowstore_wire_total',
-    help: 'What the links counted, by side and event',
-    labelNames: ['side', 'event'],
-    registers,
-  });
-  const nextHops = new Counter({
-    name: 'flowstore_next_hops_total',
-    help: 'What the lookups of next hops counted, by event',
-    labelNames: ['event'],
-    registers,
-  });
-  const singles = new Map<string, Counter | Gauge>();
-
-  const show = (snapshot: Snapshot) => {
-    for (const counter of [dropped, malformed, wire, nextHops]) counter.reset();
-    for (const [name, value] of Object.entries({ ...snapshot.core, ...snapshot.loop })) {
-      if (name.startsWith('drop')) dropped.inc({ reason: snake(name.slice(4)) }, value);
-      else setSingle(singles, registry, 'counter', name, value);
-    }
-    for (const [reason, value] of Object.entries(snapshot.malformed)) {
-      malformed.inc({ reason: snake(reason) }, value);
-    }
-    for (const [name, value] of Object.entries(snapshot.gauges)) {
-      setSingle(singles, registry, 'gauge', name, value);
-    }
-    for (const side of ['inside', 'outside'] as const) {
-      for (const [event, value] of Object.entries(snapshot[side])) {
-        if (event !== 'lastErrno') wire.inc({ side, event: snake(event) }, value);
-      }
-    }
-    for (const [event, value] of Object.entries(snapshot.nextHops)) {
-      nextHops.inc({ event: snake(event) }, value);
-    }
-  };
-  const up = new Gauge({
-    name: 'flowstore_packet_thread_up',
-    help: 'Whether the packet thread answers: 1 or 0',
-    registers,
-  });
-  const metrics = registry.metrics.bind(registry);
-  // One question per scrape, before anything is printed.
+  const mirror = new Mirror(registry);
+  const print = registry.metrics.bind(registry);
   registry.metrics = async () => {
-    try {
-      show(await sources.snapshot());
-      up.set(1);
-    } catch {
-      up.set(0);
-    }
-    return metrics();
+    mirror.gauge('store_up', sources.storeIsUp() ? 1 : 0);
+    mirror.gauge('members', sources.members());
+    const snapshot = await sources.snapshot().catch(() => undefined);
+    mirror.gauge('packet_thread_up', snapshot === undefined ? 0 : 1);
+    if (snapshot !== undefined) show(mirror, snapshot);
+    return print();
   };
 }
 
-function setSingle(
-  singles: Map<string, Counter | Gauge>,
-  registry: Registry,
-  kind: 'counter' | 'gauge',
-  name: string,
-  value: number,
-): void {
-  const full = `flowstore_${snake(name)}${kind === 'counter' ? '_total' : ''}`;
-  let single = singles.get(full);
-  if (single === undefined) {
-    const help = `${sentence(name)} (see the gateway-core's counters)`;
-    const options = { name: full, help, registers: [registry] };
-    single = kind === 'counter' ? new Counter(options) : new Gauge(options);
-    singles.set(full, single);
+function show(mirror: Mirror, snapshot: Snapshot): void {
+  const { core, loop, malformed, gauges, nextHops } = snapshot;
+  for (const [name, value] of Object.entries({ ...core, ...loop })) {
+    if (name.startsWith('drop')) {
+      mirror.counter('dropped_packets_total', value, { reason: snake(name.slice(4)) });
+    } else {
+      mirror.counter(`${snake(name)}_total`, value);
+    }
   }
-  single.reset();
-  single.inc(value);
+  for (const [reason, value] of Object.entries(malformed)) {
+    mirror.counter('malformed_packets_total', value, { reason: snake(reason) });
+  }
+  for (const [name, value] of Object.entries(gauges)) mirror.gauge(snake(name), value);
+  for (const side of ['inside', 'outside'] as const) {
+    for (const [event, value] of Object.entries(snapshot[side])) {
+      if (event === 'lastErrno') continue;
+      mirror.counter('wire_total', value, { side, event: snake(event) });
+    }
+  }
+  for (const [event, value] of Object.entries(nextHops)) {
+    mirror.counter('next_hops_total', value, { event: snake(event) });
+  }
+}
+
+/** Metrics that show numbers counted elsewhere; each is made when it is first shown. */
+class Mirror {
+  readonly #registry: Registry;
+  readonly #counters = new Map<string, Counter>();
+  readonly #gauges = new Map<string, Gauge>();
+  readonly #shown = new Map<string, number>();
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  gauge(name: string, value: number): void {
+    const gauge = this.#gauges.get(name) ?? new Gauge(this.#describe(name, {}));
+    this.#gauges.set(name, gauge);
+    gauge.set(value);
+  }
+
+  counter(name: string, value: number, labels: Labels = {}): void {
+    const counter = this.#counters.get(name) ?? new Counter(this.#describe(name, labels));
+    this.#counters.set(name, counter);
+    const series = `${name} ${Object.values(labels).join(' ')}`;
+    counter.inc(labels, value - (this.#shown.get(series) ?? 0));
+    this.#shown.set(series, value);
+  }
+
+  #describe(name: string, labels: Labels) {
+    const words = name.replace(/_total$/, '').replaceAll('_', ' ');
+    return {
+      name: `flowstore_${name}`,
+      help: HELP[name] ?? `${words.charAt(0).toUpperCase()}${words.slice(1)}`,
+      labelNames: Object.keys(labels),
+      registers: [this.#registry],
+    };
+  }
 }
 
 function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter, at) => `${at === 0 ? '' : '_'}${letter.toLowerCase()}`);
-}
-
-function sentence(name: string): string {
-  const words = snake(name).replaceAll('_', ' ');
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }

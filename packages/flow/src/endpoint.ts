@@ -54,7 +54,8 @@ export function packEndpoint(endpoint: Endpoint): Uint8Array {
 export function unpackEndpoint(bytes: Uint8Array): Endpoint {
   if (bytes.length !== IPV4_ENDPOINT_BYTES && bytes.length !== IPV6_ENDPOINT_BYTES) {
     throw new RangeError(
-      `a packed endpoint has ${IPV4_ENDPOINT_BYTES} or ${IPV6_ENDPOINT_BYTES} bytes, not ${bytes.length}`,
+      `a packed endpoint has ${IPV4_ENDPOINT_BYTES} or ${IPV6_ENDPOINT_BYTES} bytes, ` +
+        `not ${bytes.length}`,
     );
   }
   return {

@@ -8,7 +8,7 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** Parses "203.0.113.0/28"; a bare address is its own prefix. Throws a TypeError naming the text. */
+/** Parses "203.0.113.0/28"; a bare address is its own prefix. Throws a TypeError that names it. */
 export function parsePrefix(text: string): Prefix {
   const [addressText = '', lengthText, ...rest] = text.split('/');
   const address = parseAddress(addressText);

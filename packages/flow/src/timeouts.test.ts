@@ -10,7 +10,7 @@ const { timeouts, slack } = CLUSTER_DEFAULTS;
 const HANDSHAKE = OUT_SYN | IN_SYN;
 const ESTABLISHED = HANDSHAKE | OUT_DATA | IN_DATA;
 
-test('a connection is established once each side sent a segment that is neither SYN nor RST', () => {
+test('a connection is established once each side sent what is neither SYN nor RST', () => {
   expect(tcpPhase(OUT_SYN, 1, NEVER)).toBe(Phase.Opening);
   expect(tcpPhase(HANDSHAKE | OUT_DATA, 1, NEVER)).toBe(Phase.Opening);
   expect(tcpPhase(ESTABLISHED, 1, NEVER)).toBe(Phase.Established);

@@ -46,7 +46,7 @@ describe('a new flow from inside', () => {
     expect(world.sent[0]!.from).toMatch(/^203\.0\.113\./);
   });
 
-  test('one inside endpoint has one outside endpoint for every destination, at every gateway', async () => {
+  test('an inside endpoint has one outside endpoint for all destinations, at all gateways', async () => {
     const world = new World({ gateways: 3 });
     const outside = new Set<string>();
     for (let gateway = 0; gateway < 3; gateway++) {
@@ -58,7 +58,7 @@ describe('a new flow from inside', () => {
     expect(outside.size).toBe(1);
   });
 
-  test('packets that come while the store is asked wait their turn and leave in order', async () => {
+  test('packets that come while the store is asked leave in order', async () => {
     const world = new World();
     for (let i = 0; i < 5; i++) {
       world.inject(0, Side.Inside, { ...udpOut, payload: Uint8Array.of(i) });
@@ -90,7 +90,7 @@ describe('a new flow from inside', () => {
     expect([a + c, b + d]).toEqual([1, 1]);
   });
 
-  test('no two inside endpoints get one outside endpoint, whichever gateways open them', async () => {
+  test('no two inside endpoints get one outside endpoint, whoever opens them', async () => {
     const world = new World({ gateways: 3 });
     for (let port = 0; port < 600; port++) {
       world.inject(port % 3, Side.Inside, { ...udpOut, fromPort: 10_000 + port });
@@ -131,7 +131,7 @@ describe('a flow that another gateway opened', () => {
     expect(found!.kind === 'entry' && found!.entry.flow!.lifeMs).toBeGreaterThan(7_440_000);
   });
 
-  test('a killed gateway resets nothing: the next packet is translated exactly as before', async () => {
+  test('a killed gateway resets nothing: the next packet is translated as before', async () => {
     const world = new World({ gateways: 2 });
     const syn = await connect(world, 0);
     // Gateway 0 is dead from here on; gateway 1 never saw the connection.
@@ -166,7 +166,7 @@ describe('a packet of no flow', () => {
     expect(world.gateways[0]!.counters.dropNoBinding).toBe(1);
   });
 
-  test('a SYN from outside to a bound endpoint opens a flow (endpoint-independent filtering)', async () => {
+  test('a SYN from outside joins a binding (endpoint-independent filtering)', async () => {
     const world = new World({ gateways: 2 });
     const syn = await connect(world, 0);
     const stranger = { protocol: TCP, from: '198.51.100.20', fromPort: 9, tcpFlags: SYN };
@@ -251,7 +251,7 @@ describe('freshness', () => {
 });
 
 describe('the end of a flow', () => {
-  test('idle at the gateway that reported it last, it is closed and its port freed in time', async () => {
+  test('idle at the gateway that reported it last, it is closed', async () => {
     const world = new World();
     await world.send(0, Side.Inside, udpOut);
     await world.advance(600_000, 5_000);

@@ -4,12 +4,12 @@
  *
  * What a packet may do once the store said `no`:
  *
- * | packet                                 | from inside        | from outside                   |
- * | -------------------------------------- | ------------------ | ------------------------------ |
- * | first TCP segment (SYN)                | opens              | joins a binding, if there is one |
- * | UDP, ICMP echo request                 | opens              | dropped: no binding            |
- * | any other TCP segment                  | is answered by RST | dropped                        |
- * | RST, ICMP echo reply                   | dropped            | dropped                        |
+ * | packet                  | from inside        | from outside                     |
+ * | ----------------------- | ------------------ | -------------------------------- |
+ * | first TCP segment (SYN) | opens              | joins a binding, if there is one |
+ * | UDP, ICMP echo request  | opens              | dropped: no binding              |
+ * | any other TCP segment   | is answered by RST | dropped                          |
+ * | RST, ICMP echo reply    | dropped            | dropped                          |
  */
 import {
   type Endpoint,

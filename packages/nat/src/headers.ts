@@ -12,9 +12,9 @@
  *  | destination address               | 16
  *  +-----------------------------------+
  *
- * TCP (RFC 9293)                             UDP (RFC 768)                 ICMP echo (RFC 792)
- *  | source port     | dest. port      |  0   | source   | destination | 0  |type|code| checksum | 0
- *  | sequence number                   |  4   | length   | checksum    | 4  | identif.| sequence | 4
+ * TCP (RFC 9293)                            UDP (RFC 768)            ICMP echo (RFC 792)
+ *  | source port     | dest. port      |  0  | source | destination |  |type|code| checksum |  0
+ *  | sequence number                   |  4  | length | checksum    |  | identif.| sequence |  4
  *  | acknowledgement number            |  8
  *  |offset| flags    | window          | 12
  *  | checksum        | urgent pointer  | 16

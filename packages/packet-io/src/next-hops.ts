@@ -40,8 +40,8 @@ export interface NextHops {
    */
   write(view: DataView, offset: number, destination: number, nowMs: number): number;
   /**
-   * Whether the MAC of every gateway of a route is known; asks the kernel for those that are not, so
-   * that the first packet after a failover does not find its way unresolved. For the start.
+   * Whether the MAC of every gateway of a route is known; asks the kernel for those that are not,
+   * so that the first packet after a failover does not find its way unresolved. For the start.
    */
   resolveGateways(nowMs: number): boolean;
   /** The box's own address on any interface, a broadcast, multicast, loopback, 0.0.0.0/8. */

@@ -83,7 +83,7 @@ describe.skipIf(skip)(`with short timeouts${why}`, () => {
     }
   });
 
-  it('checksums are right with the senders computing them, and with their devices doing it', async () => {
+  it('checksums are right, whether the senders compute them or their devices do', async () => {
     for (const offload of ['off', 'on'] as const) {
       for (const node of ['client1', 'client2', 'server1', 'lan', 'wan', 'gw1', 'gw2']) {
         await lab.offload(node, offload);

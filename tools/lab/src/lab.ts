@@ -63,8 +63,8 @@ export class Lab {
   }
 
   /**
-   * Starts a gateway that is down; traffic comes back to it once it is ready. The lock is free while
-   * it gets ready, so that others may be killed meanwhile, or this one again.
+   * Starts a gateway that is down; traffic comes back to it once it is ready. The lock is free
+   * while it gets ready, so that others may be killed meanwhile, or this one again.
    */
   async start(name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     const { gateway, base } = await this.#change(`start ${name}`, async (state) => {

@@ -1,7 +1,7 @@
 /**
  * Sends or collects frames through a wire of this package.
  *
- *   node frames.ts send IF FROM_ADDRESS TO_ADDRESS    stdin: `COUNT PAYLOAD_BYTES`, a line per burst
+ *   node frames.ts send IF FROM_ADDRESS TO_ADDRESS    stdin: `COUNT PAYLOAD_BYTES` a burst
  *   node frames.ts collect IF                         stdin: `COUNT`; answers with their payloads
  */
 import { createInterface } from 'node:readline';

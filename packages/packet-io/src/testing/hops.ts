@@ -1,7 +1,8 @@
 /**
  * Asks the kernel's next hops, by line:
  *
- *   node hops.ts      stdin: `write ADDRESS`, `local ADDRESS`, `link NAME`, `counters`, `cost ADDRESS`
+ *   node hops.ts
+ *   stdin: `write ADDRESS`, `local ADDRESS`, `link NAME`, `counters`, `cost ADDRESS`
  */
 import { createInterface } from 'node:readline';
 import { bootClock, createFrameMemory, createKernelNextHops, VNET_BYTES } from '../index.ts';
