@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startRedis, type TestRedis } from '@flowstore/flow-store/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'flowstore-gateway-'));
+const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+let redis: TestRedis;
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(async () => {
+  await redis.stop();
+  rmSync(folder, { recursive: true });
+});
+
+function config(over: object = {}) {
+  return {
+    name: 'gw1',
+    redis: { url: redis.url, connectTimeoutMs: 1_000 },
+    devices: { inside: 'no-such-link', outside: 'lo' },
+    http: { port: 0 },
+    cluster: { pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'] },
+    ...over,
+  };
+}
+
+function run(settings: object, ...args: string[]): Promise<{ code: unknown; said: string }> {
+  const file = join(folder, 'gateway.json');
+  writeFileSync(file, JSON.stringify(settings));
+  return new Promise((resolve) => {
+    const options = { timeout: 30_000, env: { PATH: process.env.PATH } };
+    execFile(process.execPath, [main, '--config', file, ...args], options, (error, out, err) =>
+      resolve({ code: error?.code ?? 0, said: out + err }),
+    );
+  });
+}
+
+test('a gateway does not start before the deployment was initialised, and says how', async () => {
+  const { code, said } = await run(config());
+  expect(code).toBe(2);
+  expect(said).toContain('--init');
+});
+
+test('--init writes the configuration once', async () => {
+  expect(await run(config(), '--init')).toEqual({
+    code: 0,
+    said: 'gateway: cluster configuration written\n',
+  });
+  expect(await run(config(), '--init')).toEqual({
+    code: 0,
+    said: 'gateway: a configuration is stored already\n',
+  });
+});
+
+test('another cluster configuration may not join, and the difference is named', async () => {
+  const cluster = { pool: ['203.0.113.16/28'], insidePrefixes: ['198.18.0.0/16'] };
+  const { code, said } = await run(config({ cluster }));
+  expect(code).toBe(2);
+  expect(said).toContain('cluster.pool');
+});
+
+test('a bad configuration is refused, one line per problem', async () => {
+  const { code, said } = await run(config({ name: '', speed: 1 }));
+  expect(code).toBe(2);
+  expect(said).toMatch(/gateway\.json.*name/);
+  expect(said).toMatch(/speed/);
+  expect(said).not.toContain('    at ');
+});
+
+test('a store that is not there is named, and the gateway ends', async () => {
+  const url = 'redis://user:secret@127.0.0.1:1';
+  const { code, said } = await run(config({ redis: { url, connectTimeoutMs: 1_000 } }));
+  expect(code).toBe(1);
+  expect(said).toContain('127.0.0.1:1');
+  expect(said).not.toContain('secret');
+  expect(said).not.toContain('    at ');
+});
+
+test.skipIf(!isRoot)('a device that is not there is named (needs root)', async () => {
+  const { code, said } = await run(config());
+  expect(code).toBe(1);
+  expect(said).toContain('no-such-link');
+  expect(said).toContain('PACKET_IO_NO_INTERFACE');
+  expect(said).not.toContain('    at ');
+});
