@@ -102,6 +102,19 @@ export function sweepTests(current: () => Scenario): void {
     expect(await s.harness.leftovers()).toBe(0);
   });
 
+  it('marks a row whose inside endpoint is bound elsewhere by now, and leaves that binding', async () => {
+    const s = current();
+    const block = await s.lease(UDP);
+    created(await s.open(udp(), { proposal: portOf(block, 0) }));
+    await s.harness.loseEntry(udp());
+    const entry = created(await s.open(udp(), { proposal: portOf(block, 1) }));
+    await s.harness.advance(LEASE_MS);
+    expect(await s.sweep()).toMatchObject({ rowsOrphaned: 1, bindingsDeleted: 0 });
+    expect(await s.findOutside(UDP, entry.outside)).toMatchObject({
+      entry: { inside: udp(), binding: { identity: entry.binding.identity } },
+    });
+  });
+
   it('takes no more blocks than it is told, and asks to be called again', async () => {
     const s = current();
     for (let n = 0; n < 5; n++) {
