@@ -48,7 +48,7 @@ export interface FlowTableOptions {
 
 const CAPACITY_DEFAULT = 10_000_000;
 const HIGH_WATER_DEFAULT = 1_000_000;
-/** A poll of so many and their removal take some 0.4 ms, cache misses included. */
+/** A poll of so many and their removal take some 0.5 ms at 1 M flows. */
 const DUE_DEFAULT = 256;
 /** The named reserve above the capacity, for flows whose binding is active already. */
 export const RESERVE_SHARE = 1 / 64;
