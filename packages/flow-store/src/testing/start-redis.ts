@@ -1,6 +1,7 @@
 /**
  * A Redis for tests: the one of REDIS_URL if that is set, else a private server on a free loopback
- * port, from REDIS_SERVER_BIN or redis-server or valkey-server on PATH. Stopped by its pid.
+ * port, from REDIS_SERVER_BIN or redis-server or valkey-server on PATH. Stopped by its pid, and
+ * never left behind.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -99,10 +100,9 @@ async function spawnServer(
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
-  const killNow = () => child.kill('SIGKILL');
-  process.once('exit', killNow);
+  const watchdog = watch(child, directory);
   const stop = async () => {
-    process.off('exit', killNow);
+    watchdog.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');
@@ -117,6 +117,20 @@ async function spawnServer(
     throw error;
   }
   return { url: `redis://127.0.0.1:${port}`, pid: child.pid!, stop };
+}
+
+/**
+ * Ends the server and removes its directory when this process is gone, however it went (a test
+ * runner kills its workers): the pipe that the watchdog reads from ends then.
+ */
+function watch(child: ChildProcess, directory: string): ChildProcess {
+  const script = 'trap "" INT TERM HUP; cat > /dev/null; kill -9 "$1"; rm -rf "$2"';
+  const watchdog = spawn('sh', ['-c', script, 'watchdog', String(child.pid), directory], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watchdog.on('error', () => child.kill('SIGKILL'));
+  watchdog.unref();
+  return watchdog;
 }
 
 /** The server says so itself; it exits instead where it can't bind its port. */
