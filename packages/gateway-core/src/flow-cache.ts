@@ -88,7 +88,7 @@ export class FlowCache {
   see(slot: number, side: Side, packet: Packet, nowMs: number): boolean {
     const { table } = this;
     const outbound = side === Side.Inside;
-    table.traffic.count(slot, outbound ? OUTBOUND : INBOUND, packet.totalLength);
+    table.count(slot, outbound ? OUTBOUND : INBOUND, packet.totalLength);
     if (isReset(packet)) {
       table.rstMs[slot] = nowMs;
       return true;
@@ -144,7 +144,8 @@ export class FlowCache {
       this.confirm(slot, flow, sentMs);
       return slot;
     }
-    return this.#put(this.#inputOf(slot, sentMs + flow.lifeMs), flow, sentMs, nowMs);
+    const input = { ...this.table.flowAt(slot), deadlineMs: sentMs + flow.lifeMs };
+    return this.#put(input, flow, sentMs, nowMs);
   }
 
   /** The store confirmed the row as of `sentMs`. */
@@ -206,26 +207,6 @@ export class FlowCache {
     if (put.kind === 'full') return NONE;
     this.confirm(put.slot, flow, sentMs);
     return put.slot;
-  }
-
-  #inputOf(slot: number, deadlineMs: number): FlowInput {
-    const { table } = this;
-    return {
-      domain: table.domain(slot),
-      protocol: table.protocol(slot),
-      insideAddress: table.insideAddress(slot),
-      insidePort: table.insidePort(slot),
-      remoteAddress: table.remoteAddress(slot),
-      remotePort: table.remotePort(slot),
-      outsideAddress: table.outsideAddress(slot),
-      outsidePort: table.outsidePort(slot),
-      ...this.identityOf(slot),
-      flags: table.flags[slot]!,
-      seenMs: table.seenMs[slot]!,
-      rstMs: table.rstMs[slot]!,
-      marks: table.marks[slot]!,
-      deadlineMs,
-    };
   }
 
   /**

@@ -75,7 +75,12 @@ export class GatewayCore {
     this.#inside = new PrefixSet(config.insidePrefixes);
     this.#pool = new OutsidePool(config.pool);
     this.#outbox = new StoreOutbox(limits);
-    const table = new FlowTable({ capacityMax: limits.flowsMax, seed: random(), nowMs });
+    const table = new FlowTable({
+      capacityMax: limits.flowsMax,
+      dueMax: limits.duePerTickMax,
+      seed: random(),
+      nowMs,
+    });
     this.#cache = new FlowCache(table, config, random);
     this.#reporter = new FlowReporter(this.#cache, this.#outbox, limits, counters);
     const shared = { ...options, outbox: this.#outbox, counters };

@@ -41,5 +41,5 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   proposalsMax: 8,
   blocksMax: 16_384,
   freePortsLow: 4,
-  duePerTickMax: 1_024,
+  duePerTickMax: 256,
 };
