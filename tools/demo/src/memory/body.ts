@@ -1,4 +1,4 @@
-/** A body that anybody can make anew from its seed: xorshift32 (Marsaglia, 2003), 4 bytes a step. */
+/** A body that anybody can make anew from its seed: xorshift32 (Marsaglia, 2003). */
 import { createHash } from 'node:crypto';
 
 const WORD_BYTES = 4;

@@ -20,6 +20,7 @@ const FULL: Parameters = {
   trickleEveryMs: 400,
   probeEveryMs: 200,
   awayMs: 1_500,
+  settleMaxMs: 5_000,
 };
 
 export async function runMemoryDemo(options: DemoOptions): Promise<DemoResult> {
@@ -33,14 +34,12 @@ export async function runWith(
   wrap: (openStore: OpenStore) => OpenStore = (openStore) => openStore,
 ): Promise<DemoResult> {
   signal.throwIfAborted();
-  const redis = await startRedis().catch((error: unknown) => {
-    const [reason] = (error as Error).message.split('\n');
-    throw new Error(`the demo needs a Redis: ${reason}`, { cause: error });
-  });
+  const redis = await obtainRedis();
   try {
     signal.throwIfAborted();
     say('In memory: wires, routers and hosts. Real: both gateways, the Redis, the time.');
     say('No reaper runs: what it would sweep is long from due when this ends.');
+    if (redis.isBorrowed) say('The Redis is that of REDIS_URL; what the demo writes stays in it.');
     const openStore = wrap(() => connectRedisStore({ url: redis.url, config: CONFIG }));
     const random = () => randomInt(2 ** 32);
     const clock = bootClock();
@@ -55,5 +54,28 @@ export async function runWith(
     });
   } finally {
     await redis.stop();
+  }
+}
+
+interface DemoRedis {
+  readonly url: string;
+  readonly isBorrowed: boolean;
+  stop(): Promise<void>;
+}
+
+/** The one of REDIS_URL, which may hold an earlier run of this demo, or a private one. */
+async function obtainRedis(): Promise<DemoRedis> {
+  const url = process.env.REDIS_URL ?? '';
+  try {
+    if (url === '') return { ...(await startRedis()), isBorrowed: false };
+    // Says within seconds where nobody answers.
+    await (await connectRedisStore({ url, config: CONFIG })).end();
+    return { url, isBorrowed: true, stop: async () => {} };
+  } catch (error) {
+    const [reason = ''] = (error as Error).message.split('\n');
+    const help = reason.includes('install')
+      ? ''
+      : ' (install the package redis-server, or set REDIS_URL to a server that runs)';
+    throw new Error(`the demo needs a Redis: ${reason}${help}`, { cause: error });
   }
 }

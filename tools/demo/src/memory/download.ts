@@ -108,7 +108,7 @@ export class Download {
         this.#connection.close();
       },
       onClosed: (how) => {
-        if (!this.isDone) this.lost = how === 'reset' ? 'it was reset' : 'no answer came any more';
+        if (!this.isDone) this.lost = how === 'reset' ? 'it was reset' : 'no answer came';
       },
     };
     const { connection, tuple } = client.connect(server.address, PORT, events);
@@ -121,7 +121,10 @@ export class Download {
     return this.receivedBytes / this.#options.bytes;
   }
 
+  /** Nothing more will come, or has not for so long that it counts as lost. */
   get isOver(): boolean {
+    const silenceMs = this.#gap?.silenceMs(this.#options.clock()) ?? 0;
+    if (!this.isDone && silenceMs > GAP_MAX_MS) this.lost ||= 'nothing came any more';
     return this.isDone || this.lost !== '';
   }
 

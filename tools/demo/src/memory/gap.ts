@@ -7,6 +7,11 @@ export class Gap {
     this.#lastMs = nowMs;
   }
 
+  /** Since the last answer. */
+  silenceMs(nowMs: number): number {
+    return nowMs - this.#lastMs;
+  }
+
   answered(nowMs: number): void {
     this.longestMs = Math.max(this.longestMs, nowMs - this.#lastMs);
     this.#lastMs = nowMs;

@@ -67,6 +67,9 @@ export class MemoryGateway {
     const member = { name: this.name, incarnation, controlUrl: 'http://192.0.2.1:1' };
     try {
       const joined = await store.join(member);
+      if (joined.kind === 'configMismatch') {
+        throw new Error('the Redis holds a deployment that is not this demo: name another Redis');
+      }
       if (joined.kind !== 'joined') throw new Error(`${this.name} may not join: ${joined.kind}`);
     } catch (error) {
       await store.end();

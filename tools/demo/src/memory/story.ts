@@ -16,12 +16,13 @@ export interface StoryOptions extends TrafficOptions {
   readonly random: () => number;
   /** How long the killed gateway stays away. */
   readonly awayMs: number;
+  /** How long the end waits for the last answers, and then for the connections to close. */
+  readonly settleMaxMs: number;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 const OPEN_MAX_MS = 15_000;
-const SETTLE_MAX_MS = 5_000;
 const STOP_MAX_MS = 3_000;
 /** A download may take so much longer than its pace, for what the kills cost it. */
 const DOWNLOAD_DELAY_MAX_MS = 10_000;
@@ -133,19 +134,26 @@ class Story {
   }
 
   async #killAndReturn(name: string): Promise<void> {
-    const found = this.#kill(name);
-    const backMs = this.#options.clock() + this.#options.awayMs;
-    const isTime = () => this.#options.clock() >= backMs;
-    await this.#loop.until(isTime, 2 * this.#options.awayMs + STOP_MAX_MS, 'the return');
-    this.#checkFound(name, found);
+    await this.#killAndLook(name);
     await this.#network.start(name);
     this.#say(`${name} is back with an empty table; the routers use it again`);
   }
 
   async #killForGood(name: string): Promise<void> {
-    const found = this.#kill(name);
+    await this.#killAndLook(name);
     await this.#reaches(1);
-    this.#checkFound(name, found);
+  }
+
+  /** Kills, and looks for a while at what the survivor makes of it. */
+  async #killAndLook(name: string): Promise<void> {
+    const before = this.#kill(name);
+    const { awayMs, settleMaxMs, clock } = this.#options;
+    const backMs = clock() + awayMs;
+    const hasFound = () => this.#foundInStore > before;
+    await this.#patiently(() => clock() >= backMs && hasFound(), awayMs + settleMaxMs);
+    const found = this.#foundInStore - before;
+    if (found === 0) this.#failures.push(`nothing was found in the store after ${name} was killed`);
+    else this.#say(`since the kill of ${name} ${found} flows were found in the store on a miss`);
   }
 
   /** Returns how many flows had been found in the store until then. */
@@ -164,12 +172,6 @@ class Story {
     return this.#foundInStore;
   }
 
-  #checkFound(name: string, before: number): void {
-    const found = this.#foundInStore - before;
-    if (found === 0) this.#failures.push(`nothing was found in the store after ${name} was killed`);
-    else this.#say(`since the kill of ${name} ${found} flows were found in the store on a miss`);
-  }
-
   #checkKills(): void {
     for (const { result } of this.#network.gateways) {
       if (result.kills === 0) this.#failures.push(`${result.name} was never killed`);
@@ -182,10 +184,11 @@ class Story {
 
   async #finish(): Promise<void> {
     const traffic = this.#traffic;
+    const { settleMaxMs } = this.#options;
     traffic.stop();
-    await this.#patiently(() => traffic.isSettled(this.#options.clock()), SETTLE_MAX_MS);
+    await this.#patiently(() => traffic.isSettled(this.#options.clock()), settleMaxMs);
     traffic.trickle.close();
-    await this.#patiently(() => traffic.trickle.isClosed, SETTLE_MAX_MS);
+    await this.#patiently(() => traffic.trickle.isClosed, settleMaxMs);
     for (const gateway of this.#network.gateways) {
       await gateway.stop((holds) => this.#loop.until(holds, STOP_MAX_MS, 'a gateway to stop'));
     }

@@ -56,6 +56,11 @@ export class TrickleConnection {
     return this.#connection.end;
   }
 
+  /** Lines that the network lost, once or again. */
+  get retransmissions(): number {
+    return this.#connection.retransmissions;
+  }
+
   get awaitsEcho(): boolean {
     return !this.isOpen || this.echoed < this.#said;
   }

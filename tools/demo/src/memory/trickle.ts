@@ -72,13 +72,14 @@ export class Trickle {
     const opened = this.connections.filter((each) => each.isOpen);
     const gapsMs = opened.map((each) => each.longestGapMs);
     const lines = opened.reduce((sum, each) => sum + each.echoed, 0);
+    const again = opened.reduce((sum, each) => sum + each.retransmissions, 0);
     return {
       name: 'TCP',
       opened: opened.length,
       survived: opened.filter((each) => each.failure() === null).length,
       reset: opened.filter((each) => each.end === 'reset').length,
       longestGapMs: Math.round(Math.max(0, ...gapsMs)),
-      note: `${lines} lines echoed, each on its own connection`,
+      note: `${lines} lines came back to whoever had said them, ${again} were sent again`,
     };
   }
 
