@@ -7,7 +7,7 @@ test('ready while the store answers and the queue is connected', () => {
   expect(health.reasons()).toEqual(['cluster: the configuration was not compared yet']);
   health.configCompared({ kind: 'notInitialised' });
   expect(health.reasons()).toEqual(['cluster: the deployment is not initialised (gateway --init)']);
-  health.configCompared({ kind: 'mismatch', fields: ['pool', 'timeouts.udpMs'] });
+  health.configCompared({ kind: 'configMismatch', fields: ['pool', 'timeouts.udpMs'] });
   expect(health.reasons()).toEqual([
     "cluster: differs from the deployment's in pool, timeouts.udpMs",
   ]);

@@ -1,5 +1,5 @@
 /** Why this reaper does not sweep, from what it last heard of the store and of the queue. */
-import type { ConfigCheck } from './store-access.ts';
+import type { ConfigCheck } from '@flowstore/flow-store';
 
 export class Health {
   #storeProblem: string | null = null;

@@ -9,6 +9,7 @@
  * ```
  */
 import { SHARDS } from '@flowstore/flow';
+import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
 import {
   ConfigError,
   createRegistry,
@@ -23,7 +24,6 @@ import { Health } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { Overdue } from './overdue.ts';
 import { SweepQueue } from './queue.ts';
-import { connectStore, type StoreAccess } from './store-access.ts';
 import { shardSets } from './sweep.ts';
 import { runSweepJob } from './sweep-job.ts';
 import { Tender } from './tender.ts';
@@ -57,16 +57,20 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
   const health: Health = new Health(() => queue.status);
   const metrics = createMetrics(registry, overdue, () => health.reasons().length === 0);
 
-  const access = await connectStore(config, (state, reason) => {
-    if (state === 'down') health.storeFailed(reason);
-    else tender?.tendNow();
+  const store = await connectRedisStore({
+    ...redis,
+    config: config.cluster,
+    onState: (state, reason) => {
+      if (state === 'down') health.storeFailed(reason);
+      else tender?.tendNow();
+    },
   });
   const job = { limits: sweep, health, metrics, overdue, nowMs, stopping: aborter.signal };
   const queue: SweepQueue = new SweepQueue({
     url: queueUrl,
     connectTimeoutMs: redis.connectTimeoutMs,
     concurrency: sweep.concurrency,
-    work: (shards) => runSweepJob({ ...job, store: access.store }, shards),
+    work: (shards) => runSweepJob({ ...job, store }, shards),
     onOutcome(outcome, error) {
       metrics.jobs.inc({ outcome });
       if (error !== undefined) complain('sweep failed')(error);
@@ -79,15 +83,15 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
     tender?.stop();
     const graceful = await queue.close();
     if (!graceful) log.warn('the queue does not answer: jobs at work go to the stalled check');
-    await Promise.all([access.end(), http?.close()]);
+    await Promise.all([store.end(), http?.close()]);
   };
   try {
-    await refuseMismatch(access);
+    await refuseMismatch(store);
     await queue.connect();
     http = await startHttp({ ...config.http, registry, ready: () => health.reasons() });
     const sets = shardSets(SHARDS, sweep.sets);
     const schedule = () => queue.schedule(sets, sweep.everyMs);
-    tender = new Tender({ access, queue, health, schedule, onError: complain('upkeep failed') });
+    tender = new Tender({ store, queue, health, schedule, onError: complain('upkeep failed') });
     await tender.start();
   } catch (error) {
     await stop();
@@ -97,9 +101,13 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
   return { log, url: http.url, stop };
 }
 
-async function refuseMismatch(access: StoreAccess): Promise<void> {
-  const check = await access.checkConfig();
-  if (check.kind !== 'mismatch') return;
+/**
+ * A sweep ends flows by the timeouts of the configuration it is given, so a reaper with another one
+ * than the gateways' would end flows too early.
+ */
+async function refuseMismatch(store: FlowStore): Promise<void> {
+  const check = await store.checkConfig();
+  if (check.kind !== 'configMismatch') return;
   const lines = check.fields.map(
     (field) => `cluster.${field}: differs from what the deployment in the store runs with`,
   );

@@ -3,15 +3,15 @@
  * it is ours, and puts back schedulers that got lost. Often until all is well, then now and then,
  * and at once when a connection comes back: a Redis that lost its data lost the schedulers, too.
  */
+import type { FlowStore } from '@flowstore/flow-store';
 import type { Health } from './health.ts';
 import type { SweepQueue } from './queue.ts';
-import type { StoreAccess } from './store-access.ts';
 
 const WELL_EVERY_MS = 15_000;
 const UNWELL_EVERY_MS = 1_000;
 
 export interface TenderParts {
-  readonly access: StoreAccess;
+  readonly store: FlowStore;
   readonly queue: SweepQueue;
   readonly health: Health;
   readonly schedule: () => Promise<void>;
@@ -60,9 +60,9 @@ export class Tender {
   }
 
   async #compare(): Promise<boolean> {
-    const { access, queue, health, schedule, onError } = this.#parts;
+    const { store, queue, health, schedule, onError } = this.#parts;
     try {
-      const check = await access.checkConfig();
+      const check = await store.checkConfig();
       health.storeAnswered();
       health.configCompared(check);
       await queue.setWorking(check.kind === 'match');

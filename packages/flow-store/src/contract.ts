@@ -195,6 +195,12 @@ export type JoinResult =
   /** No configuration is stored: the deployment was never initialised, or lost its data. */
   | { readonly kind: 'notInitialised' };
 
+/** How a configuration compares with the one that the deployment runs with. */
+export type ConfigCheck =
+  | { readonly kind: 'match' }
+  | { readonly kind: 'configMismatch'; readonly fields: readonly string[] }
+  | { readonly kind: 'notInitialised' };
+
 export type HeartbeatResult =
   | { readonly kind: 'alive'; readonly members: readonly MemberInfo[] }
   /** This incarnation is no longer a member (expired, or the name was taken over): join again. */
@@ -212,6 +218,8 @@ export interface FlowStore {
   release(requests: readonly LeaseRef[]): Promise<ReleaseResult[]>;
   /** Writes the cluster configuration of a new deployment; false where one is stored already. */
   initialise(): Promise<boolean>;
+  /** Whether `config` is what the deployment runs with: for those who are no members. */
+  checkConfig(): Promise<ConfigCheck>;
   join(member: MemberInfo): Promise<JoinResult>;
   heartbeat(member: MemberInfo): Promise<HeartbeatResult>;
   leave(member: MemberInfo): Promise<void>;

@@ -9,12 +9,14 @@ const LEASE_MS = 90_000;
 export function membershipTests(current: () => Scenario): void {
   it('lets nobody join a deployment that was not initialised', async () => {
     expect(await current().store.join(GW1)).toEqual({ kind: 'notInitialised' });
+    expect(await current().store.checkConfig()).toEqual({ kind: 'notInitialised' });
   });
 
   it('writes the configuration once', async () => {
     const { store } = current();
     expect(await store.initialise()).toBe(true);
     expect(await store.initialise()).toBe(false);
+    expect(await store.checkConfig()).toEqual({ kind: 'match' });
   });
 
   it('lists the members, to those who join and to those who are there', async () => {
@@ -36,6 +38,7 @@ export function membershipTests(current: () => Scenario): void {
     });
     const fields = ['pool', 'timeouts.udpMs'];
     expect(await other.join(GW1)).toEqual({ kind: 'configMismatch', fields });
+    expect(await other.checkConfig()).toEqual({ kind: 'configMismatch', fields });
     expect(await other.initialise()).toBe(false);
     await other.end();
   });

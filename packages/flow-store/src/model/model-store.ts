@@ -114,12 +114,17 @@ export class ModelFlowStore implements contract.FlowStore {
     return true;
   }
 
-  async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
-    checkIncarnation(member.incarnation);
+  async checkConfig(): Promise<contract.ConfigCheck> {
     const stored = this.data.configText;
     if (stored === null) return { kind: 'notInitialised' };
     const fields = differingFields(canonicalConfig(this.config), stored);
-    if (fields.length > 0) return { kind: 'configMismatch', fields };
+    return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
+  }
+
+  async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
+    checkIncarnation(member.incarnation);
+    const check = await this.checkConfig();
+    if (check.kind !== 'match') return check;
     this.#hear(member);
     return { kind: 'joined', members: this.#members() };
   }

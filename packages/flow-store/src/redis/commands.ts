@@ -40,6 +40,7 @@ export const COMMANDS = {
   renew: signature<contract.RenewResult['kind']>(['renewed', 'leaseLost']),
   release: signature<contract.ReleaseResult['kind']>(['released', 'leaseLost']),
   initialise: signature<'written' | 'present'>(['written', 'present'], 1),
+  configuration: signature<'stored' | 'absent'>(['stored', 'absent'], 1, true),
   join: signature<contract.JoinResult['kind']>(['joined', 'configMismatch', 'notInitialised'], 1),
   heartbeat: signature<contract.HeartbeatResult['kind']>(['alive', 'unknown'], 1),
   leave: signature<'left'>(['left'], 1),

@@ -131,6 +131,15 @@ export class RedisFlowStore implements contract.FlowStore {
     return readReply('initialise', reply).kind === 'written';
   }
 
+  async checkConfig(): Promise<contract.ConfigCheck> {
+    const reply = await this.#single('configuration', DIRECTORY_META_KEY, Buffer.alloc(0));
+    const { kind, reader } = readReply('configuration', reply);
+    if (kind === 'absent') return { kind: 'notInitialised' };
+    const ours = canonicalConfig(this.config);
+    const fields = differingFields(ours, reader.rest().toString());
+    return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
+  }
+
   async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
     checkIncarnation(member.incarnation);
     const ours = canonicalConfig(this.config);
