@@ -76,7 +76,7 @@ function take(wire: Wire): Uint8Array[] {
   );
 }
 
-test('a packet goes out translated, to the next hop of its destination, and its answer back', async () => {
+test('a packet goes out translated, to its next hop, and its answer back', async () => {
   const { lan, wan, loop, settle } = build();
   put(lan, buildPacket(udp));
   expect(loop.step(1_000)).toBe(1);

@@ -34,7 +34,7 @@ import { outsideWord, ROW_WORDS } from './rows.ts';
 /** Successful lookups look at 3 entries then, unsuccessful ones at 13: one or two cache lines. */
 const LOAD_MAX = 0.8;
 const SIZE_MIN = 1_024;
-/** Per flow. The old table is empty after inserts of 1/32 of its size, long before this one fills. */
+/** The old table is empty after inserts of 1/32 of its size, long before this one fills. */
 const MOVES_PER_INSERT = 32;
 const TAG_SHIFT = 25;
 const SLOT_MASK = (1 << 24) - 1;
@@ -206,8 +206,8 @@ export class FlowIndex {
 
   /**
    * Empties the next positions of the old table, and on to the end of a cluster. The hashes come
-   * first: loads that don't wait for one another overlap their cache misses (it takes 10 to 15 % off
-   * an insert at 1 M flows, November 2026).
+   * first: loads that don't wait for one another overlap their cache misses (it takes 10 to 15 %
+   * off an insert at 1 M flows, November 2026).
    */
   #moveSome(): void {
     const old = this.#old;

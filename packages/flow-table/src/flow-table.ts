@@ -237,9 +237,9 @@ export class FlowTable extends FlowColumns {
 
   /**
    * Writes the handles of flows that expired to `due`, each once and up to `dueMax`, and returns
-   * how many. They stay stored, Expired, until they are removed, replaced or purged. The work of one
-   * poll is bounded: when more is left, nextDueMs() is not in the future. A clock that went backward is
-   * taken to stand still.
+   * how many. They stay stored, Expired, until they are removed, replaced or purged. The work of
+   * one poll is bounded: when more is left, nextDueMs() is not in the future. A clock that went
+   * backward is taken to stand still.
    */
   poll(nowMs: number, dueMax = this.due.length): number {
     this.#advance(nowMs);
@@ -281,7 +281,7 @@ export class FlowTable extends FlowColumns {
 
   /**
    * The next stored slot, Active or Expired, after this one (0 to begin with), or NONE. Inserting
-   * and removing on the way is safe: no slot comes twice, and what stays stored throughout is not missed.
+   * and removing on the way is safe: no slot comes twice, and what stays stored is not missed.
    */
   nextSlot(after: number): number {
     return this.#slots.nextStored(after);

@@ -46,7 +46,7 @@ describe('a new flow from inside', () => {
     expect(world.sent[0]!.from).toMatch(/^203\.0\.113\./);
   });
 
-  test('an inside endpoint has one outside endpoint for all destinations, at all gateways', async () => {
+  test('an inside endpoint has one outside endpoint for all peers, at all gateways', async () => {
     const world = new World({ gateways: 3 });
     const outside = new Set<string>();
     for (let gateway = 0; gateway < 3; gateway++) {

@@ -2,7 +2,7 @@
  * Reads all of a Redis database with the record codecs of @flowstore/flow and holds it to what must
  * be true of it at any instant, whatever was done:
  *
- * - every key has a TTL, the configuration aside, and every TTL outlives what it is the backstop of;
+ * - every key has a TTL, the configuration aside, that outlives what it is the backstop of;
  * - I1: two bindings never share an outside endpoint;
  * - every binding has its row, under its identity, unless its row was lost with it;
  * - the index names every block that holds something, early enough for all that is due in it.

@@ -39,7 +39,7 @@ export function leaseTests(current: () => Scenario): void {
     return result!;
   };
 
-  it('grants blocks of the shard with all ports free, for the lease less the clock skew', async () => {
+  it('grants blocks with all ports free, for the lease less the clock skew', async () => {
     const blocks = await lease(3, GATEWAY_1, 40);
     expect(blocks).toHaveLength(3);
     for (const block of blocks) {

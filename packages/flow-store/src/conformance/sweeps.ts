@@ -102,7 +102,7 @@ export function sweepTests(current: () => Scenario): void {
     expect(await s.harness.leftovers()).toBe(0);
   });
 
-  it('marks a row whose inside endpoint is bound elsewhere by now, and leaves that binding', async () => {
+  it('marks a row whose inside endpoint is bound elsewhere, and leaves that binding', async () => {
     const s = current();
     const block = await s.lease(UDP);
     created(await s.open(udp(), { proposal: portOf(block, 0) }));

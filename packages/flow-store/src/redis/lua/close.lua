@@ -26,7 +26,9 @@ local function close_whole(inside, identity, cancel)
   local entry = read_entry(inside)
   if not entry then return GONE end
   if entry.binding.id ~= identity then return STALE end
-  if entry.live > 0 and not cancel then return ALIVE .. pack_stored(entry.binding, entry.last_ms) end
+  if entry.live > 0 and not cancel then
+    return ALIVE .. pack_stored(entry.binding, entry.last_ms)
+  end
   unbind(inside, entry.binding)
   return CLOSED
 end

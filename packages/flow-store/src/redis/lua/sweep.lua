@@ -76,7 +76,8 @@ end
 
 local function sweep(bytes)
   local blocks_max = struct.unpack('>I4', bytes)
-  local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, blocks_max)
+  local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES',
+    'LIMIT', 0, blocks_max)
   local overdue_ms = due[2] and now_ms - tonumber(due[2]) or 0
   local blocks = 0
   for i = 1, #due, 2 do
