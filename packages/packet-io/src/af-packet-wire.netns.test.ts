@@ -5,10 +5,13 @@ import { TestNetwork, whyNoNamespaces } from './testing/namespaces.ts';
 
 const reason = whyNoNamespaces();
 
-test.skipIf(nativeSupported())('elsewhere than Linux it says so', () => {
-  const refused = expect.objectContaining({ code: 'PACKET_IO_UNSUPPORTED' });
-  expect(() => openAfPacket({ interfaceName: 'lo' })).toThrow(refused);
-});
+// A promise about other systems: there is nothing to skip on this one.
+if (!nativeSupported()) {
+  test('elsewhere than Linux it says so', () => {
+    const refused = expect.objectContaining({ code: 'PACKET_IO_UNSUPPORTED' });
+    expect(() => openAfPacket({ interfaceName: 'lo' })).toThrow(refused);
+  });
+}
 
 test.skipIf(!nativeSupported())('what can not be opened is refused with a code', () => {
   for (const interfaceName of ['', 'fspio-nothing', 'longer than any name of an interface']) {
