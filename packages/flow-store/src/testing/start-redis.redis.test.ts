@@ -45,3 +45,13 @@ own('names the package to install where there is no server', async () => {
   await expect(startRedis()).rejects.toThrow('apt-get install redis-server');
   vi.unstubAllEnvs();
 });
+
+it('says that nobody answers at REDIS_URL, without its password', async () => {
+  vi.stubEnv('REDIS_URL', 'redis://user:secret@127.0.0.1:1');
+  try {
+    await expect(startRedis()).rejects.toThrow(/no Redis answers at REDIS_URL.*127\.0\.0\.1:1/);
+    await expect(startRedis()).rejects.not.toThrow(/secret/);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});

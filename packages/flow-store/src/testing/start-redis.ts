@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
+import { withoutPassword } from '../redis/redis-runner.ts';
 
 export interface TestRedis {
   readonly url: string;
@@ -39,8 +40,13 @@ export async function startRedis(serverArguments: readonly string[] = []): Promi
 
 /** Tests fill it and empty it, so it must be empty when they come. */
 async function borrow(url: string): Promise<TestRedis> {
-  const redis = new Redis(url, { protocol: 2 });
+  const redis = new Redis(url, { protocol: 2, lazyConnect: true, retryStrategy: () => null });
+  // Told by the call that fails.
+  redis.on('error', () => {});
   try {
+    await redis.connect().catch((error: Error) => {
+      throw new Error(`no Redis answers at REDIS_URL (${withoutPassword(url)}): ${error.message}`);
+    });
     if ((await redis.dbsize()) > 0) {
       throw new Error('REDIS_URL names a database that is not empty; tests would delete its keys');
     }
