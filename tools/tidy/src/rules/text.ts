@@ -1,4 +1,5 @@
 /** What must not stand in any file. */
+import { dirname } from 'node:path';
 import type { Finding, Rule } from '../finding.ts';
 import { type SourceFile, type SyntaxNode, walk } from '../source.ts';
 
@@ -10,9 +11,11 @@ const HOSTS = [
   dots('(deb|security|snapshot|ftp|httpredir)', '([a-z]+\\.)?debian', 'org'),
   dots('archive', 'ubuntu', 'com'),
 ];
-const FOLDERS = ['/work/', '/home/[a-z]', '/Users/[A-Za-z]'].map(
-  (path) => `(?<![\\w.*}~-])${path}`,
-);
+/** Where people's checkouts lie, and where this one does. */
+const here = `${dirname(process.cwd())}/`.replaceAll('.', '\\.');
+const FOLDERS = [here, '/home/[a-z]', '/Users/[A-Za-z]']
+  .filter((path) => path !== '//')
+  .map((path) => `(?<![\\w.*}~-])${path}`);
 
 /** A finding for each line of `files` where the pattern occurs. */
 function grep(files: readonly SourceFile[], pattern: RegExp, what: string): Finding[] {
