@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { check } from '../testing/repository.ts';
 import { fixedSleeps, hosts, leftOutTests, machinePaths, marks } from './text.ts';
@@ -15,9 +14,8 @@ test.each([
 });
 
 test('a path of one machine', () => {
-  const here = `${dirname(process.cwd())}/`;
-  expect(check(machinePaths, { 'a.json': `{"x": "${here}x"}` })).toEqual([
-    `a.json:1: path "${here}"`,
+  expect(check(machinePaths, { 'a.json': '{"x": "/Users/Me"}' })).toEqual([
+    'a.json:1: path "/Users/M"',
   ]);
   expect(check(machinePaths, { 'a.sh': 'cd /home/me' })).toEqual(['a.sh:1: path "/home/m"']);
   expect(check(machinePaths, { 'a.md': 'packages/home/x, ~/home/x, /proc/self' })).toEqual([]);

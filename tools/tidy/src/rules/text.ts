@@ -11,10 +11,12 @@ const HOSTS = [
   dots('(deb|security|snapshot|ftp|httpredir)', '([a-z]+\\.)?debian', 'org'),
   dots('archive', 'ubuntu', 'com'),
 ];
+/** Folders that every Linux has: to name them tells nothing of a machine. */
+const SYSTEM_FOLDERS = ['/', '/tmp', '/run', '/var', '/opt', '/srv', '/usr/src'];
 /** Where people's checkouts lie, and where this one does. */
-const here = `${dirname(process.cwd())}/`.replaceAll('.', '\\.');
-const FOLDERS = [here, '/home/[a-z]', '/Users/[A-Za-z]']
-  .filter((path) => path !== '//')
+const here = dirname(process.cwd());
+const FOLDERS = ['/home/[a-z]', '/Users/[A-Za-z]']
+  .concat(SYSTEM_FOLDERS.includes(here) ? [] : `${here}/`.replaceAll('.', '\\.'))
   .map((path) => `(?<![\\w.*}~-])${path}`);
 
 /** A finding for each line of `files` where the pattern occurs. */
