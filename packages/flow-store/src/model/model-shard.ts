@@ -61,6 +61,25 @@ export class ModelShard {
   readonly entries = new Map<string, Entry>();
   readonly blocks = new Map<string, Block>();
   #lastGeneration = 0;
+  #timeMs = 0;
+
+  /** Shard time: the server's clock, but it never goes back, whichever server answers. */
+  timeMs(clockMs: number): number {
+    this.#timeMs = Math.max(this.#timeMs, clockMs);
+    return this.#timeMs;
+  }
+
+  /** Takes over all that another shard holds. */
+  copyFrom(other: ModelShard): void {
+    this.#lastGeneration = other.#lastGeneration;
+    this.#timeMs = other.#timeMs;
+    for (const [key, entry] of other.entries) {
+      this.entries.set(key, { ...entry, flows: new Map(entry.flows) });
+    }
+    for (const [key, block] of other.blocks) {
+      this.blocks.set(key, { ...block, rows: new Map(block.rows) });
+    }
+  }
 
   open(request: contract.OpenRequest, config: ClusterConfig, nowMs: number): contract.OpenResult {
     const { inside, proposal } = request;

@@ -1,0 +1,200 @@
+/**
+ * The flow store over Maps and a clock that is passed in: the specification that Redis is held to,
+ * and the store of tests and of the simulator. Written to be read; everything is a scan. It answers
+ * at once, like a script that runs in Redis; ModelFlowStore makes promises of its answers.
+ */
+import {
+  type ClusterConfig,
+  canonicalConfig,
+  SHARDS,
+  shardOfBlock,
+  shardOfInside,
+} from '@flowstore/flow';
+import { differingFields } from '../config-difference.ts';
+import type * as contract from '../contract.ts';
+import { shardOfFind } from '../route.ts';
+import {
+  checkClose,
+  checkIncarnation,
+  checkLease,
+  checkLeaseRef,
+  checkOpen,
+  checkShard,
+  checkTouch,
+} from '../validate.ts';
+import { ModelShard } from './model-shard.ts';
+
+interface Member extends contract.MemberInfo {
+  readonly untilMs: number;
+}
+
+/** What the server holds: several stores over the same data are several clients. */
+export class ModelData {
+  readonly shards: readonly ModelShard[] = Array.from({ length: SHARDS }, () => new ModelShard());
+  configText: string | null = null;
+  readonly members = new Map<string, Member>();
+
+  /** The same data once more: what a replica holds, or a snapshot. */
+  clone(): ModelData {
+    const copy = new ModelData();
+    for (const [i, shard] of this.shards.entries()) copy.shards[i]!.copyFrom(shard);
+    copy.configText = this.configText;
+    for (const [name, member] of this.members) copy.members.set(name, member);
+    return copy;
+  }
+}
+
+export interface ModelOptions {
+  readonly config: ClusterConfig;
+  /** This server's clock, in whole ms. */
+  readonly nowMs: () => number;
+  /** Of another server, to be a second client of it. */
+  readonly data?: ModelData;
+}
+
+export class ModelServer {
+  readonly config: ClusterConfig;
+  readonly data: ModelData;
+  readonly #nowMs: () => number;
+
+  constructor({ config, nowMs, data = new ModelData() }: ModelOptions) {
+    this.config = config;
+    this.data = data;
+    this.#nowMs = nowMs;
+  }
+
+  open(requests: readonly contract.OpenRequest[]): contract.OpenResult[] {
+    requests.forEach(checkOpen);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfInside(request.inside));
+      return shard.open(request, this.config, nowMs);
+    });
+  }
+
+  find(requests: readonly contract.FindRequest[]): contract.FindResult[] {
+    return requests.map((request) => {
+      const number = shardOfFind(request);
+      if (number === null) return { kind: 'no' };
+      const { shard, nowMs } = this.#at(number);
+      return shard.find(request, this.config, nowMs);
+    });
+  }
+
+  touch(requests: readonly contract.TouchRequest[]): contract.TouchResult[] {
+    requests.forEach(checkTouch);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfInside(request.inside));
+      return shard.touch(request, this.config, nowMs);
+    });
+  }
+
+  close(requests: readonly contract.CloseRequest[]): contract.CloseResult[] {
+    requests.forEach(checkClose);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfInside(request.inside));
+      return shard.close(request, this.config, nowMs);
+    });
+  }
+
+  sweep(number: number, blocksMax: number): contract.SweepResult {
+    checkShard(number);
+    const { shard, nowMs } = this.#at(number);
+    return shard.sweep(blocksMax, this.config, nowMs);
+  }
+
+  lease(requests: readonly contract.LeaseRequest[]): contract.LeaseResult[] {
+    requests.forEach(checkLease);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(request.shard);
+      return shard.lease(request, this.config, nowMs);
+    });
+  }
+
+  renew(requests: readonly contract.LeaseRef[]): contract.RenewResult[] {
+    requests.forEach(checkLeaseRef);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfBlock(request));
+      return shard.renew(request, this.config, nowMs);
+    });
+  }
+
+  release(requests: readonly contract.LeaseRef[]): contract.ReleaseResult[] {
+    requests.forEach(checkLeaseRef);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfBlock(request));
+      return shard.release(request, nowMs);
+    });
+  }
+
+  initialise(): boolean {
+    if (this.data.configText !== null) return false;
+    this.data.configText = canonicalConfig(this.config);
+    return true;
+  }
+
+  checkConfig(): contract.ConfigCheck {
+    const stored = this.data.configText;
+    if (stored === null) return { kind: 'notInitialised' };
+    const fields = differingFields(canonicalConfig(this.config), stored);
+    return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
+  }
+
+  join(member: contract.MemberInfo): contract.JoinResult {
+    checkIncarnation(member.incarnation);
+    const check = this.checkConfig();
+    if (check.kind !== 'match') return check;
+    this.#hear(member);
+    return { kind: 'joined', members: this.#members() };
+  }
+
+  heartbeat(member: contract.MemberInfo): contract.HeartbeatResult {
+    checkIncarnation(member.incarnation);
+    const known = this.#members().find((one) => one.name === member.name);
+    if (known?.incarnation !== member.incarnation) return { kind: 'unknown' };
+    this.#hear(member);
+    return { kind: 'alive', members: this.#members() };
+  }
+
+  leave(member: contract.MemberInfo): void {
+    checkIncarnation(member.incarnation);
+    const known = this.data.members.get(member.name);
+    if (known?.incarnation === member.incarnation) this.data.members.delete(member.name);
+  }
+
+  /** How much is stored, over all shards: every figure is 0 again once everything was swept. */
+  counts(): { entries: number; rows: number; marks: number; leases: number } {
+    const total = { entries: 0, rows: 0, marks: 0, leases: 0 };
+    for (const shard of this.data.shards) {
+      total.entries += shard.entries.size;
+      for (const { rows, lease } of shard.blocks.values()) {
+        if (lease !== null) total.leases += 1;
+        for (const row of rows.values()) {
+          if (row.kind === 'bound') total.rows += 1;
+          else total.marks += 1;
+        }
+      }
+    }
+    return total;
+  }
+
+  /** A shard, and its time: every call reads the clock once. */
+  #at(number: number): { shard: ModelShard; nowMs: number } {
+    const shard = this.data.shards[number]!;
+    return { shard, nowMs: shard.timeMs(this.#nowMs()) };
+  }
+
+  #hear({ name, incarnation, controlUrl }: contract.MemberInfo): void {
+    const untilMs = this.#nowMs() + this.config.leaseMs;
+    this.data.members.set(name, { name, incarnation, controlUrl, untilMs });
+  }
+
+  /** Sorted by name; whoever was silent for a lease length is forgotten. */
+  #members(): contract.MemberInfo[] {
+    for (const { name, untilMs } of this.data.members.values()) {
+      if (untilMs <= this.#nowMs()) this.data.members.delete(name);
+    }
+    return [...this.data.members.values()]
+      .map(({ name, incarnation, controlUrl }) => ({ name, incarnation, controlUrl }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}
