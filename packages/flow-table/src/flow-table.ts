@@ -14,7 +14,7 @@
  * FREE when the slot is free.
  */
 import { DOMAIN_MAX, FlowStatus } from '@flowstore/flow';
-import type { Expiry } from './expiry.ts';
+import type { Expiry, ExpiryContext } from './expiry.ts';
 import { FlowColumns } from './flow-columns.ts';
 import { FlowIndex } from './flow-index.ts';
 import {
@@ -25,26 +25,13 @@ import {
   type PutResult,
 } from './flow-input.ts';
 import { type Handle, INCARNATIONS_MAX, SLOTS_MAX } from './handle.ts';
+import { Lazy } from './lazy.ts';
 import { Lists } from './lists.ts';
 import { NONE } from './none.ts';
+import type { FlowTableOptions } from './options.ts';
 import { outsideWord } from './rows.ts';
 import { Slots } from './slots.ts';
 import { WHEEL_LISTS, Wheel } from './wheel.ts';
-
-export interface FlowTableOptions {
-  /** Flows at most, 10 M by default; CAPACITY_MAX is the limit of that limit. */
-  readonly capacityMax?: number;
-  /** Keys the hash: an integer below 2^53, random in production. */
-  readonly seed: number;
-  readonly nowMs: number;
-  /** Above so many rows stale ones are purged, until there are an eighth fewer. 1 M by default. */
-  readonly highWaterMax?: number;
-  /** How many handles a poll can hand out at most: the length of `due`. 256 by default. */
-  readonly dueMax?: number;
-  readonly expiry?: 'wheel';
-  /** Uses of one slot before it is retired. For tests: the default takes years to reach. */
-  readonly incarnationsMax?: number;
-}
 
 const CAPACITY_DEFAULT = 10_000_000;
 const HIGH_WATER_DEFAULT = 1_000_000;
@@ -108,7 +95,7 @@ export class FlowTable extends FlowColumns {
     this.#lists = new Lists(slots, LISTS);
     this.#slots = new Slots(slots, this.#lists, FREE, options.incarnationsMax ?? INCARNATIONS_MAX);
     this.#index = new FlowIndex(this.rows.words, flows, options.seed);
-    this.#expiry = new Wheel(this.#lists, this.rows, options.nowMs);
+    this.#expiry = this.#newExpiry(options, slots);
   }
 
   /** Rows stored, Active and Expired. */
@@ -295,6 +282,16 @@ export class FlowTable extends FlowColumns {
     return this.#slots.statusOf(slot) === FlowStatus.Active;
   }
 
+  #newExpiry({ expiry = 'wheel', nowMs }: FlowTableOptions, slots: number): Expiry {
+    if (expiry === 'wheel') return new Wheel(this.#lists, this.rows, nowMs);
+    const context: ExpiryContext = {
+      slots,
+      nowMs: () => this.#nowMs,
+      deadlineMs: (slot) => this.rows.deadlineMs(slot),
+    };
+    return expiry === 'lazy' ? new Lazy(context) : expiry(context);
+  }
+
   #advance(nowMs: number): void {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
   }
@@ -390,7 +387,7 @@ export class FlowTable extends FlowColumns {
       let slot = this.#lists.first(TOLD);
       if (slot === NONE && untoldToo) slot = this.#lists.first(UNTOLD);
       if (slot === NONE && untoldToo) {
-        slot = this.#expiry.takeDue(this.#nowMs);
+        slot = this.#expiry.takeStale(this.#nowMs);
         if (slot !== NONE) this.#expire(slot, TOLD);
       }
       if (slot === NONE) break;

@@ -91,6 +91,10 @@ export class Wheel implements Expiry {
     return NONE;
   }
 
+  takeStale(nowMs: number): number {
+    return this.takeDue(nowMs);
+  }
+
   nextDueMs(): number {
     if (!this.#lists.isEmpty(READY)) return this.#nowMs;
     const bucket = this.#nextBucket();
