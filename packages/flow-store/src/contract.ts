@@ -181,6 +181,62 @@ export type RenewResult =
 
 export type ReleaseResult = { readonly kind: 'released' } | { readonly kind: 'leaseLost' };
 
+/**
+ * How far a gateway has heard a shard's feed. Opaque: compare it with nothing, hand it back.
+ *
+ * The tag was drawn when the event was written, so an event of the same id in another life of the
+ * feed (a restarted server, a failover that lost writes, another server behind the address) is not
+ * mistaken for it.
+ */
+export interface FeedTail {
+  readonly id: string;
+  readonly tag: number;
+}
+
+/** Events are about outside endpoints, because that is what may not belong to two (I1, I2). */
+export type FeedEvent =
+  /** Nothing cached for the outside endpoint (and the remote endpoint, if one is named) of a
+   * generation below this one may be used any more: the binding was opened anew, or removed. */
+  | {
+      readonly kind: 'void';
+      readonly protocol: number;
+      readonly outside: SocketAddress;
+      readonly remote: SocketAddress | null;
+      readonly below: number;
+    }
+  /** The flow went over to its closing phase: whoever still sees data of it should say so soon,
+   * since the store now waits the short timeout. */
+  | {
+      readonly kind: 'closing';
+      readonly protocol: number;
+      readonly outside: SocketAddress;
+      readonly remote: SocketAddress;
+    };
+
+export interface FeedRequest {
+  readonly shard: number;
+  /** Who reads: a read is the gateway's heartbeat for the shard. */
+  readonly incarnation: string;
+  /** As the last answer said; null for the first read. */
+  readonly last: FeedTail | null;
+  /** 32 random bits: the tag of the feed's beginning, if this read is what begins it. */
+  readonly nonce: number;
+}
+
+export type FeedResult =
+  /** All that happened after `last`, up to `tail`, or the first feedEventsMax of it: then `more`
+   * says to read on. Once there is no more, whatever was confirmed since the first read is as fresh
+   * as this call. */
+  | {
+      readonly kind: 'events';
+      readonly events: readonly FeedEvent[];
+      readonly tail: FeedTail;
+      readonly more: boolean;
+    }
+  /** The feed does not have `last` (or none was given): it was trimmed, or is another feed. What
+   * is cached may be stale, and has to be confirmed entry by entry. */
+  | { readonly kind: 'gap'; readonly tail: FeedTail };
+
 export interface MemberInfo {
   readonly name: string;
   readonly incarnation: string;
@@ -216,6 +272,7 @@ export interface FlowStore {
   lease(requests: readonly LeaseRequest[]): Promise<LeaseResult[]>;
   renew(requests: readonly LeaseRef[]): Promise<RenewResult[]>;
   release(requests: readonly LeaseRef[]): Promise<ReleaseResult[]>;
+  feed(requests: readonly FeedRequest[]): Promise<FeedResult[]>;
   /** Writes the cluster configuration of a new deployment; false where one is stored already. */
   initialise(): Promise<boolean>;
   /** Whether `config` is what the deployment runs with: for those who are no members. */
@@ -227,6 +284,14 @@ export interface FlowStore {
   readonly config: ClusterConfig;
   end(): Promise<void>;
 }
+
+/** How long events are kept: a gateway that was silent for longer has no fresh entry left. */
+export function feedKeepMs(config: ClusterConfig): number {
+  return 2 * config.cacheLeaseMs;
+}
+
+/** Batches of events that one read answers at most; every script call writes one batch. */
+export const FEED_BATCHES_MAX = 64;
 
 /** No answer in time, or no connection. `code` is stable. */
 export class StoreUnavailable extends Error {

@@ -14,6 +14,7 @@ import {
 } from '@flowstore/flow';
 import type {
   CloseRequest,
+  FeedRequest,
   LeaseRef,
   LeaseRequest,
   OpenRequest,
@@ -51,6 +52,11 @@ export function checkClose({ inside, remote }: CloseRequest): void {
 
 export function checkShard(shard: number): void {
   demand(Number.isInteger(shard) && shard >= 0 && shard < SHARDS, `there is no shard ${shard}`);
+}
+
+export function checkFeed({ shard, incarnation }: FeedRequest): void {
+  checkShard(shard);
+  checkIncarnation(incarnation);
 }
 
 export function checkLease({ shard, blocks, incarnation }: LeaseRequest): void {

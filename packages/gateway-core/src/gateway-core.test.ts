@@ -306,8 +306,8 @@ describe('the end of a flow', () => {
     for (const { gauges } of world.gateways) {
       expect(gauges).toMatchObject({ flows: 0, questions: 0, heldBytes: 0, portBlocks: 0 });
     }
-    for (const { entries, blocks } of world.store.data.shards) {
-      expect([entries.size, blocks.size]).toEqual([0, 0]);
+    for (const { entries, ports } of world.store.data.shards) {
+      expect([entries.size, ports.blocks.size]).toEqual([0, 0]);
     }
   });
 

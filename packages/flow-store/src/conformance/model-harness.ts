@@ -22,7 +22,7 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
     },
     async loseBlock(protocol, outside) {
       const shard = shardOfOutside(protocol, outside.address, outside.port);
-      store.data.shards[shard]!.blocks.delete(blockKeyOf(protocol, outside));
+      store.data.shards[shard]!.ports.blocks.delete(blockKeyOf(protocol, outside));
     },
     async leftovers() {
       return Object.values(store.counts()).reduce((sum, count) => sum + count, 0);

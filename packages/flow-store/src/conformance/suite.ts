@@ -1,6 +1,7 @@
 /** One suite for every flow store: the contract and the invariants it rests on, as tests. */
 import { afterEach, beforeEach, describe } from 'vitest';
 import { bindingTests } from './bindings.ts';
+import { feedTests } from './feed.ts';
 import type { Harness } from './harness.ts';
 import { identityTests } from './identity.ts';
 import { leaseTests } from './leases.ts';
@@ -28,6 +29,7 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('quarantine', () => quarantineTests(current));
     describe('leases', () => leaseTests(current));
     describe('sweeps', () => sweepTests(current));
+    describe('feed', () => feedTests(current));
     describe('races', () => raceTests(current));
     describe('membership', () => membershipTests(current));
   });

@@ -15,6 +15,7 @@ import type * as contract from '../contract.ts';
 import { shardOfFind } from '../route.ts';
 import {
   checkClose,
+  checkFeed,
   checkIncarnation,
   checkLease,
   checkLeaseRef,
@@ -106,7 +107,7 @@ export class ModelServer {
     requests.forEach(checkLease);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(request.shard);
-      return shard.lease(request, this.config, nowMs);
+      return shard.ports.lease(request, this.config, nowMs);
     });
   }
 
@@ -114,7 +115,7 @@ export class ModelServer {
     requests.forEach(checkLeaseRef);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfBlock(request));
-      return shard.renew(request, this.config, nowMs);
+      return shard.ports.renew(request, this.config, nowMs);
     });
   }
 
@@ -122,7 +123,15 @@ export class ModelServer {
     requests.forEach(checkLeaseRef);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfBlock(request));
-      return shard.release(request, nowMs);
+      return shard.ports.release(request, nowMs);
+    });
+  }
+
+  feed(requests: readonly contract.FeedRequest[]): contract.FeedResult[] {
+    requests.forEach(checkFeed);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(request.shard);
+      return shard.feed.read(request, nowMs);
     });
   }
 
@@ -166,7 +175,7 @@ export class ModelServer {
     const total = { entries: 0, rows: 0, marks: 0, leases: 0 };
     for (const shard of this.data.shards) {
       total.entries += shard.entries.size;
-      for (const { rows, lease } of shard.blocks.values()) {
+      for (const { rows, lease } of shard.ports.blocks.values()) {
         if (lease !== null) total.leases += 1;
         for (const row of rows.values()) {
           if (row.kind === 'bound') total.rows += 1;

@@ -11,33 +11,24 @@
  * Whatever is past its deadline counts as absent, whether or not a sweep has been there.
  */
 import {
-  BLOCK_PORTS,
-  BLOCKS_PER_SHARD,
-  blockOfPort,
-  blockOfShard,
   type ClusterConfig,
   type Endpoint,
   endpointEquals,
+  type FlowRecord,
+  type FlowState,
   firstPortOfBlock,
   hasFlowPerRemote,
   type Identity,
   identityEquals,
   mergeState,
+  Phase,
   type PortRow,
   type SocketAddress,
+  tcpPhase,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
-import {
-  type Block,
-  blockKey,
-  blockKeyOf,
-  freePortsOf,
-  holdsLease,
-  isFree,
-  isRowOf,
-  leasedBlock,
-  offsetOf,
-} from './model-block.ts';
+import { feedKeepMs } from '../contract.ts';
+import { type Block, blockKey, blockKeyOf, isRowOf, offsetOf } from './model-block.ts';
 import {
   type Entry,
   entryDeadlineMs,
@@ -50,6 +41,8 @@ import {
   storedFlow,
   storedWhole,
 } from './model-entry.ts';
+import { ModelFeed } from './model-feed.ts';
+import { ModelPorts } from './model-ports.ts';
 
 /** What a sweep did; the rest of its result is about what is left to do. */
 type SweepCounts = Record<
@@ -59,7 +52,8 @@ type SweepCounts = Record<
 
 export class ModelShard {
   readonly entries = new Map<string, Entry>();
-  readonly blocks = new Map<string, Block>();
+  readonly ports = new ModelPorts();
+  readonly feed = new ModelFeed();
   #lastGeneration = 0;
   #timeMs = 0;
 
@@ -73,12 +67,11 @@ export class ModelShard {
   copyFrom(other: ModelShard): void {
     this.#lastGeneration = other.#lastGeneration;
     this.#timeMs = other.#timeMs;
+    this.feed.copyFrom(other.feed);
     for (const [key, entry] of other.entries) {
       this.entries.set(key, { ...entry, flows: new Map(entry.flows) });
     }
-    for (const [key, block] of other.blocks) {
-      this.blocks.set(key, { ...block, rows: new Map(block.rows) });
-    }
+    this.ports.copyFrom(other.ports);
   }
 
   open(request: contract.OpenRequest, config: ClusterConfig, nowMs: number): contract.OpenResult {
@@ -91,7 +84,7 @@ export class ModelShard {
       return this.#bind(request, entry.binding.outside, config, nowMs);
     }
     if (proposal === null) return { kind: 'noBinding' };
-    const block = this.#block(inside.protocol, proposal);
+    const block = this.ports.block(inside.protocol, proposal);
     const { lease } = block;
     if (lease === null || lease.incarnation !== request.incarnation || lease.untilMs <= nowMs) {
       return { kind: 'leaseLost' };
@@ -114,7 +107,7 @@ export class ModelShard {
     });
     if (remote === null) {
       if (entry.binding.nonce === nonce) return answer('created');
-      entry.binding = { ...entry.binding, ...mergeState(entry.binding, stateOf(seen, nowMs)) };
+      this.#merge(entry, entry.binding, null, seen, config, nowMs);
       return answer('exists');
     }
     const key = remoteKey(remote);
@@ -122,7 +115,7 @@ export class ModelShard {
     if (flow !== undefined && flowDeadlineMs(entry, flow, config) > nowMs) {
       if (flow.nonce === nonce) return answer('created');
       if (replaces === null || !identityEquals(replaces, flow)) {
-        entry.flows.set(key, { ...flow, ...mergeState(flow, stateOf(seen, nowMs)) });
+        this.#merge(entry, flow, remote, seen, config, nowMs);
         return answer('exists');
       }
     } else {
@@ -153,7 +146,10 @@ export class ModelShard {
     };
     this.entries.set(entryKey(inside), entry);
     const offset = offsetOf(outside.port);
-    this.#block(inside.protocol, outside).rows.set(offset, { kind: 'bound', identity, inside });
+    this.ports
+      .block(inside.protocol, outside)
+      .rows.set(offset, { kind: 'bound', identity, inside });
+    this.#void(inside.protocol, outside, null, identity.generation, config, nowMs);
     return { kind: 'created', entry: storedEntry(entry, remote, config, nowMs) };
   }
 
@@ -171,7 +167,7 @@ export class ModelShard {
     if (row.kind === 'quarantined') return row.untilMs <= nowMs || sameHolder;
     if (this.#entryOfRow(row) !== undefined) return false;
     if (sameHolder) return true;
-    this.#quarantine(block, offsetOf(port), row.inside, config, nowMs);
+    this.#orphan(block, offsetOf(port), row.inside, config, nowMs);
     return false;
   }
 
@@ -183,7 +179,7 @@ export class ModelShard {
 
   #entryAskedFor(request: contract.FindRequest): Entry | undefined {
     if (request.direction === 'inside') return this.entries.get(entryKey(request.inside));
-    const block = this.blocks.get(blockKeyOf(request.protocol, request.outside));
+    const block = this.ports.blocks.get(blockKeyOf(request.protocol, request.outside));
     const row = block?.rows.get(offsetOf(request.outside.port));
     return row?.kind === 'bound' ? this.#entryOfRow(row) : undefined;
   }
@@ -199,10 +195,32 @@ export class ModelShard {
     if (entry === undefined || record === undefined) return { kind: 'gone' };
     if (flowDeadlineMs(entry, record, config) <= nowMs) return { kind: 'gone' };
     if (!identityEquals(record, identity)) return { kind: 'stale' };
-    const merged = { ...record, ...mergeState(record, stateOf(seen, nowMs)) };
-    if (remote === null) entry.binding = { ...entry.binding, ...merged };
-    else entry.flows.set(remoteKey(remote), merged);
+    const merged = this.#merge(entry, record, remote, seen, config, nowMs);
     return { kind: 'merged', flow: storedFlow(entry, merged, config, nowMs) };
+  }
+
+  /** Merges a sighting into a flow or binding; who else carries a flow that now closes is told. */
+  #merge(
+    entry: Entry,
+    record: FlowRecord,
+    remote: SocketAddress | null,
+    seen: contract.Sighting,
+    config: ClusterConfig,
+    nowMs: number,
+  ): FlowRecord {
+    const { generation, nonce } = record;
+    const merged = { generation, nonce, ...mergeState(record, stateOf(seen, nowMs)) };
+    if (remote === null) {
+      entry.binding = { ...entry.binding, ...merged };
+      return merged;
+    }
+    entry.flows.set(remoteKey(remote), merged);
+    if (isClosing(merged) && !isClosing(record)) {
+      const { outside } = entry.binding;
+      const event = { kind: 'closing', protocol: entry.inside.protocol, outside, remote } as const;
+      this.feed.append([event], nowMs, feedKeepMs(config));
+    }
+    return merged;
   }
 
   close(
@@ -225,6 +243,7 @@ export class ModelShard {
     }
     if (!whole) entry.flows.delete(remoteKey(remote));
     if (whole || entry.flows.size === 0) this.#unbind(entry, config, nowMs);
+    else if (reason === 'cancel') this.#voidNow(entry, remote, config, nowMs);
     return { kind: 'closed' };
   }
 
@@ -258,7 +277,7 @@ export class ModelShard {
       }
       const entry = this.#entryOfRow(row);
       if (entry === undefined) {
-        this.#quarantine(block, offset, row.inside, config, nowMs);
+        this.#orphan(block, offset, row.inside, config, nowMs);
         counts.rowsOrphaned += 1;
         continue;
       }
@@ -272,81 +291,59 @@ export class ModelShard {
       counts.bindingsDeleted += 1;
       this.#unbind(entry, config, nowMs);
     }
-    if (this.#expireLease(block, config, nowMs)) counts.leasesExpired += 1;
-    if (block.rows.size === 0 && block.lease === null) this.blocks.delete(blockKey(block));
-  }
-
-  lease(
-    request: contract.LeaseRequest,
-    config: ClusterConfig,
-    nowMs: number,
-  ): contract.LeaseResult {
-    const { shard, protocol, address, incarnation } = request;
-    const granted: contract.LeasedBlock[] = [];
-    for (let step = 0; step < BLOCKS_PER_SHARD && granted.length < request.blocks; step++) {
-      const index = (request.start + step) % BLOCKS_PER_SHARD;
-      const number = blockOfShard(shard, protocol, address, index);
-      const block = this.#block(protocol, { address, port: firstPortOfBlock(number) });
-      this.#expireLease(block, config, nowMs);
-      const freePorts = freePortsOf(block, nowMs);
-      if (block.lease !== null || freePorts === 0) continue;
-      block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
-      granted.push(leasedBlock(block, freePorts, config));
-    }
-    return granted.length > 0 ? { kind: 'granted', blocks: granted } : { kind: 'exhausted' };
-  }
-
-  renew(ref: contract.LeaseRef, config: ClusterConfig, nowMs: number): contract.RenewResult {
-    const block = this.blocks.get(blockKey(ref));
-    if (block === undefined || !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
-    block.lease = { incarnation: ref.incarnation, untilMs: nowMs + config.leaseMs };
-    return { kind: 'renewed', block: leasedBlock(block, freePortsOf(block, nowMs), config) };
-  }
-
-  /** Given back in order: nobody used its rowless ports, so they are free at once. */
-  release(ref: contract.LeaseRef, nowMs: number): contract.ReleaseResult {
-    const block = this.blocks.get(blockKey(ref));
-    if (block === undefined || !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
-    block.lease = null;
-    return { kind: 'released' };
-  }
-
-  /** The holder may have used any rowless port up to the end (provisional flows): all of them
-   * begin in quarantine. */
-  #expireLease(block: Block, config: ClusterConfig, nowMs: number): boolean {
-    if (block.lease === null || block.lease.untilMs > nowMs) return false;
-    block.lease = null;
-    for (let offset = 0; offset < BLOCK_PORTS; offset++) {
-      if (isFree(block.rows.get(offset), nowMs)) {
-        this.#quarantine(block, offset, null, config, nowMs);
-      }
-    }
-    return true;
+    if (this.ports.expireLease(block, config, nowMs)) counts.leasesExpired += 1;
+    if (block.rows.size === 0 && block.lease === null) this.ports.blocks.delete(blockKey(block));
   }
 
   #unbind(entry: Entry, config: ClusterConfig, nowMs: number): void {
     this.entries.delete(entryKey(entry.inside));
+    this.#voidNow(entry, null, config, nowMs);
     const { outside } = entry.binding;
-    const block = this.#block(entry.inside.protocol, outside);
+    const block = this.ports.block(entry.inside.protocol, outside);
     const row = block.rows.get(offsetOf(outside.port));
     if (row?.kind !== 'bound' || !isRowOf(row, entry)) return;
-    this.#quarantine(block, offsetOf(outside.port), entry.inside, config, nowMs);
+    this.ports.quarantine(block, offsetOf(outside.port), entry.inside, config, nowMs);
   }
 
-  #quarantine(
-    block: Block,
-    offset: number,
-    inside: Endpoint | null,
+  /** Whatever any gateway caches of the binding (or one flow of it) is void from now on. */
+  #voidNow(
+    { inside, binding }: Entry,
+    remote: SocketAddress | null,
     config: ClusterConfig,
     nowMs: number,
   ): void {
-    const untilMs = nowMs + config.quarantineMs + config.slack.clockSkewMs;
-    block.rows.set(offset, { kind: 'quarantined', untilMs, inside });
+    const below = this.#nextGeneration(nowMs);
+    this.#void(inside.protocol, binding.outside, remote, below, config, nowMs);
+  }
+
+  #void(
+    protocol: number,
+    outside: SocketAddress,
+    remote: SocketAddress | null,
+    below: number,
+    config: ClusterConfig,
+    nowMs: number,
+  ): void {
+    const event = { kind: 'void', protocol, outside, remote, below } as const;
+    this.feed.append([event], nowMs, feedKeepMs(config));
+  }
+
+  /** A row whose entry is gone without a trace: nobody was told, so everybody is told now. */
+  #orphan(
+    block: Block,
+    offset: number,
+    inside: Endpoint,
+    config: ClusterConfig,
+    nowMs: number,
+  ): void {
+    const outside = { address: block.address, port: firstPortOfBlock(block.block) + offset };
+    this.#void(block.protocol, outside, null, this.#nextGeneration(nowMs), config, nowMs);
+    this.ports.quarantine(block, offset, inside, config, nowMs);
   }
 
   #holdsItsPort(entry: Entry): boolean {
     const { outside } = entry.binding;
-    const block = this.blocks.get(blockKeyOf(entry.inside.protocol, outside));
+    const block = this.ports.blocks.get(blockKeyOf(entry.inside.protocol, outside));
     const row = block?.rows.get(offsetOf(outside.port));
     return row?.kind === 'bound' && isRowOf(row, entry);
   }
@@ -358,23 +355,17 @@ export class ModelShard {
   }
 
   #newIdentity(nonce: number, nowMs: number): Identity {
-    this.#lastGeneration = Math.max(this.#lastGeneration + 1, nowMs * 1000);
-    return { generation: this.#lastGeneration, nonce };
+    return { generation: this.#nextGeneration(nowMs), nonce };
   }
 
-  #block(protocol: number, { address, port }: SocketAddress): Block {
-    const key = blockKeyOf(protocol, { address, port });
-    let block = this.blocks.get(key);
-    if (block === undefined) {
-      block = { protocol, address, block: blockOfPort(port), rows: new Map(), lease: null };
-      this.blocks.set(key, block);
-    }
-    return block;
+  #nextGeneration(nowMs: number): number {
+    this.#lastGeneration = Math.max(this.#lastGeneration + 1, nowMs * 1000);
+    return this.#lastGeneration;
   }
 
   /** Every block that holds something, the one to be looked at first in front. */
   #byDeadline(config: ClusterConfig, nowMs: number): { block: Block; dueMs: number }[] {
-    const blocks = [...this.blocks.values()];
+    const blocks = [...this.ports.blocks.values()];
     return blocks
       .filter(({ rows, lease }) => rows.size > 0 || lease !== null)
       .map((block) => ({ block, dueMs: this.#dueMs(block, config, nowMs) }))
@@ -394,6 +385,10 @@ export class ModelShard {
     }
     return Math.min(...dues);
   }
+}
+
+function isClosing({ flags, seenMs, rstMs }: FlowState): boolean {
+  return tcpPhase(flags, seenMs, rstMs) === Phase.Closing;
 }
 
 /** The opening packet itself was seen, so an opening without any age was seen just now. */

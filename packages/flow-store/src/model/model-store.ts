@@ -48,6 +48,10 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.release(requests);
   }
 
+  async feed(requests: readonly contract.FeedRequest[]): Promise<contract.FeedResult[]> {
+    return this.#server.feed(requests);
+  }
+
   async initialise(): Promise<boolean> {
     return this.#server.initialise();
   }

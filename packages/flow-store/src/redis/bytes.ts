@@ -121,6 +121,11 @@ export class ByteReader {
     return getUint48(this.#view, this.#advance(6));
   }
 
+  /** A generation: below 2^53. */
+  u64(): number {
+    return Number(this.#view.getBigUint64(this.#advance(8)));
+  }
+
   bytes(length: number): Buffer {
     const at = this.#advance(length);
     return this.#bytes.subarray(at, at + length);
@@ -135,13 +140,16 @@ export class ByteReader {
     return this.bytes(this.u16()).toString();
   }
 
+  get atEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
   rest(): Buffer {
     return this.#bytes.subarray(this.#at);
   }
 
   storedFlow(): StoredFlow {
-    const generation = Number(this.#view.getBigUint64(this.#advance(8)));
-    const identity = { generation, nonce: this.u32() };
+    const identity = { generation: this.u64(), nonce: this.u32() };
     return { identity, flags: this.u8(), reset: this.u8() === 1, lifeMs: this.u32() };
   }
 

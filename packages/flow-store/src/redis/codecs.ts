@@ -6,6 +6,7 @@ import {
   packSocketAddress,
   shardOfBlock,
   shardOfInside,
+  unpackSocketAddress,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
@@ -110,6 +111,49 @@ export const closeCodec: Codec<contract.CloseRequest, contract.CloseResult> = {
     return kind === 'alive' ? { kind, flow: reader.storedFlow() } : { kind };
   },
 };
+
+export const feedCodec: Codec<contract.FeedRequest, contract.FeedResult> = {
+  command: 'feed',
+  shardOf: ({ shard }) => shard,
+  encode: ({ incarnation, nonce, last }) =>
+    new ByteWriter()
+      .incarnation(incarnation)
+      .u32(nonce)
+      .u32(last?.tag ?? 0)
+      .short(Buffer.from(last?.id ?? ''))
+      .done(),
+  decode(reply) {
+    const { kind, reader } = readReply('feed', reply);
+    const tail = { id: Buffer.from(reader.short()).toString(), tag: reader.u32() };
+    if (kind === 'gap') return { kind, tail };
+    const more = reader.u8() === 1;
+    const events: contract.FeedEvent[] = [];
+    while (!reader.atEnd) {
+      const event = feedEvent(reader);
+      if (event !== null) events.push(event);
+    }
+    return { kind, events, tail, more };
+  },
+};
+
+const VOID = 0x76; // 'v'
+const BEGIN = 0x62; // 'b'
+
+/** null: where a feed begins, there is nothing to tell. */
+function feedEvent(reader: ByteReader): contract.FeedEvent | null {
+  const kind = reader.u8();
+  if (kind === BEGIN) {
+    reader.u32();
+    return null;
+  }
+  const protocol = reader.u8();
+  const outside = unpackSocketAddress(reader.short());
+  const remoteBytes = reader.short();
+  const remote = remoteBytes.length === 0 ? null : unpackSocketAddress(remoteBytes);
+  if (kind === VOID) return { kind: 'void', protocol, outside, remote, below: reader.u64() };
+  if (remote === null) throw new RangeError('feed: a closing event without a remote endpoint');
+  return { kind: 'closing', protocol, outside, remote };
+}
 
 export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {
   command: 'lease',

@@ -34,6 +34,8 @@ export const COMMANDS = {
   find: signature<contract.FindResult['kind']>(['entry', 'no'], REQUESTS_MAX, true),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
   close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone']),
+  // A read answers up to FEED_BATCHES_MAX batches.
+  feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1),
   sweep: signature<'swept'>(['swept'], 1),
   // A request may walk through all of a shard's blocks.
   lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted'], 4),

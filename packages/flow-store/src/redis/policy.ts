@@ -9,6 +9,7 @@ import {
   timeoutMs,
   UDP,
 } from '@flowstore/flow';
+import { feedKeepMs } from '../contract.ts';
 import { ByteWriter } from './bytes.ts';
 
 /** Throws a RangeError where a figure does not fit into 32 bits (about 49 days in ms). */
@@ -27,6 +28,7 @@ export function packPolicy(config: ClusterConfig): Buffer {
     leaseMs,
     ttlMarginMs,
     flowsPerEndpointMax,
+    feedKeepMs(config),
   ];
   const writer = new ByteWriter();
   for (const figure of figures) {

@@ -12,6 +12,7 @@ import { StoreUnavailable } from '../contract.ts';
 import { shardOfFind } from '../route.ts';
 import {
   checkClose,
+  checkFeed,
   checkIncarnation,
   checkLease,
   checkLeaseRef,
@@ -25,6 +26,7 @@ import {
   decodeSweep,
   encodeMember,
   encodeSweep,
+  feedCodec,
   findCodec,
   leaseCodec,
   openCodec,
@@ -123,6 +125,11 @@ export class RedisFlowStore implements contract.FlowStore {
   async release(requests: readonly contract.LeaseRef[]): Promise<contract.ReleaseResult[]> {
     requests.forEach(checkLeaseRef);
     return this.#batched(releaseCodec, requests);
+  }
+
+  async feed(requests: readonly contract.FeedRequest[]): Promise<contract.FeedResult[]> {
+    requests.forEach(checkFeed);
+    return this.#batched(feedCodec, requests);
   }
 
   async initialise(): Promise<boolean> {

@@ -14,6 +14,7 @@
 --- @cost 1 call where nothing is closed; 3 for a flow of several; 7 with the binding. Whole TCP
 ---   bindings: all of the endpoint's flows read. Per script: 7 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block
@@ -45,7 +46,9 @@ local function close(bytes)
   local until_ms = deadline_ms(TCP, flow)
   if until_ms > now_ms and not cancel then return ALIVE .. pack_stored(flow, until_ms) end
   redis.call('HDEL', key, remote)
-  if redis.call('HLEN', key) == 1 then unbind(inside, read_binding(fields[1])) end
+  local binding = read_binding(fields[1])
+  if redis.call('HLEN', key) == 1 then unbind(inside, binding)
+  elseif cancel then tell_void(TCP, binding.outside, remote, new_generation()) end
   return CLOSED
 end
 

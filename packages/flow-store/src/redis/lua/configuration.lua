@@ -8,6 +8,7 @@
 --- @result absent 1
 --- @cost 3 calls. Writes nothing.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include members
 

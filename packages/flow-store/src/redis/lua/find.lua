@@ -10,6 +10,7 @@
 --- @cost inside: 1 call; outside: 2 calls; TCP without a live flow: 1 more, all of the endpoint's
 ---   flows read. Per script: 2 calls more. Writes nothing.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block

@@ -8,6 +8,7 @@
 --- @result unknown 1
 --- @cost 12 calls, and 1 per member that expired
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include members
 

@@ -8,6 +8,7 @@
 --- @result present 1
 --- @cost 3 calls
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include members
 

@@ -11,6 +11,7 @@
 --- @result notInitialised 2
 --- @cost 12 calls, and 1 per member that expired
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include members
 

@@ -11,6 +11,7 @@
 --- @cost 1 call per leased block passed by, 2 per block looked at, 4 per block granted. Per
 ---   script: 7 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block

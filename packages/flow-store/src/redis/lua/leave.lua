@@ -7,6 +7,7 @@
 --- @result left 0
 --- @cost 2 calls. Per script: 2 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include members
 

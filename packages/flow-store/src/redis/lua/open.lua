@@ -16,6 +16,7 @@
 --- @cost new binding: 8 calls; flow on a binding: 7 calls and all of the endpoint's flows read;
 ---   exists: 1 to 6 calls. Per script: 7 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block
@@ -57,6 +58,7 @@ local function bind(r, outside)
   else redis.call('HSET', r.key, 'b', record .. outside, r.remote, pack_record(id, state)) end
   local block, field = block_of(r.protocol, outside)
   redis.call('HSET', block.key, field, bound_row(id, r.inside))
+  tell_void(r.protocol, outside, '', (struct.unpack('>I8', id)))
   written(r, outside, deadline_ms(r.protocol, state))
 
   local binding = read_binding(record .. outside)
@@ -77,7 +79,7 @@ local function bind_proposal(r)
     if names_its_entry(row) then return PORT_TAKEN end
     local _, holder = holder_of(row)
     if holder ~= r.inside then
-      quarantine(block, field, holder)
+      orphan(block, field, holder)
       return PORT_TAKEN
     end
   elseif row then
@@ -106,7 +108,11 @@ local function answer_live(r, binding, record)
     return CREATED .. pack_entry(r.inside, binding, before_ms, flow)
   end
   local after_ms = before_ms
+  local was_closing = flow and is_closing(record)
   if merge(record, r.seen) then
+    if flow and not was_closing and is_closing(record) then
+      tell_closing(TCP, binding.outside, r.remote)
+    end
     local outside = flow and '' or binding.outside
     local field = flow and r.remote or 'b'
     redis.call('HSET', r.key, field, pack_record(record.id, record) .. outside)

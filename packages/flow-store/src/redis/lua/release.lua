@@ -9,6 +9,7 @@
 --- @result leaseLost 1
 --- @cost 2 calls; the index forgets the block at the next sweep. Per script: 3 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block

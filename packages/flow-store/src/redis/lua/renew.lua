@@ -9,6 +9,7 @@
 --- @result leaseLost 1
 --- @cost 5 calls. Per script: 7 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block

@@ -11,6 +11,7 @@
 --- @cost per block 2 calls and 1 per binding (all of its flows read), 5 per deletion; stops after
 ---   the block in which it has read 4,096 flows
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block
@@ -28,7 +29,7 @@ local function sweep_binding(block, field, row)
   local id, inside = holder_of(row)
   local entry = read_entry(inside)
   if not entry or entry.binding.id ~= id then
-    quarantine(block, field, inside)
+    orphan(block, field, inside)
     count.orphans = count.orphans + 1
     return nil
   end

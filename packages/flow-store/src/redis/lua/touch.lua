@@ -10,6 +10,7 @@
 --- @result gone 2
 --- @cost nothing new: 1 call; else 6 calls, 7 where the deadline shrank. Per script: 7 calls more.
 --- @include shard
+--- @include feed
 --- @include requests
 --- @include flow
 --- @include block
@@ -29,10 +30,14 @@ local function touch(bytes)
   local before_ms = deadline_ms(protocol, record)
   if before_ms <= now_ms then return GONE end
   if record.id ~= identity then return STALE end
+  local was_closing = not whole and is_closing(record)
   if not merge(record, sighting(flags, age_ms, rst_age_ms)) then
     return MERGED .. pack_stored(record, before_ms)
   end
   local outside = read_binding(fields[1]).outside
+  if not whole and not was_closing and is_closing(record) then
+    tell_closing(protocol, outside, remote)
+  end
   redis.call('HSET', key, field, pack_record(identity, record) .. (whole and outside or ''))
   local after_ms = deadline_ms(protocol, record)
   local block = block_of(protocol, outside)

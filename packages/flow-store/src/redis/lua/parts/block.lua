@@ -62,6 +62,16 @@ local function quarantine(block, field, inside)
   return mark
 end
 
+-- A row whose entry is gone without a trace: nobody was told, so everybody is told now.
+local function orphan(block, field, inside)
+  local protocol = string.byte(block.member)
+  local number = struct.unpack('>I2', block.member, #block.member - 1)
+  local port = FIRST_PORT + number * BLOCK_PORTS + string.byte(field)
+  local outside = string.sub(block.member, 2, -3) .. struct.pack('>I2', port)
+  tell_void(protocol, outside, '', new_generation())
+  quarantine(block, field, inside)
+end
+
 -- Reads the lease: incarnation and end, or nil where there is none.
 local function lease_of(bytes)
   if not bytes then return nil end

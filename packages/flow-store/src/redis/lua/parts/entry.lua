@@ -54,6 +54,7 @@ end
 -- Removes an entry and puts its port into quarantine, if the port still is this binding's.
 local function unbind(inside, binding)
   redis.call('DEL', entry_key(inside))
+  tell_void(protocol_of(inside), binding.outside, '', new_generation())
   local block, field = block_of(protocol_of(inside), binding.outside)
   if redis.call('HGET', block.key, field) == bound_row(binding.id, inside) then
     quarantine(block, field, inside)

@@ -9,12 +9,16 @@ local FLAGS_MASK = 63
 local NEVER = 0
 local NO_AGE = 4294967295
 
+-- Of a TCP flow: an RST is the last thing seen, or a FIN was seen from each side.
+local function is_closing(state)
+  return state.rst_ms > state.seen_ms or bit.band(state.flags, BOTH_FIN) == BOTH_FIN
+end
+
 -- How long the flow lives after it was seen last.
 local function life_ms(protocol, state)
   if protocol == ICMP or protocol == ICMPV6 then return LIFE_ICMP_MS end
   if protocol ~= TCP then return LIFE_UDP_MS end
-  if state.rst_ms > state.seen_ms then return LIFE_TRANSITORY_MS end
-  if bit.band(state.flags, BOTH_FIN) == BOTH_FIN then return LIFE_TRANSITORY_MS end
+  if is_closing(state) then return LIFE_TRANSITORY_MS end
   if bit.band(state.flags, BOTH_DATA) == BOTH_DATA then return LIFE_ESTABLISHED_MS end
   return LIFE_TRANSITORY_MS
 end

@@ -1,28 +1,37 @@
 -- What every script of a shard starts from: its keys, the policy, its time, its generations.
 --
 -- KEYS[1] is the shard's meta key `s:{tag}`; every other key is built from its tag, so that one
--- script stays within one slot. ARGV[1] is the policy, 8 unsigned 32-bit numbers: how long a flow
+-- script stays within one slot. ARGV[1] is the policy, 9 unsigned 32-bit numbers: how long a flow
 -- lives after it was seen last (timeout and slack: TCP established, TCP transitory, UDP, ICMP),
--- the quarantine (clock skew included), the lease, the margin of TTLs, and flows per endpoint.
+-- the quarantine (clock skew included), the lease, the margin of TTLs, flows per endpoint, and how
+-- long the feed keeps its events.
 local META = KEYS[1]
 local TAG = string.match(META, '{[^}]*}')
 local INDEX = 'i:' .. TAG
+local FEED = 'f:' .. TAG
 
 local LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_UDP_MS, LIFE_ICMP_MS, QUARANTINE_MS, LEASE_MS,
-  TTL_MARGIN_MS, FLOWS_PER_ENDPOINT_MAX = struct.unpack('>I4I4I4I4I4I4I4I4', ARGV[1])
+  TTL_MARGIN_MS, FLOWS_PER_ENDPOINT_MAX, FEED_KEEP_MS =
+  struct.unpack('>I4I4I4I4I4I4I4I4I4', ARGV[1])
 
 -- Shard time never goes back: it is the larger of what was written last and the server's clock,
 -- which is read once (on Redis 7.0 it moves while a script runs).
-local stored_meta = redis.call('HMGET', META, 't', 'g')
+local stored_meta = redis.call('HMGET', META, 't', 'g', 'fi', 'ft')
 local clock = redis.call('TIME')
 local now_us = math.max(tonumber(stored_meta[1] or '0'), clock[1] * 1000000 + clock[2])
 local now_ms = math.floor(now_us / 1000)
 local last_generation = tonumber(stored_meta[2] or '0')
+-- Where the feed ends: the id and the tag of its last batch; no id before it began.
+local tail_id, tail_tag = stored_meta[3] or nil, tonumber(stored_meta[4] or '0')
 
 -- An identity: generation (8 bytes) and the opener's nonce (4), as records hold it.
-local function new_identity(nonce)
+local function new_generation()
   last_generation = math.max(last_generation + 1, now_us)
-  return struct.pack('>I8I4', last_generation, nonce)
+  return last_generation
+end
+
+local function new_identity(nonce)
+  return struct.pack('>I8I4', new_generation(), nonce)
 end
 
 -- The longest TTL this script asked for: index and meta must not go before any key of the shard.
@@ -40,13 +49,4 @@ end
 -- again, so a deadline that was extended needs no call.
 local function look_again(block, at_ms)
   redis.call('ZADD', INDEX, 'LT', at_ms, block.member)
-end
-
--- Closes a script that may have written. %.0f: Lua prints such numbers in exponent form.
-local function finish()
-  if keep_ms == 0 then return end
-  local time, generation = string.format('%.0f', now_us), string.format('%.0f', last_generation)
-  redis.call('HSET', META, 't', time, 'g', generation)
-  extend(META, keep_ms)
-  extend(INDEX, keep_ms)
 end

@@ -1,0 +1,75 @@
+/**
+ * A shard's feed in the model: batches of events, each with an id that grows and a tag that tells
+ * it from any other batch of the same id. Trimmed by time.
+ *
+ * ```
+ *   trimmed ...  | batch | batch | batch |  <- tail
+ *                          ^ last heard: what comes after it is answered
+ * ```
+ */
+import { stableHash } from '@flowstore/flow';
+import {
+  FEED_BATCHES_MAX,
+  type FeedEvent,
+  type FeedRequest,
+  type FeedResult,
+  type FeedTail,
+} from '../contract.ts';
+
+interface Batch {
+  readonly tail: FeedTail;
+  readonly atMs: number;
+  readonly events: readonly FeedEvent[];
+}
+
+export class ModelFeed {
+  #batches: Batch[] = [];
+  #tail: FeedTail | null = null;
+
+  copyFrom(other: ModelFeed): void {
+    this.#batches = [...other.#batches];
+    this.#tail = other.#tail;
+  }
+
+  append(events: readonly FeedEvent[], nowMs: number, keepMs: number): void {
+    // By age, but never the last batch so far, which is what attentive readers heard.
+    const isOld = () => this.#batches.length > 1 && this.#batches[0]!.atMs < nowMs - keepMs;
+    while (isOld()) this.#batches.shift();
+    // The tag is the content's: two masters that write different events under one id differ in it.
+    const tag = stableHash(new TextEncoder().encode(JSON.stringify(events)));
+    this.#push({ tail: { id: nextId(this.#tail, nowMs), tag }, atMs: nowMs, events });
+  }
+
+  read({ last, nonce }: FeedRequest, nowMs: number): FeedResult {
+    // Where it begins nothing is known of before.
+    const first = { id: nextId(null, nowMs), tag: nonce };
+    const end = this.#tail ?? this.#push({ tail: first, atMs: nowMs, events: [] });
+    if (last === null) return { kind: 'gap', tail: end };
+    if (isSame(last, end)) return { kind: 'events', events: [], tail: last, more: false };
+    const heard = this.#batches.findIndex(({ tail }) => isSame(tail, last));
+    if (heard < 0) return { kind: 'gap', tail: end };
+    const news = this.#batches.slice(heard + 1, heard + 1 + FEED_BATCHES_MAX);
+    return {
+      kind: 'events',
+      events: news.flatMap(({ events }) => events),
+      tail: news.at(-1)!.tail,
+      more: !isSame(news.at(-1)!.tail, end),
+    };
+  }
+
+  #push(batch: Batch): FeedTail {
+    this.#batches.push(batch);
+    this.#tail = batch.tail;
+    return batch.tail;
+  }
+}
+
+function isSame(a: FeedTail, b: FeedTail): boolean {
+  return a.id === b.id && a.tag === b.tag;
+}
+
+/** As Redis streams do it: ms, and a sequence number within them; never back. */
+function nextId(tail: FeedTail | null, nowMs: number): string {
+  const [lastMs = 0, sequence = 0] = (tail?.id ?? '0-0').split('-').map(Number);
+  return nowMs > lastMs ? `${nowMs}-0` : `${lastMs}-${sequence + 1}`;
+}

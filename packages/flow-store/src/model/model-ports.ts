@@ -1,0 +1,103 @@
+/**
+ * The outside ports of a shard in the model: blocks with their rows, quarantine marks and leases.
+ * It knows nothing of entries: whether a bound row is an orphan is the shard's to say.
+ */
+import {
+  BLOCK_PORTS,
+  BLOCKS_PER_SHARD,
+  blockOfPort,
+  blockOfShard,
+  type ClusterConfig,
+  type Endpoint,
+  firstPortOfBlock,
+  type SocketAddress,
+} from '@flowstore/flow';
+import type * as contract from '../contract.ts';
+import {
+  type Block,
+  blockKey,
+  blockKeyOf,
+  freePortsOf,
+  holdsLease,
+  isFree,
+  leasedBlock,
+} from './model-block.ts';
+
+export class ModelPorts {
+  readonly blocks = new Map<string, Block>();
+
+  copyFrom(other: ModelPorts): void {
+    for (const [key, block] of other.blocks) {
+      this.blocks.set(key, { ...block, rows: new Map(block.rows) });
+    }
+  }
+
+  block(protocol: number, { address, port }: SocketAddress): Block {
+    const key = blockKeyOf(protocol, { address, port });
+    let block = this.blocks.get(key);
+    if (block === undefined) {
+      block = { protocol, address, block: blockOfPort(port), rows: new Map(), lease: null };
+      this.blocks.set(key, block);
+    }
+    return block;
+  }
+
+  lease(
+    request: contract.LeaseRequest,
+    config: ClusterConfig,
+    nowMs: number,
+  ): contract.LeaseResult {
+    const { shard, protocol, address, incarnation } = request;
+    const granted: contract.LeasedBlock[] = [];
+    for (let step = 0; step < BLOCKS_PER_SHARD && granted.length < request.blocks; step++) {
+      const index = (request.start + step) % BLOCKS_PER_SHARD;
+      const number = blockOfShard(shard, protocol, address, index);
+      const block = this.block(protocol, { address, port: firstPortOfBlock(number) });
+      this.expireLease(block, config, nowMs);
+      const freePorts = freePortsOf(block, nowMs);
+      if (block.lease !== null || freePorts === 0) continue;
+      block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
+      granted.push(leasedBlock(block, freePorts, config));
+    }
+    return granted.length > 0 ? { kind: 'granted', blocks: granted } : { kind: 'exhausted' };
+  }
+
+  renew(ref: contract.LeaseRef, config: ClusterConfig, nowMs: number): contract.RenewResult {
+    const block = this.blocks.get(blockKey(ref));
+    if (block === undefined || !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
+    block.lease = { incarnation: ref.incarnation, untilMs: nowMs + config.leaseMs };
+    return { kind: 'renewed', block: leasedBlock(block, freePortsOf(block, nowMs), config) };
+  }
+
+  /** Given back in order: nobody used its rowless ports, so they are free at once. */
+  release(ref: contract.LeaseRef, nowMs: number): contract.ReleaseResult {
+    const block = this.blocks.get(blockKey(ref));
+    if (block === undefined || !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
+    block.lease = null;
+    return { kind: 'released' };
+  }
+
+  /** The holder may have used any rowless port up to the end (provisional flows): all of them
+   * begin in quarantine. */
+  expireLease(block: Block, config: ClusterConfig, nowMs: number): boolean {
+    if (block.lease === null || block.lease.untilMs > nowMs) return false;
+    block.lease = null;
+    for (let offset = 0; offset < BLOCK_PORTS; offset++) {
+      if (isFree(block.rows.get(offset), nowMs)) {
+        this.quarantine(block, offset, null, config, nowMs);
+      }
+    }
+    return true;
+  }
+
+  quarantine(
+    block: Block,
+    offset: number,
+    inside: Endpoint | null,
+    config: ClusterConfig,
+    nowMs: number,
+  ): void {
+    const untilMs = nowMs + config.quarantineMs + config.slack.clockSkewMs;
+    block.rows.set(offset, { kind: 'quarantined', untilMs, inside });
+  }
+}

@@ -1,0 +1,42 @@
+#!lua
+--- @command feed
+--- @purpose Reads what happened to a shard's outside endpoints since a gateway last heard, and notes
+---   that the gateway was heard. A feed that does not have what was last heard answers a gap.
+--- @key s:{tag} the shard
+--- @arg policy see parts/shard.lua
+--- @args request incarnation(8) nonce(4) tag(4), then the id that was last heard, with its length
+---   (1) in front, 0 for none
+--- @result events 0 tail: id with its length (1) in front, tag(4); more(1), then packed events (see
+---   parts/feed.lua)
+--- @result gap 1 tail
+--- @cost nothing new: no call; else 2 calls. Per script: 7 calls more.
+--- @include shard
+--- @include feed
+--- @include requests
+
+local EVENTS, GAP = '\0', '\1'
+local BATCHES_MAX = 64
+
+local function pack_tail(id, tag) return string.char(#id) .. id .. struct.pack('>I4', tag) end
+
+local function read(bytes)
+  local incarnation, nonce, tag, last = struct.unpack('>c8I4I4Bc0', bytes)
+  extend(META, FEED_KEEP_MS + TTL_MARGIN_MS)
+  if not tail_id then
+    tell_begin(nonce)
+    publish()
+  end
+  if last == tail_id and tag == tail_tag then return EVENTS .. pack_tail(last, tag) .. '\0' end
+  local heard = last ~= '' and redis.call('XRANGE', FEED, last, last) or {}
+  if not heard[1] or tag_of(heard[1][2][2]) ~= tag then
+    return GAP .. pack_tail(tail_id, tail_tag)
+  end
+  local batches = redis.call('XRANGE', FEED, '(' .. last, '+', 'COUNT', BATCHES_MAX)
+  local payloads = {}
+  for i = 1, #batches do payloads[i] = batches[i][2][2] end
+  local upto = batches[#batches][1]
+  local more = upto ~= tail_id and '\1' or '\0'
+  return EVENTS .. pack_tail(upto, tag_of(payloads[#payloads])) .. more .. table.concat(payloads)
+end
+
+return answer_all(read)
