@@ -4,46 +4,41 @@
  * to copy, and the arrays are the same for the table's whole life. Slot 0 is nobody's.
  *
  * ```
- *  bytes per flow: row 32, generation 8, nonce 4, flags 1, marks 1, four instants 32, traffic 24
- *                  (flow-table.ts adds its status 4 and list links 8, flow-index.ts 10 to 20)
+ *  bytes per flow: row 64, traffic 16, generation 8, nonce 4; rstMs 8 where an RST was seen
+ *                  (flow-table.ts adds its list links 8, flow-index.ts 20 to 27)
  * ```
  */
+import { NEVER } from '@flowstore/flow';
 import type { FlowInput } from './flow-input.ts';
 import {
+  CONFIRMED,
   INSIDE_ADDRESS,
   INSIDE_PORTS,
   OUTSIDE_ADDRESS,
   OUTSIDE_PORTS,
   REMOTE_ADDRESS,
+  ROW_DOUBLES,
   ROW_WORDS,
   Rows,
+  SEEN,
+  STATE,
+  TOUCH_DUE,
 } from './rows.ts';
 import { type Direction, Traffic } from './traffic.ts';
 
 export class FlowColumns {
-  // What a put wrote here is the caller's to read and write from then on.
-  readonly flags: Uint8Array;
-  readonly marks: Uint8Array;
-  readonly nonce: Uint32Array;
-  readonly generation: Float64Array;
-  readonly seenMs: Float64Array;
-  readonly rstMs: Float64Array;
-  readonly confirmedMs: Float64Array;
-  readonly touchDueMs: Float64Array;
   readonly traffic: Traffic;
   protected readonly rows: Rows;
+  readonly #generation: Float64Array;
+  readonly #nonce: Uint32Array;
+  readonly #rstMs: Float64Array;
 
   constructor(slots: number) {
-    this.flags = new Uint8Array(slots);
-    this.marks = new Uint8Array(slots);
-    this.nonce = new Uint32Array(slots);
-    this.generation = new Float64Array(slots);
-    this.seenMs = new Float64Array(slots);
-    this.rstMs = new Float64Array(slots);
-    this.confirmedMs = new Float64Array(slots);
-    this.touchDueMs = new Float64Array(slots);
     this.traffic = new Traffic(slots);
     this.rows = new Rows(slots);
+    this.#generation = new Float64Array(slots);
+    this.#nonce = new Uint32Array(slots);
+    this.#rstMs = new Float64Array(slots);
   }
 
   domain(slot: number): number {
@@ -83,6 +78,69 @@ export class FlowColumns {
     return this.rows.deadlineMs(slot);
   }
 
+  generation(slot: number): number {
+    return this.#generation[slot]!;
+  }
+
+  nonce(slot: number): number {
+    return this.#nonce[slot]!;
+  }
+
+  // What a put wrote here is the caller's to read and write from then on.
+
+  /** What was seen of the connection: eight bits. */
+  flags(slot: number): number {
+    return this.rows.words[slot * ROW_WORDS + STATE]! & 0xff;
+  }
+
+  setFlags(slot: number, flags: number): void {
+    const at = slot * ROW_WORDS + STATE;
+    this.rows.words[at] = (this.rows.words[at]! & ~0xff) | (flags & 0xff);
+  }
+
+  /** Eight bits of the caller's. */
+  marks(slot: number): number {
+    return (this.rows.words[slot * ROW_WORDS + STATE]! >>> 8) & 0xff;
+  }
+
+  setMarks(slot: number, marks: number): void {
+    const at = slot * ROW_WORDS + STATE;
+    this.rows.words[at] = (this.rows.words[at]! & ~0xff00) | ((marks & 0xff) << 8);
+  }
+
+  seenMs(slot: number): number {
+    return this.rows.doubles[slot * ROW_DOUBLES + SEEN]!;
+  }
+
+  setSeenMs(slot: number, atMs: number): void {
+    this.rows.doubles[slot * ROW_DOUBLES + SEEN] = atMs;
+  }
+
+  confirmedMs(slot: number): number {
+    return this.rows.doubles[slot * ROW_DOUBLES + CONFIRMED]!;
+  }
+
+  setConfirmedMs(slot: number, atMs: number): void {
+    this.rows.doubles[slot * ROW_DOUBLES + CONFIRMED] = atMs;
+  }
+
+  touchDueMs(slot: number): number {
+    return this.rows.doubles[slot * ROW_DOUBLES + TOUCH_DUE]!;
+  }
+
+  setTouchDueMs(slot: number, atMs: number): void {
+    this.rows.doubles[slot * ROW_DOUBLES + TOUCH_DUE] = atMs;
+  }
+
+  rstMs(slot: number): number {
+    return this.#rstMs[slot]!;
+  }
+
+  setRstMs(slot: number, atMs: number): void {
+    // Few flows ever see an RST: reading an untouched page costs no memory, writing a zero would.
+    if (this.#rstMs[slot] !== atMs) this.#rstMs[slot] = atMs;
+  }
+
   /** Counts one packet of so many bytes. */
   count(slot: number, direction: Direction, bytes: number): void {
     this.traffic.count(slot, direction, bytes);
@@ -99,28 +157,28 @@ export class FlowColumns {
       remotePort: this.remotePort(slot),
       outsideAddress: this.outsideAddress(slot),
       outsidePort: this.outsidePort(slot),
-      generation: this.generation[slot]!,
-      nonce: this.nonce[slot]!,
-      flags: this.flags[slot]!,
-      seenMs: this.seenMs[slot]!,
-      rstMs: this.rstMs[slot]!,
+      generation: this.generation(slot),
+      nonce: this.nonce(slot),
+      flags: this.flags(slot),
+      seenMs: this.seenMs(slot),
+      rstMs: this.rstMs(slot),
       deadlineMs: this.deadlineMs(slot),
-      confirmedMs: this.confirmedMs[slot]!,
-      touchDueMs: this.touchDueMs[slot]!,
-      marks: this.marks[slot]!,
+      confirmedMs: this.confirmedMs(slot),
+      touchDueMs: this.touchDueMs(slot),
+      marks: this.marks(slot),
     };
   }
 
-  protected fillColumns(slot: number, flow: FlowInput): void {
+  protected fillColumns(slot: number, flow: FlowInput, isFirstUse: boolean): void {
+    const { words, doubles } = this.rows;
     this.rows.write(slot, flow);
-    this.generation[slot] = flow.generation;
-    this.nonce[slot] = flow.nonce;
-    this.flags[slot] = flow.flags;
-    this.marks[slot] = flow.marks ?? 0;
-    this.seenMs[slot] = flow.seenMs;
-    this.confirmedMs[slot] = flow.confirmedMs ?? 0;
-    this.touchDueMs[slot] = flow.touchDueMs ?? 0;
-    // Few flows ever see an RST: reading an untouched page costs no memory, writing a zero would.
-    if (this.rstMs[slot] !== flow.rstMs) this.rstMs[slot] = flow.rstMs;
+    words[slot * ROW_WORDS + STATE] = (flow.flags & 0xff) | (((flow.marks ?? 0) & 0xff) << 8);
+    const base = slot * ROW_DOUBLES;
+    doubles[base + SEEN] = flow.seenMs;
+    doubles[base + CONFIRMED] = flow.confirmedMs ?? 0;
+    doubles[base + TOUCH_DUE] = flow.touchDueMs ?? 0;
+    this.#generation[slot] = flow.generation;
+    this.#nonce[slot] = flow.nonce;
+    if (!isFirstUse || flow.rstMs !== NEVER) this.setRstMs(slot, flow.rstMs);
   }
 }

@@ -1,246 +1,287 @@
 /**
- * From key to slot: open addressing with linear probing, both directions of a flow in one table of
- * 32-bit entries.
+ * From key to slot: open addressing with linear probing, both directions of a flow in one array of
+ * 64-bit entries.
  *
  * ```
- *  31      25 24             1   0
- *  +---------+----------------+---+      0: empty (slot 0 is nobody's)
- *  | tag (7) | slot (24)      | d |      d: 0 outbound key, 1 inbound key
- *  +---------+----------------+---+
+ *  word 0                          word 1
+ *  +-----------------------------+ +----------------------------+------+
+ *  | hash (32)                   | | slot (24)                  | kind |   0: empty (slot 0 is
+ *  +-----------------------------+ +----------------------------+------+      nobody's)
+ *                                                     kind: 1 inbound key, 2 IPv6 key
  *
- *  home = hash * size / 2^32 (its high bits), tag = its low 7 bits: of 128 strangers met on the
- *  way, 127 are passed without a look at their row.
+ *  home = hash * size / 2^32 (its high bits): entries are sorted by hash, roughly. There is no
+ *  wrap-around: what finds no room before `size` goes on into the tail behind it.
  * ```
+ *
+ * With the whole hash in the entry, a stranger met on the way is passed without a look at its row,
+ * and neither deletion nor growth reads any row. (32-bit entries with a 7-bit tag took 10 bytes
+ * less per flow; growing them read each row again, a cache miss each: a quarter of an insert.)
  *
  * Deletion leaves no tombstone: entries behind the gap move up when that brings them closer to
- * their home. Their homes are computed anew from their rows: 4 bytes more per entry would save
- * that, and cost 17 of a flow's 128 bytes.
+ * their home.
  *
- * Growth never stops the world. The table doubles; the old half is emptied by a few entries at
- * each insert, whole clusters at a time:
+ * Growth never stops the world, and allocates nothing: the array has room for the final size, and
+ * its untouched pages cost no memory. Since homes keep the order of hashes, the entries are spread
+ * in place, from the top down, a few at each insert:
  *
  * ```
- *  old:  | moved, empty        |^ cursor  cluster | empty | cluster ...      lookups: new, then old
- *  new:  | moved entries, and all new ones                                  |
+ *          0                    cursor        old size            new size        final size  tail
+ *  before  | ...................entries......^ |                      |                    |     |
+ *  midway  | ....entries.....^ |   (gap)      |  e n t r i e s       |                    |     |
+ *  after   ^ e  n  t  r  i  e  s                                     |                    |     |
  * ```
  *
- * Sizes are the final size over powers of two, so that a full table is LOAD_MAX full, not half.
+ * A hash below the boundary (the first whose old home is the cursor) has its old home still, all
+ * others have their new one. A step takes out all entries from a position behind an empty one up
+ * to the next empty one, moves the cursor to where it began, and puts them back: whatever the two
+ * layouts' entries are mixed with, every entry is then reached from its home without a gap, which
+ * is all that probing asks for.
  */
 import { OUTSIDE_DOMAIN } from '@flowstore/flow';
 import { KeyHash } from './key-hash.ts';
 import { NONE } from './none.ts';
-import { outsideWord, ROW_WORDS } from './rows.ts';
+import { type FlowKeys, outsideWord, ROW_WORDS } from './rows.ts';
 
 /** Successful lookups look at 3 entries then, unsuccessful ones at 13: one or two cache lines. */
 const LOAD_MAX = 0.8;
 const SIZE_MIN = 1_024;
-/** The old table is empty after inserts of 1/32 of its size, long before this one fills. */
+/** A table is 60 to 80 % full: each growth is by a third. */
+const GROWTH = 4 / 3;
+/** Positions that an insert spreads. The growth is over after inserts of 1/32 of the size. */
 const MOVES_PER_INSERT = 32;
-const TAG_SHIFT = 25;
-const SLOT_MASK = (1 << 24) - 1;
-/** What must agree before the row is looked at: the tag and the direction. */
-const PROBE_MASK = (-1 << TAG_SHIFT) | 1;
-const NO_ENTRIES = new Int32Array(0);
+/** Positions behind the last home. Tables of half as many flows cannot fill it, others never do. */
+const TAIL_MAX = 65_536;
+const KIND_BITS = 2;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+const INBOUND_KIND = 1;
 
 export class FlowIndex {
+  /** What the last seek found: slots or NONE, and the hashes that `insert` wants. */
+  inside = NONE;
+  outside = NONE;
+  insideHash = 0;
+  outsideHash = 0;
+  /** What was read ahead of two probes. It tells nothing; unless kept, it would not be read. */
+  ahead = 0;
   readonly #words: Int32Array;
   readonly #hash: KeyHash;
   readonly #sizeMax: number;
-  #entries: Int32Array;
+  readonly #entries: Int32Array;
   #count = 0;
-  /** The table that is being emptied, of length 0 when there is none. */
-  #old: Int32Array = NO_ENTRIES;
+  #size: number;
+  /** Homes per hash, of the size and of the one before it. */
+  #scale: number;
+  #oldScale = 0;
+  /** Hashes below it have their old home: 0 when nothing grows. */
+  #boundary = 0;
   #cursor = 0;
-  #positionsLeft = 0;
-  readonly #hashes = new Int32Array(MOVES_PER_INSERT);
+  /** Entries on the move. */
+  #moved = new Int32Array(1_024);
 
   /** `words` are the rows' words; `flowsMax` is how many flows there will be at most. */
   constructor(words: Int32Array, flowsMax: number, seed: number) {
     this.#words = words;
     this.#hash = new KeyHash(seed);
-    this.#sizeMax = Math.max(SIZE_MIN, Math.ceil((2 * flowsMax) / LOAD_MAX) + 1);
+    this.#sizeMax = Math.max(SIZE_MIN, Math.ceil((2 * flowsMax) / LOAD_MAX));
+    const tail = Math.min(2 * flowsMax, TAIL_MAX) + 1;
+    this.#entries = new Int32Array(2 * (this.#sizeMax + tail));
     let size = this.#sizeMax;
-    while (size >= 2 * SIZE_MIN) size = Math.ceil(size / 2);
-    this.#entries = new Int32Array(size);
+    while (size >= GROWTH * SIZE_MIN) size = Math.ceil(size / GROWTH);
+    this.#size = size;
+    this.#scale = size / 2 ** 32;
   }
 
-  /** Entries that the table has room for, and whether an older one is still being emptied. */
+  /** Homes that there are now, and whether some entries are still where they had fewer. */
   get size(): number {
-    return this.#entries.length;
+    return this.#size;
   }
 
   get isGrowing(): boolean {
-    return this.#old.length > 0;
-  }
-
-  /** Counts the entries in use one by one: for tests. */
-  entriesUsed(): number {
-    const used = (count: number, entry: number) => (entry === 0 ? count : count + 1);
-    return this.#entries.reduce(used, 0) + this.#old.reduce(used, 0);
+    return this.#boundary !== 0;
   }
 
   /** The slot that holds the key, or NONE. The words may be signed or unsigned. */
   find(w0: number, w1: number, w2: number, w3: number): number {
-    const hash = this.#hash.of(w0, w1, w2, w3);
-    const slot = this.#probe(this.#entries, hash, w0 | 0, w1 | 0, w2 | 0, w3 | 0);
-    if (slot !== NONE || this.#old.length === 0) return slot;
-    return this.#probe(this.#old, hash, w0 | 0, w1 | 0, w2 | 0, w3 | 0);
+    const kind = w0 >>> 8 === OUTSIDE_DOMAIN ? INBOUND_KIND : 0;
+    return this.#probe(this.#hash.of(w0, w1, w2, w3), kind, w0, w1, w2, w3);
   }
 
-  /** Adds both keys of a row that are not in the index yet. */
-  insert(slot: number): void {
-    if (this.isGrowing) this.#moveSome();
-    else if (this.#count + 2 > this.#entries.length * LOAD_MAX) this.#grow();
-    this.#place(this.#hashOf(slot, 0), slot, 0);
-    this.#place(this.#hashOf(slot, 1), slot, 1);
+  /** Looks for both keys of a flow: `inside`, `outside` and their hashes say what was found. */
+  seek(keys: FlowKeys): void {
+    const { insideAddress, remoteAddress, outsideAddress, remotePort } = keys;
+    const w0 = (keys.domain << 8) | keys.protocol;
+    const realm = outsideWord(keys.protocol);
+    const insidePorts = (keys.insidePort << 16) | remotePort;
+    const outsidePorts = (remotePort << 16) | keys.outsidePort;
+    const insideHash = this.#hash.of(w0, insideAddress, remoteAddress, insidePorts);
+    const outsideHash = this.#hash.of(realm, remoteAddress, outsideAddress, outsidePorts);
+    this.#approach(insideHash, outsideHash);
+    this.insideHash = insideHash;
+    this.outsideHash = outsideHash;
+    this.inside = this.#probe(insideHash, 0, w0, insideAddress, remoteAddress, insidePorts);
+    this.outside = this.#probe(
+      outsideHash,
+      INBOUND_KIND,
+      realm,
+      remoteAddress,
+      outsideAddress,
+      outsidePorts,
+    );
+  }
+
+  /** Adds both keys of a row that are not in the index yet, by their hashes. */
+  insert(slot: number, insideHash: number, outsideHash: number): void {
+    if (this.#boundary !== 0) this.#spreadSome();
+    else if (this.#count + 2 > this.#size * LOAD_MAX) this.#grow();
+    this.#place(insideHash, slot << KIND_BITS);
+    this.#place(outsideHash, (slot << KIND_BITS) | INBOUND_KIND);
     this.#count += 2;
   }
 
   /** Removes both keys of a row that is in the index. */
   remove(slot: number): void {
-    this.#removeOne(slot, 0);
-    this.#removeOne(slot, 1);
+    const words = this.#words;
+    const base = slot * ROW_WORDS;
+    const w0 = words[base]!;
+    const remote = words[base + 2]!;
+    const inside = this.#hash.of(w0, words[base + 1]!, remote, words[base + 3]!);
+    const realm = outsideWord(w0 & 0xff);
+    const outside = this.#hash.of(realm, remote, words[base + 4]!, words[base + 5]!);
+    this.#approach(inside, outside);
+    this.#removeOne(inside, slot << KIND_BITS);
+    this.#removeOne(outside, (slot << KIND_BITS) | INBOUND_KIND);
     this.#count -= 2;
   }
 
-  #probe(
-    entries: Int32Array,
-    hash: number,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-  ): number {
+  /** How entries lie, counted one by one: for tests, and to see what a hash is worth. */
+  survey(): { used: number; probesMean: number; probesMax: number; clusterMax: number } {
+    let used = 0;
+    let probes = 0;
+    let probesMax = 0;
+    let clusterMax = 0;
+    for (let at = 0, cluster = 0; at < this.#entries.length; at += 2) {
+      cluster = this.#entries[at + 1] === 0 ? 0 : cluster + 1;
+      if (cluster === 0) continue;
+      used++;
+      const distance = 1 + (at - this.#homeOf(this.#entries[at]!)) / 2;
+      probes += distance;
+      probesMax = Math.max(probesMax, distance);
+      clusterMax = Math.max(clusterMax, cluster);
+    }
+    return { used, probesMean: used === 0 ? 0 : probes / used, probesMax, clusterMax };
+  }
+
+  /** The word at which the key of this hash is looked for first. */
+  #homeOf(hash: number): number {
+    const unsigned = hash >>> 0;
+    return 2 * ((unsigned * (unsigned < this.#boundary ? this.#oldScale : this.#scale)) | 0);
+  }
+
+  #probe(hash: number, kind: number, w0: number, w1: number, w2: number, w3: number): number {
     const words = this.#words;
-    const size = entries.length;
-    const inbound = w0 >>> 8 === OUTSIDE_DOMAIN ? 1 : 0;
-    const mask0 = inbound === 1 ? 0xff : -1;
-    const sought = (hash << TAG_SHIFT) | inbound;
-    let at = homeOf(hash, size);
-    for (let entry = entries[at]!; entry !== 0; entry = entries[at]!) {
-      if (((entry ^ sought) & PROBE_MASK) === 0) {
-        const slot = (entry >>> 1) & SLOT_MASK;
+    const entries = this.#entries;
+    let at = this.#homeOf(hash);
+    for (let ref = entries[at + 1]!; ref !== 0; ref = entries[at + 1]!) {
+      if (entries[at] === hash && (ref & KIND_MASK) === kind) {
         // Words 0 1 2 3 of an outbound key, 0 2 4 5 of an inbound one.
+        const slot = ref >>> KIND_BITS;
         const base = slot * ROW_WORDS;
         if (
-          words[base + 1 + inbound] === w1 &&
-          words[base + 2 + 2 * inbound] === w2 &&
-          words[base + 3 + 2 * inbound] === w3 &&
-          ((words[base]! ^ w0) & mask0) === 0
+          words[base + 1 + kind] === (w1 | 0) &&
+          words[base + 2 + 2 * kind] === (w2 | 0) &&
+          words[base + 3 + 2 * kind] === (w3 | 0) &&
+          ((words[base]! ^ w0) & (kind === 0 ? -1 : 0xff)) === 0
         ) {
           return slot;
         }
       }
-      if (++at === size) at = 0;
+      at += 2;
     }
     return NONE;
   }
 
-  #hashOf(slot: number, inbound: number): number {
-    const words = this.#words;
-    const base = slot * ROW_WORDS;
-    const w0 = words[base]!;
-    return this.#hash.of(
-      inbound === 1 ? outsideWord(w0 & 0xff) : w0,
-      words[base + 1 + inbound]!,
-      words[base + 2 + 2 * inbound]!,
-      words[base + 3 + 2 * inbound]!,
-    );
-  }
-
-  #place(hash: number, slot: number, inbound: number): void {
+  /**
+   * Reads both homes before either is probed, so that their two cache misses overlap: a probe's
+   * branches would hold the second one back until the first has arrived.
+   */
+  #approach(insideHash: number, outsideHash: number): void {
     const entries = this.#entries;
-    const size = entries.length;
-    let at = homeOf(hash, size);
-    while (entries[at] !== 0) if (++at === size) at = 0;
-    entries[at] = (hash << TAG_SHIFT) | (slot << 1) | inbound;
+    this.ahead = entries[this.#homeOf(insideHash)]! ^ entries[this.#homeOf(outsideHash)]!;
   }
 
-  #removeOne(slot: number, inbound: number): void {
-    const hash = this.#hashOf(slot, inbound);
-    const entry = (hash << TAG_SHIFT) | (slot << 1) | inbound;
-    if (this.#removeFrom(this.#entries, hash, entry)) return;
-    this.#removeFrom(this.#old, hash, entry);
+  #place(hash: number, ref: number): void {
+    const entries = this.#entries;
+    let at = this.#homeOf(hash);
+    while (entries[at + 1] !== 0) at += 2;
+    if (at + 2 >= entries.length) throw noSpread();
+    entries[at] = hash;
+    entries[at + 1] = ref;
   }
 
-  #removeFrom(entries: Int32Array, hash: number, entry: number): boolean {
-    const size = entries.length;
-    if (size === 0) return false;
-    let at = homeOf(hash, size);
-    while (entries[at] !== entry) {
-      if (entries[at] === 0) return false;
-      if (++at === size) at = 0;
-    }
-    this.#closeGap(entries, at);
-    return true;
-  }
-
-  /** Empties `gap` and moves up whatever would no longer be found across it. */
-  #closeGap(entries: Int32Array, gap: number): void {
-    const size = entries.length;
-    let at = gap;
-    while (true) {
-      if (++at === size) at = 0;
-      const entry = entries[at]!;
-      if (entry === 0) break;
-      const home = homeOf(this.#hashOf((entry >>> 1) & SLOT_MASK, entry & 1), size);
-      // How far from home the entry is, and how far from it the gap: it may move up to its home.
-      const fromHome = at >= home ? at - home : at - home + size;
-      const fromGap = at >= gap ? at - gap : at - gap + size;
-      if (fromHome < fromGap) continue;
-      entries[gap] = entry;
+  #removeOne(hash: number, ref: number): void {
+    const entries = this.#entries;
+    let at = this.#homeOf(hash);
+    while (entries[at + 1] !== ref) at += 2;
+    let gap = at;
+    for (at += 2; entries[at + 1] !== 0; at += 2) {
+      if (this.#homeOf(entries[at]!) > gap) continue;
+      entries[gap] = entries[at]!;
+      entries[gap + 1] = entries[at + 1]!;
       gap = at;
     }
-    entries[gap] = 0;
+    entries[gap + 1] = 0;
   }
 
   #grow(): void {
-    const size = this.#entries.length;
-    if (size >= this.#sizeMax) return;
-    this.#old = this.#entries;
-    this.#entries = new Int32Array(Math.min(this.#sizeMax, size * 2));
-    // The cursor starts behind an empty entry, so that it never stands within a cluster.
-    this.#cursor = this.#old.indexOf(0);
-    this.#positionsLeft = size;
+    if (this.#size >= this.#sizeMax) return;
+    this.#cursor = this.#size;
+    this.#boundary = 2 ** 32;
+    this.#oldScale = this.#scale;
+    this.#size = Math.min(this.#sizeMax, Math.ceil(this.#size * GROWTH));
+    this.#scale = this.#size / 2 ** 32;
   }
 
-  /**
-   * Empties the next positions of the old table, and on to the end of a cluster. The hashes come
-   * first: loads that don't wait for one another overlap their cache misses (it takes 10 to 15 %
-   * off an insert at 1 M flows, November 2026).
-   */
-  #moveSome(): void {
-    const old = this.#old;
-    const hashes = this.#hashes;
-    const count = Math.min(MOVES_PER_INSERT, this.#positionsLeft);
-    for (let i = 0, at = this.#cursor; i < count; i++) {
-      const entry = old[at]!;
-      if (entry !== 0) hashes[i] = this.#hashOf((entry >>> 1) & SLOT_MASK, entry & 1);
-      if (++at === old.length) at = 0;
+  #spreadSome(): void {
+    const entries = this.#entries;
+    let start = Math.max(0, this.#cursor - MOVES_PER_INSERT);
+    while (start > 0 && entries[2 * start - 1] !== 0) start--;
+    let end = this.#cursor;
+    while (entries[2 * end + 1] !== 0) end++;
+    if (2 * (end - start) > this.#moved.length) this.#moved = new Int32Array(4 * (end - start));
+    const moved = this.#moved;
+    let count = 0;
+    for (let at = 2 * start; at < 2 * end; at += 2) {
+      const ref = entries[at + 1]!;
+      if (ref === 0) continue;
+      moved[count] = entries[at]!;
+      moved[count + 1] = ref;
+      entries[at + 1] = 0;
+      count += 2;
     }
-    for (let i = 0; i < count; i++) this.#moveOne(old[this.#cursor]!, hashes[i]!);
-    while (this.#positionsLeft > 0) {
-      const entry = old[this.#cursor]!;
-      if (entry === 0) return;
-      this.#moveOne(entry, this.#hashOf((entry >>> 1) & SLOT_MASK, entry & 1));
+    this.#cursor = start;
+    this.#boundary = firstHashAt(start, this.#oldScale);
+    // None of them is below the new boundary.
+    const scale = this.#scale;
+    for (let i = 0; i < count; i += 2) {
+      const hash = moved[i]!;
+      let at = 2 * (((hash >>> 0) * scale) | 0);
+      while (entries[at + 1] !== 0) at += 2;
+      if (at + 2 >= entries.length) throw noSpread();
+      entries[at] = hash;
+      entries[at + 1] = moved[i + 1]!;
     }
-    this.#old = NO_ENTRIES;
-  }
-
-  #moveOne(entry: number, hash: number): void {
-    if (entry !== 0) {
-      this.#place(hash, (entry >>> 1) & SLOT_MASK, entry & 1);
-      this.#old[this.#cursor] = 0;
-    }
-    this.#positionsLeft--;
-    if (++this.#cursor === this.#old.length) this.#cursor = 0;
   }
 }
 
-/**
- * Where the key of this hash is looked for first. Always below `size`: rounding the product of a
- * 32-bit hash and a size below 2^26 to 53 bits is far from reaching it.
- */
-function homeOf(hash: number, size: number): number {
-  return ((hash >>> 0) * (size * 2 ** -32)) | 0;
+/** The smallest hash whose home is not below `position`: rounding may be off by one either way. */
+function firstHashAt(position: number, scale: number): number {
+  let hash = Math.ceil(position / scale);
+  while (hash > 0 && Math.floor((hash - 1) * scale) >= position) hash--;
+  while (Math.floor(hash * scale) < position) hash++;
+  return hash;
+}
+
+/** The very last entry stays empty: it is where probing ends. No good hash ever gets there. */
+function noSpread(): Error {
+  return new Error('the hash of the flow index does not spread: its tail is full');
 }

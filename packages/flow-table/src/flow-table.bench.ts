@@ -92,9 +92,9 @@ function touchAll(on: FlowTable, numbers: Uint32Array, nowMs: number): void {
         ? on.find(6, 0xc6120000 + high, 0xc6336414, (port << 16) | 443, nowMs)
         : on.find(0xffffff06 | 0, 0xc6336414, 0xcb007100 + high, (443 << 16) | port, nowMs);
     if (slot < 0) throw new Error('lost');
-    on.flags[slot]! |= 12;
-    on.seenMs[slot] = nowMs;
-    if (nowMs < on.confirmedMs[slot]! || nowMs < on.touchDueMs[slot]!) throw new Error('odd');
+    on.setFlags(slot, on.flags(slot) | 12);
+    on.setSeenMs(slot, nowMs);
+    if (nowMs < on.confirmedMs(slot) || nowMs < on.touchDueMs(slot)) throw new Error('odd');
     on.extend(slot, nowMs + 60_000 + (n & 0x3ff));
     on.count(slot, (i & 1) === 0 ? OUTBOUND : INBOUND, 100);
   }

@@ -436,7 +436,7 @@ describe('iteration', () => {
     for (let n = 0; n < 100; n++) put(table, flowOf(n));
     const seen: number[] = [];
     table.forEach((slot) => {
-      seen.push(table.nonce[slot]!);
+      seen.push(table.nonce(slot));
       if (slot % 3 === 0) table.remove(slot);
       if (slot % 5 === 0 && table.size < 200) put(table, flowOf(1_000 + slot));
     });

@@ -29,7 +29,6 @@ import { Lazy } from './lazy.ts';
 import { Lists } from './lists.ts';
 import { NONE } from './none.ts';
 import type { FlowTableOptions } from './options.ts';
-import { outsideWord } from './rows.ts';
 import { Slots } from './slots.ts';
 import { WHEEL_LISTS, Wheel } from './wheel.ts';
 
@@ -93,7 +92,12 @@ export class FlowTable extends FlowColumns {
     this.#nowMs = options.nowMs;
     this.#polledMs = options.nowMs;
     this.#lists = new Lists(slots, LISTS);
-    this.#slots = new Slots(slots, this.#lists, FREE, options.incarnationsMax ?? INCARNATIONS_MAX);
+    this.#slots = new Slots(
+      this.rows,
+      this.#lists,
+      FREE,
+      options.incarnationsMax ?? INCARNATIONS_MAX,
+    );
     this.#index = new FlowIndex(this.rows.words, flows, options.seed);
     this.#expiry = this.#newExpiry(options, slots);
   }
@@ -141,8 +145,8 @@ export class FlowTable extends FlowColumns {
     if (!(flow.deadlineMs > OVER)) throw new RangeError(`${flow.deadlineMs} is no deadline`);
     this.#advance(nowMs);
     if (this.#isPurging) this.#purge(PURGE_PER_PUT, nowMs - this.#polledMs > POLL_PATIENCE_MS);
-    const inside = this.#findInside(flow);
-    const outside = this.#findOutside(flow);
+    this.#index.seek(flow);
+    const { inside, outside, insideHash, outsideHash } = this.#index;
     const replaces = inside !== NONE || outside !== NONE;
     if (replaces ? !this.#canReplace(inside, outside) : !this.#hasRoom(mayUseReserve)) {
       this.counters.fullRefusals++;
@@ -150,14 +154,17 @@ export class FlowTable extends FlowColumns {
     }
     const continues =
       inside !== NONE &&
-      this.generation[inside] === flow.generation &&
-      this.nonce[inside] === flow.nonce;
+      this.generation(inside) === flow.generation &&
+      this.nonce(inside) === flow.nonce;
     if (inside !== NONE) this.#release(inside, FlowStatus.Detached);
     if (outside !== NONE && outside !== inside) this.#release(outside, FlowStatus.Detached);
     const slot = this.#slots.take();
-    if (!continues) this.traffic.clear(slot);
-    else if (slot !== inside) this.traffic.copy(inside, slot);
-    this.#fill(slot, flow);
+    const isFirstUse = this.#slots.isFirstUse(slot);
+    if (continues && slot !== inside) this.traffic.copy(inside, slot);
+    else if (!continues && !isFirstUse) this.traffic.clear(slot);
+    this.fillColumns(slot, flow, isFirstUse);
+    this.#index.insert(slot, insideHash, outsideHash);
+    this.#start(slot, flow.deadlineMs);
     if (replaces) this.counters.replaced++;
     else this.counters.inserted++;
     return { kind: replaces ? 'replaced' : 'inserted', slot, handle: this.#slots.handleOf(slot) };
@@ -301,18 +308,6 @@ export class FlowTable extends FlowColumns {
     return slot !== NONE && this.#slots.statusOf(slot) === status ? slot : NONE;
   }
 
-  #findInside(flow: FlowInput): number {
-    const ports = (flow.insidePort << 16) | flow.remotePort;
-    const word0 = (flow.domain << 8) | flow.protocol;
-    return this.#index.find(word0, flow.insideAddress, flow.remoteAddress, ports);
-  }
-
-  #findOutside(flow: FlowInput): number {
-    const ports = (flow.remotePort << 16) | flow.outsidePort;
-    const word0 = outsideWord(flow.protocol);
-    return this.#index.find(word0, flow.remoteAddress, flow.outsideAddress, ports);
-  }
-
   /** Room for one row more, made by purging if there are stale ones. */
   #hasRoom(mayUseReserve: boolean): boolean {
     const sizeMax = mayUseReserve ? this.capacity + this.reserve : this.capacity;
@@ -330,10 +325,8 @@ export class FlowTable extends FlowColumns {
     );
   }
 
-  #fill(slot: number, flow: FlowInput): void {
-    this.fillColumns(slot, flow);
-    this.rows.setDeadlineMs(slot, flow.deadlineMs);
-    this.#index.insert(slot);
+  #start(slot: number, deadlineMs: number): void {
+    this.rows.setDeadlineMs(slot, deadlineMs);
     this.#expiry.arm(slot);
     this.#activeSize++;
     this.#size++;

@@ -1,33 +1,53 @@
 /**
- * What every packet reads of a flow: both keys, the outside endpoint and the deadline, side by
- * side in 32 bytes, so that a lookup costs one cache line beside the index.
+ * What every packet reads and writes of a flow but its traffic, side by side in 64 bytes: one cache
+ * line. A lookup costs that line and one of the index.
  *
  * ```
  *  word  0                   1                2                 3
  *        +-------------------+----------------+-----------------+--------------------------+
  *        | domain, protocol  | inside address | remote address  | inside port, remote port |
- *        +-------------------+----------------+-----------------+--------------------------+
- *        | outside address   | remote port, outside port        | deadlineMs (float64)     |
- *        +-------------------+----------------------------------+--------------------------+
- *  word  4                   5                                  6 and 7
+ *        +-------------------+----------------+-----------------+-------------+------------+
+ *        | outside address   | remote port, outside port        | marks, flags | life      |
+ *        +-------------------+----------------+-----------------+-------------+------------+
+ *  word  4                   5                                  6              7
+ *        +------------------------------------+--------------------------------------------+
+ *        | deadlineMs                         | seenMs                                     |
+ *        +------------------------------------+--------------------------------------------+
+ *        | confirmedMs                        | touchDueMs                                 |
+ *        +------------------------------------+--------------------------------------------+
+ *  word  12 (double 6)                        14 (double 7)
  *
  *  outbound key: OUTSIDE_DOMAIN never; words 0, 1, 2, 3
  *  inbound key:  OUTSIDE_DOMAIN and the protocol; words 2, 4, 5
  * ```
  *
- * The words are signed 32-bit integers: V8 keeps those unboxed wherever they travel.
+ * The words are signed 32-bit integers: V8 keeps those unboxed wherever they travel. `life` is the
+ * slot's incarnation and status (slots.ts). Of an IPv6 flow, word 1 says where its addresses are
+ * kept (addresses6.ts), and words 2 and 4 nothing.
  */
 import { OUTSIDE_DOMAIN } from '@flowstore/flow';
 
-export const ROW_WORDS = 8;
+export const ROW_WORDS = 16;
 export const INSIDE_ADDRESS = 1;
 export const REMOTE_ADDRESS = 2;
 export const INSIDE_PORTS = 3;
 export const OUTSIDE_ADDRESS = 4;
 export const OUTSIDE_PORTS = 5;
+export const STATE = 6;
+export const LIFE = 7;
 const ROW_BYTES = ROW_WORDS * 4;
-const ROW_DOUBLES = ROW_BYTES / 8;
-const DEADLINE = 3;
+export const ROW_DOUBLES = ROW_BYTES / 8;
+const DEADLINE = 4;
+export const SEEN = 5;
+export const CONFIRMED = 6;
+export const TOUCH_DUE = 7;
+
+/**
+ * Where row 0 begins in its buffer. An allocation of this size is a mapping of its own, and malloc
+ * keeps the first 16 bytes: so rows are aligned with cache lines. Elsewhere they may not be, which
+ * costs time and nothing else.
+ */
+const ALIGNMENT_BYTES = ROW_BYTES - 16;
 
 export interface FlowKeys {
   readonly domain: number;
@@ -43,12 +63,12 @@ export interface FlowKeys {
 
 export class Rows {
   readonly words: Int32Array;
-  readonly #doubles: Float64Array;
+  readonly doubles: Float64Array;
 
   constructor(slots: number) {
-    const buffer = new ArrayBuffer(slots * ROW_BYTES);
-    this.words = new Int32Array(buffer);
-    this.#doubles = new Float64Array(buffer);
+    const buffer = new ArrayBuffer(ALIGNMENT_BYTES + slots * ROW_BYTES);
+    this.words = new Int32Array(buffer, ALIGNMENT_BYTES);
+    this.doubles = new Float64Array(buffer, ALIGNMENT_BYTES);
   }
 
   write(slot: number, keys: FlowKeys): void {
@@ -63,11 +83,11 @@ export class Rows {
   }
 
   deadlineMs(slot: number): number {
-    return this.#doubles[slot * ROW_DOUBLES + DEADLINE]!;
+    return this.doubles[slot * ROW_DOUBLES + DEADLINE]!;
   }
 
   setDeadlineMs(slot: number, deadlineMs: number): void {
-    this.#doubles[slot * ROW_DOUBLES + DEADLINE] = deadlineMs;
+    this.doubles[slot * ROW_DOUBLES + DEADLINE] = deadlineMs;
   }
 }
 

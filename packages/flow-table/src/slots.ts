@@ -4,7 +4,7 @@
  * cost no memory.
  *
  * ```
- *  lives[slot]   30                      2 1      0
+ *  life          30                      2 1      0
  *               +-------------------------+--------+    rank: 0 detached (or never used)
  *               | incarnation (29 bits)   | rank   |          1 cancelled
  *               +-------------------------+--------+          2 expired     2 and 3 are stored
@@ -18,13 +18,16 @@ import { FlowStatus } from '@flowstore/flow';
 import { type Handle, incarnationOfHandle, makeHandle, slotOfHandle } from './handle.ts';
 import type { Lists } from './lists.ts';
 import { NONE } from './none.ts';
+import { LIFE, ROW_WORDS, type Rows } from './rows.ts';
 
 /** Status is 3 - rank, so that a column of zeros says Detached. */
 const RANK_MASK = 3;
 const STORED_BIT = 2;
 
 export class Slots {
-  readonly #lives: Int32Array;
+  /** The rows' words: a slot's life is one of them. */
+  readonly #words: Int32Array;
+  readonly #slots: number;
   readonly #lists: Lists;
   readonly #freeList: number;
   readonly #incarnationsMax: number;
@@ -32,8 +35,9 @@ export class Slots {
   #retired = 0;
 
   /** Free slots wait in the list `freeList` of `lists`. */
-  constructor(slots: number, lists: Lists, freeList: number, incarnationsMax: number) {
-    this.#lives = new Int32Array(slots);
+  constructor(rows: Rows, lists: Lists, freeList: number, incarnationsMax: number) {
+    this.#words = rows.words;
+    this.#slots = Math.floor(rows.words.length / ROW_WORDS);
     this.#lists = lists;
     this.#freeList = freeList;
     this.#incarnationsMax = incarnationsMax;
@@ -49,22 +53,33 @@ export class Slots {
   }
 
   get hasRoom(): boolean {
-    return this.#used + 1 < this.#lives.length || !this.#lists.isEmpty(this.#freeList);
+    return this.#used + 1 < this.#slots || !this.#lists.isEmpty(this.#freeList);
   }
 
   /** Whether the slot can be taken again once it is freed. */
   isReusable(slot: number): boolean {
-    return this.#lives[slot]! >>> 2 < this.#incarnationsMax;
+    return this.#life(slot) >>> 2 < this.#incarnationsMax;
+  }
+
+  /** Whether nobody used the slot before its present flow. */
+  isFirstUse(slot: number): boolean {
+    return this.#life(slot) >>> 2 === 1;
   }
 
   /** An Active slot of a new incarnation; NONE when all are in use or retired. */
   take(): number {
     let slot = this.#lists.first(this.#freeList);
-    if (slot !== NONE) this.#lists.unlink(slot);
-    else if (this.#used + 1 < this.#lives.length) slot = ++this.#used;
-    else return NONE;
-    const incarnation = (this.#lives[slot]! >>> 2) + 1;
-    this.#lives[slot] = (incarnation << 2) | (3 - FlowStatus.Active);
+    let incarnation = 1;
+    if (slot !== NONE) {
+      this.#lists.unlink(slot);
+      incarnation = (this.#life(slot) >>> 2) + 1;
+    } else if (this.#used + 1 < this.#slots) {
+      // Its row is not read first: that would map its page once more.
+      slot = ++this.#used;
+    } else {
+      return NONE;
+    }
+    this.#words[slot * ROW_WORDS + LIFE] = (incarnation << 2) | (3 - FlowStatus.Active);
     return slot;
   }
 
@@ -79,26 +94,26 @@ export class Slots {
   }
 
   setStatus(slot: number, status: FlowStatus): void {
-    this.#lives[slot] = (this.#lives[slot]! & ~RANK_MASK) | (3 - status);
+    this.#words[slot * ROW_WORDS + LIFE] = (this.#life(slot) & ~RANK_MASK) | (3 - status);
   }
 
   statusOf(slot: number): FlowStatus {
-    return (3 - (this.#lives[slot]! & RANK_MASK)) as FlowStatus;
+    return (3 - (this.#life(slot) & RANK_MASK)) as FlowStatus;
   }
 
   /** Active or Expired: the slot holds a row. */
   isStored(slot: number): boolean {
-    return (this.#lives[slot]! & STORED_BIT) !== 0;
+    return (this.#life(slot) & STORED_BIT) !== 0;
   }
 
   handleOf(slot: number): Handle {
-    return makeHandle(this.#lives[slot]! >>> 2, slot);
+    return makeHandle(this.#life(slot) >>> 2, slot);
   }
 
   /** The handle's slot if that still is of the handle's incarnation, or NONE. */
   slotOf(handle: Handle): number {
     const slot = slotOfHandle(handle);
-    return handle > 0 && this.#lives[slot]! >>> 2 === incarnationOfHandle(handle) ? slot : NONE;
+    return handle > 0 && this.#life(slot) >>> 2 === incarnationOfHandle(handle) ? slot : NONE;
   }
 
   /** The next stored slot after this one (0 to begin with), or NONE. */
@@ -107,5 +122,9 @@ export class Slots {
       if (this.isStored(slot)) return slot;
     }
     return NONE;
+  }
+
+  #life(slot: number): number {
+    return this.#words[slot * ROW_WORDS + LIFE]!;
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Packets and bytes of each flow and direction, without wrap: 40 bits of packets, 56 of bytes.
+ * Packets and bytes of each flow and direction, without wrap: 40 bits of packets, 56 of bytes. What
+ * goes beyond 32 bits is in a column of its own, which costs no memory until some flow gets there.
  *
  * ```
- *  word  0                1              2
- *        +----------------+--------------+--------------------------+
- *        | packets, low   | bytes, low   | bytes<<8, packets, high  |   outbound; inbound: 3 to 5
- *        +----------------+--------------+--------------------------+
+ *  low   0                1              2                3
+ *        +----------------+--------------+----------------+--------------+
+ *        | packets out    | bytes out    | packets in     | bytes in     |    16 bytes per slot
+ *        +----------------+--------------+----------------+--------------+
+ *  high  | bytes<<8, packets: outbound   | inbound                       |     8 bytes per slot
+ *        +-------------------------------+-------------------------------+
  * ```
  */
-const TRAFFIC_WORDS = 6;
-const DIRECTION_WORDS = 3;
 const SPAN = 2 ** 32;
 
 export const OUTBOUND = 0;
@@ -17,43 +18,52 @@ export const INBOUND = 1;
 export type Direction = typeof OUTBOUND | typeof INBOUND;
 
 export class Traffic {
-  readonly #words: Uint32Array;
+  readonly #low: Uint32Array;
+  readonly #high: Uint32Array;
 
   constructor(slots: number) {
-    this.#words = new Uint32Array(slots * TRAFFIC_WORDS);
+    this.#low = new Uint32Array(slots * 4);
+    this.#high = new Uint32Array(slots * 2);
   }
 
   count(slot: number, direction: Direction, bytes: number): void {
-    const words = this.#words;
-    const at = slot * TRAFFIC_WORDS + direction * DIRECTION_WORDS;
-    const packets = words[at]! + 1;
-    words[at] = packets;
-    if (packets === SPAN) words[at + 2]! += 1;
-    const sum = words[at + 1]! + bytes;
-    words[at + 1] = sum;
-    if (sum >= SPAN) words[at + 2]! += 0x100;
+    const low = this.#low;
+    const at = slot * 4 + direction * 2;
+    const packets = low[at]! + 1;
+    low[at] = packets;
+    if (packets === SPAN) this.#high[at >>> 1]! += 1;
+    const sum = low[at + 1]! + bytes;
+    low[at + 1] = sum;
+    if (sum >= SPAN) this.#high[at >>> 1]! += 0x100;
   }
 
   packets(slot: number, direction: Direction): number {
-    const at = slot * TRAFFIC_WORDS + direction * DIRECTION_WORDS;
-    return (this.#words[at + 2]! & 0xff) * SPAN + this.#words[at]!;
+    const at = slot * 2 + direction;
+    return (this.#high[at]! & 0xff) * SPAN + this.#low[at * 2]!;
   }
 
   bytes(slot: number, direction: Direction): number {
-    const at = slot * TRAFFIC_WORDS + direction * DIRECTION_WORDS;
-    return (this.#words[at + 2]! >>> 8) * SPAN + this.#words[at + 1]!;
+    const at = slot * 2 + direction;
+    return (this.#high[at]! >>> 8) * SPAN + this.#low[at * 2 + 1]!;
   }
 
   clear(slot: number): void {
-    const end = (slot + 1) * TRAFFIC_WORDS;
-    for (let at = slot * TRAFFIC_WORDS; at < end; at++) {
-      // Reading an untouched page costs no memory, writing a zero to it would.
-      if (this.#words[at] !== 0) this.#words[at] = 0;
-    }
+    writeIfChanged(this.#low, slot * 4, 0);
+    writeIfChanged(this.#low, slot * 4 + 1, 0);
+    writeIfChanged(this.#low, slot * 4 + 2, 0);
+    writeIfChanged(this.#low, slot * 4 + 3, 0);
+    writeIfChanged(this.#high, slot * 2, 0);
+    writeIfChanged(this.#high, slot * 2 + 1, 0);
   }
 
   copy(from: number, to: number): void {
-    const at = from * TRAFFIC_WORDS;
-    this.#words.copyWithin(to * TRAFFIC_WORDS, at, at + TRAFFIC_WORDS);
+    this.#low.copyWithin(to * 4, from * 4, from * 4 + 4);
+    writeIfChanged(this.#high, to * 2, this.#high[from * 2]!);
+    writeIfChanged(this.#high, to * 2 + 1, this.#high[from * 2 + 1]!);
   }
+}
+
+/** Reading an untouched page costs no memory, writing a zero to it would. */
+function writeIfChanged(words: Uint32Array, at: number, value: number): void {
+  if (words[at] !== value) words[at] = value;
 }

@@ -76,12 +76,13 @@ export class FlowCache {
 
   /** Whether the row may be used without asking (I2). */
   isFresh(slot: number, nowMs: number): boolean {
-    return nowMs - this.table.confirmedMs[slot]! < this.#config.cacheLeaseMs;
+    return nowMs - this.table.confirmedMs(slot) < this.#config.cacheLeaseMs;
   }
 
   isClosing(slot: number): boolean {
-    const { flags, seenMs, rstMs } = this.table;
-    return tcpPhase(flags[slot]!, seenMs[slot]!, rstMs[slot]!) === Phase.Closing;
+    const { table } = this;
+    const phase = tcpPhase(table.flags(slot), table.seenMs(slot), table.rstMs(slot));
+    return phase === Phase.Closing;
   }
 
   /** Notes a packet of the flow. Returns whether the store should hear of it now. */
@@ -90,18 +91,19 @@ export class FlowCache {
     const outbound = side === Side.Inside;
     table.count(slot, outbound ? OUTBOUND : INBOUND, packet.totalLength);
     if (isReset(packet)) {
-      table.rstMs[slot] = nowMs;
+      table.setRstMs(slot, nowMs);
       return true;
     }
     // Inbound packets refresh TCP (RFC 5382) but not UDP or ICMP mappings: whoever knows the
     // outside endpoint could keep those alive for ever (RFC 4787 REQ-6).
     const tcp = packet.protocol === TCP;
-    if (outbound || tcp) table.seenMs[slot] = nowMs;
-    const flags = table.flags[slot]! | (outbound ? outboundFlags(packet) : inboundFlags(packet));
+    if (outbound || tcp) table.setSeenMs(slot, nowMs);
+    const before = table.flags(slot);
+    const flags = before | (outbound ? outboundFlags(packet) : inboundFlags(packet));
     // Only TCP's timeout depends on its flags.
-    const changed = tcp && flags !== table.flags[slot];
-    table.flags[slot] = flags;
-    return changed || nowMs >= table.touchDueMs[slot]!;
+    const changed = tcp && flags !== before;
+    if (flags !== before) table.setFlags(slot, flags);
+    return changed || nowMs >= table.touchDueMs(slot);
   }
 
   /** Puts what the store answered into the table; NONE where the table is full. */
@@ -151,25 +153,28 @@ export class FlowCache {
   /** The store confirmed the row as of `sentMs`. */
   confirm(slot: number, flow: StoredFlow, sentMs: number): void {
     const { table } = this;
-    table.flags[slot]! |= flow.flags;
-    if (flow.reset) table.rstMs[slot] = Math.max(table.rstMs[slot]!, sentMs);
-    else if (table.rstMs[slot]! <= sentMs) table.rstMs[slot] = NEVER;
-    table.confirmedMs[slot] = sentMs;
+    table.setFlags(slot, table.flags(slot) | flow.flags);
+    if (flow.reset) table.setRstMs(slot, Math.max(table.rstMs(slot), sentMs));
+    else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
+    table.setConfirmedMs(slot, sentMs);
     table.extend(slot, sentMs + flow.lifeMs);
-    table.touchDueMs[slot] = sentMs + this.#touchAfterMs(slot);
+    table.setTouchDueMs(slot, sentMs + this.#touchAfterMs(slot));
   }
 
   /** Whether something was seen that the store has not confirmed. */
   hasNews(slot: number): boolean {
-    const { seenMs, rstMs, confirmedMs } = this.table;
-    return seenMs[slot]! > confirmedMs[slot]! || rstMs[slot]! > confirmedMs[slot]!;
+    const { table } = this;
+    const confirmedMs = table.confirmedMs(slot);
+    return table.seenMs(slot) > confirmedMs || table.rstMs(slot) > confirmedMs;
   }
 
   /** What to report: ages as of now, null for what the store knows already. */
   sighting(slot: number, nowMs: number): Sighting {
-    const { flags, seenMs, rstMs, confirmedMs } = this.table;
-    const age = (atMs: number) => (atMs > confirmedMs[slot]! ? nowMs - atMs : null);
-    return { flags: flags[slot]!, ageMs: age(seenMs[slot]!), rstAgeMs: age(rstMs[slot]!) };
+    const { table } = this;
+    const confirmedMs = table.confirmedMs(slot);
+    const age = (atMs: number) => (atMs > confirmedMs ? nowMs - atMs : null);
+    const ages = { ageMs: age(table.seenMs(slot)), rstAgeMs: age(table.rstMs(slot)) };
+    return { flags: table.flags(slot), ...ages };
   }
 
   insideOf(slot: number): Endpoint {
@@ -190,7 +195,7 @@ export class FlowCache {
   }
 
   identityOf(slot: number): Identity {
-    return { generation: this.table.generation[slot]!, nonce: this.table.nonce[slot]! };
+    return { generation: this.table.generation(slot), nonce: this.table.nonce(slot) };
   }
 
   /** The row that holds the inside key under the same identity: what is known of it stays. */
@@ -215,7 +220,7 @@ export class FlowCache {
    */
   #touchAfterMs(slot: number): number {
     const { table } = this;
-    const state = { flags: table.flags[slot]!, seenMs: 0, rstMs: table.rstMs[slot]! };
+    const state = { flags: table.flags(slot), seenMs: 0, rstMs: table.rstMs(slot) };
     const timeout = timeoutMs(this.#config.timeouts, table.protocol(slot), state);
     const interval = Math.min(touchIntervalMs(timeout), this.#config.cacheLeaseMs / 2);
     return interval * (1 - (TOUCH_JITTER * this.#random()) / 2 ** 32);

@@ -37,15 +37,15 @@ export class FlowReporter {
   /** Queues a touch of the flow, unless one is queued already. */
   touch(slot: number, nowMs: number): void {
     const { table } = this.#cache;
-    if (table.marks[slot]! & TOUCH_QUEUED) return;
+    if (table.marks(slot) & TOUCH_QUEUED) return;
     const handle = table.handleOf(slot);
     const queued = this.#outbox.ask(
       'touch',
       (sendMs) => this.#buildTouch(handle, sendMs),
       (result, sentMs, answeredMs) => this.#onTouched(handle, result, sentMs, answeredMs),
     );
-    if (queued) table.marks[slot]! |= TOUCH_QUEUED;
-    else table.touchDueMs[slot] = nowMs + this.#limits.retryMs;
+    if (queued) table.setMarks(slot, table.marks(slot) | TOUCH_QUEUED);
+    else table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
   }
 
   /** Handles timers that fired and touches to be repeated. */
@@ -54,7 +54,7 @@ export class FlowReporter {
     while (this.#retries.length > 0 && this.#retries[0]!.atMs <= nowMs) {
       const slot = this.#cache.storedSlotOf(this.#retries.shift()!.handle);
       if (slot === NONE) continue;
-      table.marks[slot]! &= ~TOUCH_QUEUED;
+      table.setMarks(slot, table.marks(slot) & ~TOUCH_QUEUED);
       this.touch(slot, nowMs);
     }
     const due = table.poll(nowMs, this.#limits.duePerTickMax);
@@ -72,7 +72,7 @@ export class FlowReporter {
     const { table } = this.#cache;
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return null;
-    table.marks[slot]! &= ~TOUCH_QUEUED;
+    table.setMarks(slot, table.marks(slot) & ~TOUCH_QUEUED);
     this.#counters.touchesSent++;
     return {
       inside: this.#cache.insideOf(slot),
@@ -88,13 +88,13 @@ export class FlowReporter {
     if (slot === NONE) return;
     if (result === null) {
       // Still queued, so to say: at most one retry waits per flow.
-      if (table.marks[slot]! & TOUCH_QUEUED) return;
-      table.marks[slot]! |= TOUCH_QUEUED;
+      if (table.marks(slot) & TOUCH_QUEUED) return;
+      table.setMarks(slot, table.marks(slot) | TOUCH_QUEUED);
       this.#retries.push({ handle, atMs: nowMs + this.#limits.retryMs });
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
-      if (renewed !== NONE) table.marks[renewed]! |= REPORTED;
+      if (renewed !== NONE) table.setMarks(renewed, table.marks(renewed) | REPORTED);
     } else {
       this.#counters.touchesStale++;
       table.remove(slot);
@@ -107,7 +107,7 @@ export class FlowReporter {
     if (slot === NONE) return;
     this.#counters.timersFired++;
     if (this.#cache.hasNews(slot)) this.touch(slot, nowMs);
-    else if (table.marks[slot]! & REPORTED) this.#askToClose(slot, handle);
+    else if (table.marks(slot) & REPORTED) this.#askToClose(slot, handle);
     else this.#forget(slot);
   }
 
@@ -136,7 +136,8 @@ export class FlowReporter {
       this.#counters.timersSleptAgain++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       // Whoever extended it is the one to ask next time.
-      if (renewed !== NONE) this.#cache.table.marks[renewed]! &= ~REPORTED;
+      if (renewed !== NONE)
+        this.#cache.table.setMarks(renewed, this.#cache.table.marks(renewed) & ~REPORTED);
     } else {
       if (result.kind === 'closed') this.#counters.flowsClosed++;
       this.#cache.table.remove(slot);

@@ -236,7 +236,7 @@ export class Inquirer {
         counters.dropTableFull += this.#giveUp(question, nowMs);
         return;
       }
-      cache.table.marks[slot]! |= REPORTED;
+      cache.table.setMarks(slot, cache.table.marks(slot) | REPORTED);
       this.#release(question, nowMs);
       return;
     }
