@@ -44,6 +44,13 @@ export class GatewayCounters {
   flowsClosed = 0;
   flowsForgotten = 0;
   resetsSent = 0;
+  feedEvents = 0;
+  /** Times that a feed did not have what was heard last. */
+  feedGaps = 0;
+  /** Entries dropped because an event said so. */
+  flowsVoided = 0;
+  /** Entries confirmed in the background after a gap. */
+  reconfirmed = 0;
   blocksLeased = 0;
   blocksLost = 0;
   blocksReleased = 0;

@@ -19,6 +19,7 @@ import {
   OUTSIDE_DOMAIN,
   Phase,
   type SocketAddress,
+  shardOfInside,
   TCP,
   tcpPhase,
   timeoutMs,
@@ -36,11 +37,15 @@ import {
 } from '@flowstore/flow-table';
 import { inboundFlags, isReset, outboundFlags, type Packet } from '@flowstore/nat';
 import { Side } from './frame.ts';
+import { Freshness } from './freshness.ts';
+import { OutsideIndex } from './outside-index.ts';
 
-/** Marks of a row. */
+/** Marks of a row: two bits, and above them the shard. */
 export const TOUCH_QUEUED = 1;
 /** This gateway opened or touched the flow: it asks the store before it lets it go. */
 export const REPORTED = 2;
+
+const SHARD_SHIFT = 2;
 
 const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
 /** Touches of one gateway spread over this share of their interval. */
@@ -48,6 +53,8 @@ const TOUCH_JITTER = 0.2;
 
 export class FlowCache {
   readonly table: FlowTable;
+  readonly freshness: Freshness;
+  readonly #outside: OutsideIndex;
   readonly #config: ClusterConfig;
   readonly #random: () => number;
   readonly #domain: number;
@@ -55,6 +62,8 @@ export class FlowCache {
   /** @param random uniform 32-bit numbers */
   constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
     this.table = table;
+    this.freshness = new Freshness(config.cacheLeaseMs);
+    this.#outside = new OutsideIndex((handle) => this.storedSlotOf(handle) !== NONE);
     this.#config = config;
     this.#random = random;
     this.#domain = domain;
@@ -76,7 +85,40 @@ export class FlowCache {
 
   /** Whether the row may be used without asking (I2). */
   isFresh(slot: number, nowMs: number): boolean {
-    return nowMs - this.table.confirmedMs(slot) < this.#config.cacheLeaseMs;
+    return this.freshness.isFresh(this.shardOf(slot), this.table.confirmedMs(slot), nowMs);
+  }
+
+  /** Whether the feed tells of whatever happens to the row. */
+  isCovered(slot: number): boolean {
+    return this.freshness.isCovered(this.shardOf(slot), this.table.confirmedMs(slot));
+  }
+
+  shardOf(slot: number): number {
+    return this.table.marks(slot) >>> SHARD_SHIFT;
+  }
+
+  /** The rows of an outside endpoint, or the one with this remote endpoint. */
+  slotsOf(
+    protocol: number,
+    address: number,
+    port: number,
+    remote: SocketAddress | null,
+    nowMs: number,
+  ): number[] {
+    if (hasFlowPerRemote(protocol) && remote === null) {
+      const slots = this.#outside.of(address, port).map((handle) => this.storedSlotOf(handle));
+      return slots.filter((slot) => slot !== NONE && this.table.protocol(slot) === protocol);
+    }
+    const remoteAddress = remote === null ? 0 : ipv4ToNumber(remote.address);
+    const ports = (((remote?.port ?? 0) << 16) | port) >>> 0;
+    const realm = (OUTSIDE_REALM | protocol) >>> 0;
+    const slot = this.table.find(realm, remoteAddress, address, ports, nowMs);
+    return slot === NONE ? [] : [slot];
+  }
+
+  /** Forgets the lists of outside endpoints whose flows are gone, a few per call. */
+  prune(endpointsMax: number): void {
+    this.#outside.prune(endpointsMax);
   }
 
   isClosing(slot: number): boolean {
@@ -128,7 +170,9 @@ export class FlowCache {
     }
     const deadlineMs = sentMs + flow.lifeMs;
     const state = { flags: flow.flags, seenMs: NEVER, rstMs: NEVER };
-    return this.#put({ ...keys, ...flow.identity, ...state, deadlineMs }, flow, sentMs, nowMs);
+    const marks = shardOfInside(inside) << SHARD_SHIFT;
+    const input = { ...keys, ...flow.identity, ...state, marks, deadlineMs };
+    return this.#put(input, flow, sentMs, nowMs);
   }
 
   /** The slot of a flow that is stored, Active or Expired, or NONE. */
@@ -210,19 +254,18 @@ export class FlowCache {
   #put(input: FlowInput, flow: StoredFlow, sentMs: number, nowMs: number): number {
     const put = this.table.put(input, nowMs);
     if (put.kind === 'full') return NONE;
+    if (hasFlowPerRemote(input.protocol)) {
+      this.#outside.add(input.outsideAddress, input.outsidePort, put.handle);
+    }
     this.confirm(put.slot, flow, sentMs);
     return put.slot;
   }
 
-  /**
-   * A third of the timeout, or half the cache lease: until freshness comes from the feed, a flow
-   * in use must be confirmed before its cache lease runs out. Jittered down by up to 20 %.
-   */
+  /** A third of the timeout, jittered down by up to 20 %. */
   #touchAfterMs(slot: number): number {
     const { table } = this;
     const state = { flags: table.flags(slot), seenMs: 0, rstMs: table.rstMs(slot) };
     const timeout = timeoutMs(this.#config.timeouts, table.protocol(slot), state);
-    const interval = Math.min(touchIntervalMs(timeout), this.#config.cacheLeaseMs / 2);
-    return interval * (1 - (TOUCH_JITTER * this.#random()) / 2 ** 32);
+    return touchIntervalMs(timeout) * (1 - (TOUCH_JITTER * this.#random()) / 2 ** 32);
   }
 }

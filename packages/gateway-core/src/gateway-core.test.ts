@@ -2,7 +2,7 @@ import { ICMP, TCP, UDP } from '@flowstore/flow';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
-import { INSIDE, REMOTE, TEST_CONFIG, World } from './testing/world.ts';
+import { INSIDE, REMOTE, World } from './testing/world.ts';
 
 const SYN = 0x02;
 const SYN_ACK = 0x12;
@@ -208,45 +208,6 @@ describe('a packet of no flow', () => {
       dropNotPool: 1,
       dropWellKnownPort: 1,
     });
-  });
-});
-
-describe('freshness', () => {
-  test('past its cache lease an entry is confirmed before it is used', async () => {
-    const world = new World();
-    await world.send(0, Side.Inside, udpOut);
-    await world.advance(TEST_CONFIG.cacheLeaseMs);
-    world.inject(0, Side.Inside, udpOut);
-    expect(world.sent).toHaveLength(1);
-    await world.settle();
-    expect(world.sent).toHaveLength(2);
-    expect(world.calls.at(-1)!.operation).toBe('find');
-  });
-
-  test('a flow in use never waits: it is touched before its cache lease runs out', async () => {
-    const world = new World();
-    await world.send(0, Side.Inside, udpOut);
-    for (let second = 0; second < 300; second++) {
-      await world.advance(1_000);
-      world.inject(0, Side.Inside, udpOut);
-      expect(world.sent).toHaveLength(second + 2);
-      await world.settle();
-    }
-    expect(world.calls.some((call) => call.operation === 'find')).toBe(false);
-  });
-
-  test('an entry that was closed elsewhere is opened anew instead of being used', async () => {
-    const world = new World({ gateways: 2 });
-    const [first] = await world.send(0, Side.Inside, udpOut);
-    const inside = { domain: 0, protocol: UDP, address: Uint8Array.of(198, 18, 1, 10), port: 5000 };
-    const [found] = await world.store.find([{ direction: 'inside', inside, remote: null }]);
-    if (found!.kind !== 'entry') throw new Error('the flow is not in the store');
-    const { identity } = found!.entry.binding;
-    await world.store.close([{ inside, remote: null, identity, reason: 'cancel' }]);
-    await world.advance(TEST_CONFIG.cacheLeaseMs);
-    const [second] = await world.send(0, Side.Inside, udpOut);
-    expect(world.gateways[0]!.counters.flowsOpened).toBe(2);
-    expect(second!.to).toBe(first!.to);
   });
 });
 

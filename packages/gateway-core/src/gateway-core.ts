@@ -28,6 +28,7 @@ import {
   translateSource,
 } from '@flowstore/nat';
 import { GatewayCounters } from './counters.ts';
+import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
 import { FlowReporter } from './flow-reporter.ts';
 import { type FrameMemory, hasPartialChecksum, IP_OFFSET, Side, Verdict } from './frame.ts';
@@ -35,6 +36,7 @@ import { Inquirer } from './inquirer.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Opener } from './opener.ts';
 import { PortKeeper } from './port-keeper.ts';
+import { Reconfirmer } from './reconfirmer.ts';
 import type { StoreCall, StoreReply } from './store-call.ts';
 import { StoreOutbox } from './store-outbox.ts';
 
@@ -65,6 +67,9 @@ export class GatewayCore {
   readonly #cache: FlowCache;
   readonly #reporter: FlowReporter;
   readonly #ports: PortKeeper;
+  readonly #feed: FeedReader;
+  readonly #reconfirmer: Reconfirmer;
+  readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
   readonly #packet = new Packet();
 
@@ -72,6 +77,7 @@ export class GatewayCore {
     const { config, limits, random, nowMs } = options;
     const { counters } = this;
     this.#emit = options.emit;
+    this.#limits = limits;
     this.#inside = new PrefixSet(config.insidePrefixes);
     this.#pool = new OutsidePool(config.pool);
     this.#outbox = new StoreOutbox(limits);
@@ -89,6 +95,18 @@ export class GatewayCore {
       ...shared,
       ports: this.#ports,
       proposalsMax: limits.proposalsMax,
+    });
+    this.#reconfirmer = new Reconfirmer(
+      this.#cache,
+      this.#outbox,
+      this.#reporter,
+      limits,
+      counters,
+    );
+    this.#feed = new FeedReader({
+      ...shared,
+      cache: this.#cache,
+      onGap: () => this.#reconfirmer.start(),
     });
     this.#inquirer = new Inquirer({
       ...shared,
@@ -122,6 +140,9 @@ export class GatewayCore {
   /** Timers, retries, renewals. To be called every few ms. */
   tick(nowMs: number): void {
     this.#outbox.expire(nowMs);
+    this.#feed.tick(nowMs);
+    this.#reconfirmer.tick(nowMs);
+    this.#cache.prune(this.#limits.endpointsPerTickMax);
     this.#reporter.tick(nowMs);
     this.#ports.tick(nowMs);
     this.#inquirer.tick(nowMs);

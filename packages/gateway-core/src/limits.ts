@@ -22,6 +22,10 @@ export interface GatewayLimits extends OutboxLimits {
   readonly blocksMax: number;
   /** A range with fewer free ports than this leases another block in advance. */
   readonly freePortsLow: number;
+  /** Entries confirmed in the background at once, after a gap in a feed. */
+  readonly reconfirmInFlightMax: number;
+  /** Outside endpoints whose list of flows is looked over per tick. */
+  readonly endpointsPerTickMax: number;
   /** Due timers handled per tick. */
   readonly duePerTickMax: number;
 }
@@ -41,5 +45,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   proposalsMax: 8,
   blocksMax: 16_384,
   freePortsLow: 4,
+  reconfirmInFlightMax: 512,
+  endpointsPerTickMax: 64,
   duePerTickMax: 256,
 };

@@ -5,6 +5,8 @@
 import type {
   CloseRequest,
   CloseResult,
+  FeedRequest,
+  FeedResult,
   FindRequest,
   FindResult,
   FlowStore,
@@ -24,6 +26,7 @@ export interface Operations {
   find: { request: FindRequest; result: FindResult };
   touch: { request: TouchRequest; result: TouchResult };
   close: { request: CloseRequest; result: CloseResult };
+  feed: { request: FeedRequest; result: FeedResult };
   lease: { request: LeaseRequest; result: LeaseResult };
   renew: { request: LeaseRef; result: RenewResult };
   release: { request: LeaseRef; result: ReleaseResult };
@@ -32,6 +35,7 @@ export type Operation = keyof Operations;
 
 /** In the order in which they are sent: questions for flows that exist outrank new flows. */
 export const OPERATIONS: readonly Operation[] = [
+  'feed',
   'find',
   'touch',
   'lease',

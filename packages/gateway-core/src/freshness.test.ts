@@ -1,0 +1,199 @@
+import { type Endpoint, TCP, UDP } from '@flowstore/flow';
+import type { PacketSpec } from '@flowstore/nat/testing';
+import { describe, expect, test } from 'vitest';
+import { Side } from './frame.ts';
+import { Freshness } from './freshness.ts';
+import { INSIDE, REMOTE, type Sent, TEST_CONFIG, World } from './testing/world.ts';
+
+const { cacheLeaseMs, heartbeatMs } = TEST_CONFIG;
+const SYN = 0x02;
+const ACK = 0x10;
+const RST_ACK = 0x14;
+const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: REMOTE, toPort: 53 };
+const tcpOut: PacketSpec = { ...udpOut, protocol: TCP, toPort: 80, tcpFlags: SYN };
+
+function insideOf(protocol: number): Endpoint {
+  return { domain: 0, protocol, address: Uint8Array.of(198, 18, 1, 10), port: 5000 };
+}
+
+function back(sent: Sent, spec: Partial<PacketSpec> = {}): PacketSpec {
+  const { to: from, toPort: fromPort, from: to, fromPort: toPort } = sent;
+  return { protocol: UDP, from, fromPort, to, toPort, ...spec };
+}
+
+/** Somebody ends the binding: an operator, or another gateway. */
+async function cancel(world: World, protocol: number): Promise<void> {
+  const inside = insideOf(protocol);
+  const [found] = await world.store.find([{ direction: 'inside', inside, remote: null }]);
+  if (found?.kind !== 'entry') throw new Error('there is no binding');
+  const { identity } = found.entry.binding;
+  await world.store.close([{ inside, remote: null, identity, reason: 'cancel' }]);
+}
+
+/** The store forgets its feeds: a restart without them, or another server behind the address. */
+function loseFeeds(world: World): void {
+  const other = new World({ gateways: 0 });
+  const { shards } = world.store.data;
+  for (const [i, shard] of other.store.data.shards.entries()) shards[i]!.feed.copyFrom(shard.feed);
+}
+
+const operations = (world: World, from: number) =>
+  world.calls.slice(from).map((call) => call.operation);
+
+describe('while the feed is read', () => {
+  test('an idle entry stays fresh: its next packet asks nobody', async () => {
+    const world = new World();
+    await world.send(0, Side.Inside, udpOut);
+    await world.advance(4 * cacheLeaseMs);
+    world.inject(0, Side.Inside, udpOut);
+    expect(world.sent).toHaveLength(2);
+  });
+
+  test('freshness costs one read per shard and heartbeat, however many flows there are', async () => {
+    const world = new World();
+    for (let i = 0; i < 500; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    await world.advance(heartbeatMs);
+    const before = world.calls.length;
+    await world.advance(20 * heartbeatMs);
+    const later = world.calls.slice(before).filter((call) => call.operation !== 'renew');
+    expect(new Set(later.map((call) => call.operation))).toEqual(new Set(['feed']));
+    const reads = later.reduce((sum, call) => sum + call.requests.length, 0);
+    expect(reads).toBeGreaterThanOrEqual(64 * 15);
+    expect(reads).toBeLessThanOrEqual(64 * 21);
+  });
+
+  test('a binding that somebody ended is not used again', async () => {
+    const world = new World({ gateways: 2 });
+    const [sent] = await world.send(0, Side.Inside, udpOut);
+    await world.send(1, Side.Outside, back(sent!));
+    await world.advance(2 * heartbeatMs);
+    await cancel(world, UDP);
+    await world.advance(2 * heartbeatMs);
+    for (const { counters, gauges } of world.gateways) {
+      expect([counters.flowsVoided, gauges.flows]).toEqual([1, 0]);
+    }
+    expect(await world.send(1, Side.Outside, back(sent!))).toHaveLength(0);
+  });
+
+  test('all TCP flows of an outside endpoint go with it', async () => {
+    const world = new World();
+    for (const toPort of [80, 81, 82]) await world.send(0, Side.Inside, { ...tcpOut, toPort });
+    await world.send(0, Side.Inside, { ...tcpOut, fromPort: 6000 });
+    await world.advance(2 * heartbeatMs);
+    await cancel(world, TCP);
+    await world.advance(2 * heartbeatMs);
+    expect(world.gateways[0]!.counters.flowsVoided).toBe(3);
+    expect(world.gateways[0]!.gauges.flows).toBe(1);
+  });
+
+  test('its own openings void nothing', async () => {
+    const world = new World({ gateways: 2 });
+    await world.advance(2 * heartbeatMs);
+    for (let i = 0; i < 50; i++)
+      await world.send(i % 2, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    await world.advance(2 * heartbeatMs);
+    expect(world.gateways[0]!.counters.feedEvents).toBeGreaterThan(0);
+    for (const { counters } of world.gateways) expect(counters.flowsVoided).toBe(0);
+  });
+
+  test('who still sees data of a connection that closes elsewhere says so at once', async () => {
+    const world = new World({ gateways: 2 });
+    const [syn] = await world.send(0, Side.Inside, tcpOut);
+    await world.send(1, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: ACK }));
+    await world.send(1, Side.Inside, { ...tcpOut, tcpFlags: ACK });
+    await world.advance(2 * heartbeatMs);
+    await world.send(0, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: RST_ACK }));
+    await world.advance(2 * heartbeatMs);
+    const before = world.calls.length;
+    await world.send(1, Side.Inside, { ...tcpOut, tcpFlags: ACK });
+    expect(operations(world, before)).toEqual(['touch']);
+    const inside = insideOf(TCP);
+    const remote = { address: Uint8Array.of(198, 51, 100, 10), port: 80 };
+    const [found] = await world.store.find([{ direction: 'inside', inside, remote }]);
+    expect(found).toMatchObject({ kind: 'entry', entry: { flow: { reset: false } } });
+  });
+});
+
+describe('while the feed cannot be read', () => {
+  test('past the cache lease nothing is forwarded unasked', async () => {
+    const world = new World();
+    await world.send(0, Side.Inside, udpOut);
+    await world.advance(2 * heartbeatMs);
+    world.storeIsAway = true;
+    await world.advance(cacheLeaseMs - heartbeatMs);
+    expect(await world.send(0, Side.Inside, udpOut)).toHaveLength(1);
+    await world.advance(heartbeatMs + 1_000);
+    expect(await world.send(0, Side.Inside, udpOut)).toHaveLength(0);
+    world.storeIsAway = false;
+    await world.advance(500, 50);
+    expect(world.sent).toHaveLength(3);
+  });
+
+  test('a paused gateway does not translate with an entry whose port is somebody else’s', async () => {
+    const world = new World({ gateways: 2 });
+    const [sent] = await world.send(0, Side.Inside, udpOut);
+    await world.advance(2 * heartbeatMs);
+    // Gateway 0 gets no time: only the clock, the store and gateway 1 go on.
+    await cancel(world, UDP);
+    const paused = world.gateways[0]!;
+    world.gateways[0] = world.newGateway(0);
+    await world.advance(TEST_CONFIG.quarantineMs + TEST_CONFIG.slack.clockSkewMs, 5_000);
+    world.gateways[0] = paused;
+    world.inject(0, Side.Outside, back(sent!));
+    expect(world.sent).toHaveLength(1);
+  });
+});
+
+describe('after a gap in the feed', () => {
+  test('entries stay usable, and are confirmed in the background', async () => {
+    const world = new World();
+    for (let i = 0; i < 100; i++)
+      await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    await world.advance(cacheLeaseMs + 2 * heartbeatMs);
+    loseFeeds(world);
+    const before = world.calls.length;
+    await world.advance(2 * heartbeatMs);
+    expect(world.gateways[0]!.counters.feedGaps).toBeGreaterThan(0);
+    expect(operations(world, before)).toContain('find');
+    const sent = world.sent.length;
+    for (let i = 0; i < 100; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    expect(world.sent).toHaveLength(sent + 100);
+    await world.advance(2 * cacheLeaseMs);
+    for (let i = 0; i < 100; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    expect(world.sent).toHaveLength(sent + 200);
+  });
+
+  test('an entry that was removed in the gap is gone once its turn comes', async () => {
+    const world = new World();
+    await world.send(0, Side.Inside, udpOut);
+    await world.advance(2 * heartbeatMs);
+    await cancel(world, UDP);
+    loseFeeds(world);
+    await world.advance(3 * heartbeatMs);
+    expect(world.gateways[0]!.gauges.flows).toBe(0);
+  });
+});
+
+describe('the arithmetic of freshness', () => {
+  test('an entry is covered only if it was confirmed after the feed began', () => {
+    const freshness = new Freshness(60);
+    freshness.begin(3, 100);
+    freshness.renew(3, 1_000);
+    expect(freshness.isFresh(3, 100, 1_059)).toBe(true);
+    expect(freshness.isFresh(3, 100, 1_060)).toBe(false);
+    expect(freshness.isFresh(3, 99, 1_001)).toBe(false);
+    expect(freshness.isFresh(4, 100, 1_001)).toBe(false);
+  });
+
+  test('a gap takes nothing that the last good read gave, and a late answer gives nothing back', () => {
+    const freshness = new Freshness(60);
+    freshness.begin(0, 100);
+    freshness.renew(0, 1_000);
+    freshness.begin(0, 1_010);
+    expect(freshness.isFresh(0, 500, 1_059)).toBe(true);
+    expect(freshness.isFresh(0, 500, 1_060)).toBe(false);
+    freshness.renew(0, 1_020);
+    expect(freshness.isFresh(0, 500, 1_061)).toBe(false);
+    expect(freshness.isFresh(0, 1_010, 1_079)).toBe(true);
+  });
+});
