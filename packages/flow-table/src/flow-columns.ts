@@ -9,7 +9,8 @@
  * ```
  */
 import { NEVER } from '@flowstore/flow';
-import type { FlowInput } from './flow-input.ts';
+import { INSIDE6, OUTSIDE6, REMOTE6 } from './addresses6.ts';
+import type { FlowFacts, FlowInput, FlowInput6 } from './flow-input.ts';
 import {
   CONFIRMED,
   INSIDE_ADDRESS,
@@ -146,16 +147,52 @@ export class FlowColumns {
     this.traffic.count(slot, direction, bytes);
   }
 
-  /** A copy of a stored row, for people, for tests, or to be put again with a new deadline. */
+  isIpv6(slot: number): boolean {
+    return this.rows.isIpv6(slot);
+  }
+
+  /** A copy of an IPv4 row, for people, for tests, or to be put again with a new deadline. */
   flowAt(slot: number): FlowInput {
+    return {
+      insideAddress: this.insideAddress(slot),
+      remoteAddress: this.remoteAddress(slot),
+      outsideAddress: this.outsideAddress(slot),
+      ...this.#factsAt(slot),
+    };
+  }
+
+  /** The same of an IPv6 row. */
+  flow6At(slot: number): FlowInput6 {
+    const { addresses6 } = this.rows;
+    const entry = this.rows.entry6(slot);
+    return {
+      insideAddress: addresses6.get(entry, INSIDE6),
+      remoteAddress: addresses6.get(entry, REMOTE6),
+      outsideAddress: addresses6.get(entry, OUTSIDE6),
+      ...this.#factsAt(slot),
+    };
+  }
+
+  /** All but the keys; `family` is 0 or IPV6_BIT. */
+  protected fillColumns(slot: number, flow: FlowFacts, family: number, isFirstUse: boolean): void {
+    const { words, doubles } = this.rows;
+    const marks = (flow.marks ?? 0) & 0xff;
+    words[slot * ROW_WORDS + STATE] = family | (marks << 8) | (flow.flags & 0xff);
+    const base = slot * ROW_DOUBLES;
+    doubles[base + SEEN] = flow.seenMs;
+    doubles[base + CONFIRMED] = flow.confirmedMs ?? 0;
+    doubles[base + TOUCH_DUE] = flow.touchDueMs ?? 0;
+    this.#generation[slot] = flow.generation;
+    this.#nonce[slot] = flow.nonce;
+    if (!isFirstUse || flow.rstMs !== NEVER) this.setRstMs(slot, flow.rstMs);
+  }
+
+  #factsAt(slot: number) {
     return {
       domain: this.domain(slot),
       protocol: this.protocol(slot),
-      insideAddress: this.insideAddress(slot),
       insidePort: this.insidePort(slot),
-      remoteAddress: this.remoteAddress(slot),
       remotePort: this.remotePort(slot),
-      outsideAddress: this.outsideAddress(slot),
       outsidePort: this.outsidePort(slot),
       generation: this.generation(slot),
       nonce: this.nonce(slot),
@@ -167,18 +204,5 @@ export class FlowColumns {
       touchDueMs: this.touchDueMs(slot),
       marks: this.marks(slot),
     };
-  }
-
-  protected fillColumns(slot: number, flow: FlowInput, isFirstUse: boolean): void {
-    const { words, doubles } = this.rows;
-    this.rows.write(slot, flow);
-    words[slot * ROW_WORDS + STATE] = (flow.flags & 0xff) | (((flow.marks ?? 0) & 0xff) << 8);
-    const base = slot * ROW_DOUBLES;
-    doubles[base + SEEN] = flow.seenMs;
-    doubles[base + CONFIRMED] = flow.confirmedMs ?? 0;
-    doubles[base + TOUCH_DUE] = flow.touchDueMs ?? 0;
-    this.#generation[slot] = flow.generation;
-    this.#nonce[slot] = flow.nonce;
-    if (!isFirstUse || flow.rstMs !== NEVER) this.setRstMs(slot, flow.rstMs);
   }
 }

@@ -12,7 +12,7 @@ class Rig {
 
   constructor(flowsMax: number, seed = 3) {
     this.rows = new Rows(flowsMax + 1);
-    this.index = new FlowIndex(this.rows.words, flowsMax, seed);
+    this.index = new FlowIndex(this.rows, flowsMax, seed);
   }
 
   insert(slot: number, n: number): void {

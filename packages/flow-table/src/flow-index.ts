@@ -37,10 +37,18 @@
  * layouts' entries are mixed with, every entry is then reached from its home without a gap, which
  * is all that probing asks for.
  */
-import { OUTSIDE_DOMAIN } from '@flowstore/flow';
-import { KeyHash } from './key-hash.ts';
+import { IPV6_KEY_WORDS, type IpAddress, OUTSIDE_DOMAIN } from '@flowstore/flow';
+import { ENTRY_WORDS, REMOTE6, wordAt } from './addresses6.ts';
+import { type Key6, KeyHash } from './key-hash.ts';
 import { NONE } from './none.ts';
-import { type FlowKeys, outsideWord, ROW_WORDS } from './rows.ts';
+import {
+  type FlowKeys,
+  type FlowKeys6,
+  INSIDE_PORTS,
+  outsideWord,
+  ROW_WORDS,
+  type Rows,
+} from './rows.ts';
 
 /** Successful lookups look at 3 entries then, unsuccessful ones at 13: one or two cache lines. */
 const LOAD_MAX = 0.8;
@@ -54,6 +62,9 @@ const TAIL_MAX = 65_536;
 const KIND_BITS = 2;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 const INBOUND_KIND = 1;
+const IPV6_KIND = 2;
+/** Words of an IPv6 key between its first and its last: both addresses. */
+const ADDRESSES_WORDS = IPV6_KEY_WORDS - 2;
 
 export class FlowIndex {
   /** What the last seek found: slots or NONE, and the hashes that `insert` wants. */
@@ -63,6 +74,7 @@ export class FlowIndex {
   outsideHash = 0;
   /** What was read ahead of two probes. It tells nothing; unless kept, it would not be read. */
   ahead = 0;
+  readonly #rows: Rows;
   readonly #words: Int32Array;
   readonly #hash: KeyHash;
   readonly #sizeMax: number;
@@ -77,10 +89,12 @@ export class FlowIndex {
   #cursor = 0;
   /** Entries on the move. */
   #moved = new Int32Array(1_024);
+  readonly #key6 = new Int32Array(IPV6_KEY_WORDS);
 
-  /** `words` are the rows' words; `flowsMax` is how many flows there will be at most. */
-  constructor(words: Int32Array, flowsMax: number, seed: number) {
-    this.#words = words;
+  /** `flowsMax` is how many flows there will be at most. */
+  constructor(rows: Rows, flowsMax: number, seed: number) {
+    this.#rows = rows;
+    this.#words = rows.words;
     this.#hash = new KeyHash(seed);
     this.#sizeMax = Math.max(SIZE_MIN, Math.ceil((2 * flowsMax) / LOAD_MAX));
     const tail = Math.min(2 * flowsMax, TAIL_MAX) + 1;
@@ -129,17 +143,42 @@ export class FlowIndex {
     );
   }
 
+  /** As find, by an IPv6 key's ten words. */
+  find6(key: Key6): number {
+    const kind = IPV6_KIND | (key[0]! >>> 8 === OUTSIDE_DOMAIN ? INBOUND_KIND : 0);
+    return this.#probe6(this.#hash.of6(key), kind, key);
+  }
+
+  /** As seek, of an IPv6 flow. */
+  seek6(keys: FlowKeys6): void {
+    const { insideAddress, remoteAddress, outsideAddress, remotePort } = keys;
+    const key = this.#key6;
+    const w0 = (keys.domain << 8) | keys.protocol;
+    fillKey6(key, w0, insideAddress, remoteAddress, (keys.insidePort << 16) | remotePort);
+    this.insideHash = this.#hash.of6(key);
+    this.inside = this.#probe6(this.insideHash, IPV6_KIND, key);
+    const outsidePorts = (remotePort << 16) | keys.outsidePort;
+    fillKey6(key, outsideWord(keys.protocol), remoteAddress, outsideAddress, outsidePorts);
+    this.outsideHash = this.#hash.of6(key);
+    this.outside = this.#probe6(this.outsideHash, IPV6_KIND | INBOUND_KIND, key);
+  }
+
   /** Adds both keys of a row that are not in the index yet, by their hashes. */
   insert(slot: number, insideHash: number, outsideHash: number): void {
     if (this.#boundary !== 0) this.#spreadSome();
     else if (this.#count + 2 > this.#size * LOAD_MAX) this.#grow();
-    this.#place(insideHash, slot << KIND_BITS);
-    this.#place(outsideHash, (slot << KIND_BITS) | INBOUND_KIND);
+    const ref = (slot << KIND_BITS) | (this.#rows.isIpv6(slot) ? IPV6_KIND : 0);
+    this.#place(insideHash, ref);
+    this.#place(outsideHash, ref | INBOUND_KIND);
     this.#count += 2;
   }
 
   /** Removes both keys of a row that is in the index. */
   remove(slot: number): void {
+    if (this.#rows.isIpv6(slot)) {
+      this.#removeBoth(this.#hash6Of(slot, 0), this.#hash6Of(slot, 1), slot, IPV6_KIND);
+      return;
+    }
     const words = this.#words;
     const base = slot * ROW_WORDS;
     const w0 = words[base]!;
@@ -147,10 +186,7 @@ export class FlowIndex {
     const inside = this.#hash.of(w0, words[base + 1]!, remote, words[base + 3]!);
     const realm = outsideWord(w0 & 0xff);
     const outside = this.#hash.of(realm, remote, words[base + 4]!, words[base + 5]!);
-    this.#approach(inside, outside);
-    this.#removeOne(inside, slot << KIND_BITS);
-    this.#removeOne(outside, (slot << KIND_BITS) | INBOUND_KIND);
-    this.#count -= 2;
+    this.#removeBoth(inside, outside, slot, 0);
   }
 
   /** How entries lie, counted one by one: for tests, and to see what a hash is worth. */
@@ -200,6 +236,44 @@ export class FlowIndex {
     return NONE;
   }
 
+  #probe6(hash: number, kind: number, key: Key6): number {
+    const entries = this.#entries;
+    let at = this.#homeOf(hash);
+    for (let ref = entries[at + 1]!; ref !== 0; ref = entries[at + 1]!) {
+      if (entries[at] === hash && (ref & KIND_MASK) === kind) {
+        const slot = ref >>> KIND_BITS;
+        if (this.#equals6(slot, kind & INBOUND_KIND, key)) return slot;
+      }
+      at += 2;
+    }
+    return NONE;
+  }
+
+  #equals6(slot: number, inbound: number, key: Key6): boolean {
+    const base = slot * ROW_WORDS;
+    const ports = this.#words[base + INSIDE_PORTS + 2 * inbound]!;
+    const differing0 = (this.#words[base]! ^ key[0]!) & (inbound === 0 ? -1 : 0xff);
+    if (differing0 !== 0 || ports !== (key[IPV6_KEY_WORDS - 1]! | 0)) return false;
+    const { words } = this.#rows.addresses6;
+    const first = this.#rows.entry6(slot) * ENTRY_WORDS + REMOTE6 * inbound;
+    for (let i = 0; i < ADDRESSES_WORDS; i++) {
+      if (words[first + i] !== (key[1 + i]! | 0)) return false;
+    }
+    return true;
+  }
+
+  #hash6Of(slot: number, inbound: number): number {
+    const key = this.#key6;
+    const base = slot * ROW_WORDS;
+    const { words } = this.#rows.addresses6;
+    const first = this.#rows.entry6(slot) * ENTRY_WORDS + REMOTE6 * inbound;
+    const w0 = this.#words[base]!;
+    key[0] = inbound === 0 ? w0 : outsideWord(w0 & 0xff);
+    for (let i = 0; i < ADDRESSES_WORDS; i++) key[1 + i] = words[first + i]!;
+    key[IPV6_KEY_WORDS - 1] = this.#words[base + INSIDE_PORTS + 2 * inbound]!;
+    return this.#hash.of6(key);
+  }
+
   /**
    * Reads both homes before either is probed, so that their two cache misses overlap: a probe's
    * branches would hold the second one back until the first has arrived.
@@ -216,6 +290,13 @@ export class FlowIndex {
     if (at + 2 >= entries.length) throw noSpread();
     entries[at] = hash;
     entries[at + 1] = ref;
+  }
+
+  #removeBoth(insideHash: number, outsideHash: number, slot: number, kind: number): void {
+    this.#approach(insideHash, outsideHash);
+    this.#removeOne(insideHash, (slot << KIND_BITS) | kind);
+    this.#removeOne(outsideHash, (slot << KIND_BITS) | kind | INBOUND_KIND);
+    this.#count -= 2;
   }
 
   #removeOne(hash: number, ref: number): void {
@@ -284,4 +365,13 @@ function firstHashAt(position: number, scale: number): number {
 /** The very last entry stays empty: it is where probing ends. No good hash ever gets there. */
 function noSpread(): Error {
   return new Error('the hash of the flow index does not spread: its tail is full');
+}
+
+function fillKey6(key: Key6, w0: number, from: IpAddress, to: IpAddress, ports: number): void {
+  key[0] = w0;
+  for (let i = 0; i < 4; i++) {
+    key[1 + i] = wordAt(from, i);
+    key[5 + i] = wordAt(to, i);
+  }
+  key[IPV6_KEY_WORDS - 1] = ports;
 }

@@ -1,12 +1,17 @@
 import type { FlowState, Identity } from '@flowstore/flow';
 import type { Handle } from './handle.ts';
-import type { FlowKeys } from './rows.ts';
+import type { FlowKeys, FlowKeys6 } from './rows.ts';
 
 /**
  * A flow as it is put into the table. A record that is a binding alone (UDP and ICMP under
  * endpoint-independent mapping) has remote 0.0.0.0 port 0.
  */
-export interface FlowInput extends FlowKeys, Identity, FlowState {
+export interface FlowInput extends FlowKeys, FlowFacts {}
+
+/** The same for IPv6; a binding alone has remote :: port 0. */
+export interface FlowInput6 extends FlowKeys6, FlowFacts {}
+
+export interface FlowFacts extends Identity, FlowState {
   /** The first instant at which the flow is over; Infinity for never. */
   readonly deadlineMs: number;
   /** The caller's own columns; 0 where absent. */

@@ -13,22 +13,26 @@
  * Each row is in exactly one list: one of the timer's while Active, UNTOLD or TOLD once Expired,
  * FREE when the slot is free.
  */
-import { DOMAIN_MAX, FlowStatus } from '@flowstore/flow';
+import { DOMAIN_MAX, FlowStatus, IPV6_BYTES } from '@flowstore/flow';
 import type { Expiry, ExpiryContext } from './expiry.ts';
 import { FlowColumns } from './flow-columns.ts';
 import { FlowIndex } from './flow-index.ts';
 import {
+  type FlowFacts,
   type FlowInput,
+  type FlowInput6,
   type FlowTableCounters,
   FULL,
   newCounters,
   type PutResult,
 } from './flow-input.ts';
 import { type Handle, INCARNATIONS_MAX, SLOTS_MAX } from './handle.ts';
+import type { Key6 } from './key-hash.ts';
 import { Lazy } from './lazy.ts';
 import { Lists } from './lists.ts';
 import { NONE } from './none.ts';
 import type { FlowTableOptions } from './options.ts';
+import { IPV6_BIT } from './rows.ts';
 import { Slots } from './slots.ts';
 import { WHEEL_LISTS, Wheel } from './wheel.ts';
 
@@ -98,7 +102,7 @@ export class FlowTable extends FlowColumns {
       FREE,
       options.incarnationsMax ?? INCARNATIONS_MAX,
     );
-    this.#index = new FlowIndex(this.rows.words, flows, options.seed);
+    this.#index = new FlowIndex(this.rows, flows, options.seed);
     this.#expiry = this.#newExpiry(options, slots);
   }
 
@@ -134,6 +138,15 @@ export class FlowTable extends FlowColumns {
     return NONE;
   }
 
+  /** As find, by the ten words of an IPv6 key. */
+  find6(key: Key6, nowMs: number): number {
+    const slot = this.#index.find6(key);
+    if (slot === NONE) return NONE;
+    if (nowMs < this.rows.deadlineMs(slot)) return slot;
+    this.#expireBeforePoll(slot);
+    return NONE;
+  }
+
   /**
    * Stores a flow in a slot of a new incarnation, with a timer of its own. Rows that hold one of
    * its keys, be they Active or Expired, are Detached and their slots free at once; where the one
@@ -141,33 +154,25 @@ export class FlowTable extends FlowColumns {
    * Throws a RangeError for a domain above DOMAIN_MAX or a deadline that is no instant.
    */
   put(flow: FlowInput, nowMs: number, mayUseReserve = false): PutResult {
-    if (flow.domain > DOMAIN_MAX) throw new RangeError(`${flow.domain} is no inside domain`);
-    if (!(flow.deadlineMs > OVER)) throw new RangeError(`${flow.deadlineMs} is no deadline`);
-    this.#advance(nowMs);
-    if (this.#isPurging) this.#purge(PURGE_PER_PUT, nowMs - this.#polledMs > POLL_PATIENCE_MS);
+    this.#prepare(flow.domain, flow.deadlineMs, nowMs);
     this.#index.seek(flow);
-    const { inside, outside, insideHash, outsideHash } = this.#index;
-    const replaces = inside !== NONE || outside !== NONE;
-    if (replaces ? !this.#canReplace(inside, outside) : !this.#hasRoom(mayUseReserve)) {
-      this.counters.fullRefusals++;
-      return FULL;
+    const slot = this.#claim(flow, mayUseReserve);
+    if (slot === NONE) return FULL;
+    this.rows.write(slot, flow);
+    return this.#start(slot, flow, 0);
+  }
+
+  /** As put, for IPv6. Throws a RangeError also where an address has not 16 bytes. */
+  put6(flow: FlowInput6, nowMs: number, mayUseReserve = false): PutResult {
+    for (const address of [flow.insideAddress, flow.remoteAddress, flow.outsideAddress]) {
+      if (address.length !== IPV6_BYTES) throw new RangeError(`${address.length} bytes, not 16`);
     }
-    const continues =
-      inside !== NONE &&
-      this.generation(inside) === flow.generation &&
-      this.nonce(inside) === flow.nonce;
-    if (inside !== NONE) this.#release(inside, FlowStatus.Detached);
-    if (outside !== NONE && outside !== inside) this.#release(outside, FlowStatus.Detached);
-    const slot = this.#slots.take();
-    const isFirstUse = this.#slots.isFirstUse(slot);
-    if (continues && slot !== inside) this.traffic.copy(inside, slot);
-    else if (!continues && !isFirstUse) this.traffic.clear(slot);
-    this.fillColumns(slot, flow, isFirstUse);
-    this.#index.insert(slot, insideHash, outsideHash);
-    this.#start(slot, flow.deadlineMs);
-    if (replaces) this.counters.replaced++;
-    else this.counters.inserted++;
-    return { kind: replaces ? 'replaced' : 'inserted', slot, handle: this.#slots.handleOf(slot) };
+    this.#prepare(flow.domain, flow.deadlineMs, nowMs);
+    this.#index.seek6(flow);
+    const slot = this.#claim(flow, mayUseReserve);
+    if (slot === NONE) return FULL;
+    this.rows.write6(slot, flow);
+    return this.#start(slot, flow, IPV6_BIT);
   }
 
   handleOf(slot: number): Handle {
@@ -325,14 +330,54 @@ export class FlowTable extends FlowColumns {
     );
   }
 
-  #start(slot: number, deadlineMs: number): void {
-    this.rows.setDeadlineMs(slot, deadlineMs);
+  /** Before a put: checks, time, and two stale rows fewer. */
+  #prepare(domain: number, deadlineMs: number, nowMs: number): void {
+    if (domain > DOMAIN_MAX) throw new RangeError(`${domain} is no inside domain`);
+    if (!(deadlineMs > OVER)) throw new RangeError(`${deadlineMs} is no deadline`);
+    this.#advance(nowMs);
+    if (this.#isPurging) this.#purge(PURGE_PER_PUT, nowMs - this.#polledMs > POLL_PATIENCE_MS);
+  }
+
+  /** A slot for the flow whose keys were just sought, in place of what held them; NONE if full. */
+  #claim(flow: FlowFacts, mayUseReserve: boolean): number {
+    const { inside, outside } = this.#index;
+    const replaces = inside !== NONE || outside !== NONE;
+    if (replaces ? !this.#canReplace(inside, outside) : !this.#hasRoom(mayUseReserve)) {
+      this.counters.fullRefusals++;
+      return NONE;
+    }
+    const continues =
+      inside !== NONE &&
+      this.generation(inside) === flow.generation &&
+      this.nonce(inside) === flow.nonce;
+    if (inside !== NONE) this.#release(inside, FlowStatus.Detached);
+    if (outside !== NONE && outside !== inside) this.#release(outside, FlowStatus.Detached);
+    const slot = this.#slots.take();
+    if (continues && slot !== inside) this.traffic.copy(inside, slot);
+    else if (!continues && !this.#slots.isFirstUse(slot)) this.traffic.clear(slot);
+    return slot;
+  }
+
+  /** Fills the row of a claimed slot whose keys are written, and starts its timer. */
+  #start(slot: number, flow: FlowFacts, family: number): PutResult {
+    const { inside, outside, insideHash, outsideHash } = this.#index;
+    this.fillColumns(slot, flow, family, this.#slots.isFirstUse(slot));
+    this.#index.insert(slot, insideHash, outsideHash);
+    this.rows.setDeadlineMs(slot, flow.deadlineMs);
     this.#expiry.arm(slot);
     this.#activeSize++;
     this.#size++;
-    if (this.#size <= this.highWater || this.#isPurging) return;
-    this.#isPurging = true;
-    this.counters.highWaterCrossings++;
+    if (this.#size > this.highWater && !this.#isPurging) {
+      this.#isPurging = true;
+      this.counters.highWaterCrossings++;
+    }
+    const handle = this.#slots.handleOf(slot);
+    if (inside === NONE && outside === NONE) {
+      this.counters.inserted++;
+      return { kind: 'inserted', slot, handle };
+    }
+    this.counters.replaced++;
+    return { kind: 'replaced', slot, handle };
   }
 
   /** Active to Expired: the row stays, its timer does not. */
@@ -359,6 +404,7 @@ export class FlowTable extends FlowColumns {
       this.#lists.unlink(slot);
     }
     this.#index.remove(slot);
+    if (this.rows.isIpv6(slot)) this.rows.addresses6.release(this.rows.entry6(slot));
     this.rows.setDeadlineMs(slot, OVER);
     this.#slots.free(slot, status);
     this.#size--;

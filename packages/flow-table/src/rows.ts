@@ -25,7 +25,8 @@
  * slot's incarnation and status (slots.ts). Of an IPv6 flow, word 1 says where its addresses are
  * kept (addresses6.ts), and words 2 and 4 nothing.
  */
-import { OUTSIDE_DOMAIN } from '@flowstore/flow';
+import { type IpAddress, OUTSIDE_DOMAIN } from '@flowstore/flow';
+import { Addresses6, INSIDE6, OUTSIDE6, REMOTE6 } from './addresses6.ts';
 
 export const ROW_WORDS = 16;
 export const INSIDE_ADDRESS = 1;
@@ -35,6 +36,8 @@ export const OUTSIDE_ADDRESS = 4;
 export const OUTSIDE_PORTS = 5;
 export const STATE = 6;
 export const LIFE = 7;
+/** Beside flags and marks: the row is an IPv6 flow's. */
+export const IPV6_BIT = 1 << 16;
 const ROW_BYTES = ROW_WORDS * 4;
 export const ROW_DOUBLES = ROW_BYTES / 8;
 const DEADLINE = 4;
@@ -61,14 +64,28 @@ export interface FlowKeys {
   readonly outsidePort: number;
 }
 
+/** The same of an IPv6 flow: addresses are 16 bytes. */
+export interface FlowKeys6 {
+  readonly domain: number;
+  readonly protocol: number;
+  readonly insideAddress: IpAddress;
+  readonly insidePort: number;
+  readonly remoteAddress: IpAddress;
+  readonly remotePort: number;
+  readonly outsideAddress: IpAddress;
+  readonly outsidePort: number;
+}
+
 export class Rows {
   readonly words: Int32Array;
   readonly doubles: Float64Array;
+  readonly addresses6: Addresses6;
 
   constructor(slots: number) {
     const buffer = new ArrayBuffer(ALIGNMENT_BYTES + slots * ROW_BYTES);
     this.words = new Int32Array(buffer, ALIGNMENT_BYTES);
     this.doubles = new Float64Array(buffer, ALIGNMENT_BYTES);
+    this.addresses6 = new Addresses6(slots);
   }
 
   write(slot: number, keys: FlowKeys): void {
@@ -80,6 +97,28 @@ export class Rows {
     words[base + INSIDE_PORTS] = (keys.insidePort << 16) | keys.remotePort;
     words[base + OUTSIDE_ADDRESS] = keys.outsideAddress;
     words[base + OUTSIDE_PORTS] = (keys.remotePort << 16) | keys.outsidePort;
+  }
+
+  write6(slot: number, keys: FlowKeys6): void {
+    const { words, addresses6 } = this;
+    const base = slot * ROW_WORDS;
+    const entry = addresses6.take();
+    addresses6.set(entry, INSIDE6, keys.insideAddress);
+    addresses6.set(entry, REMOTE6, keys.remoteAddress);
+    addresses6.set(entry, OUTSIDE6, keys.outsideAddress);
+    words[base] = (keys.domain << 8) | keys.protocol;
+    words[base + INSIDE_ADDRESS] = entry;
+    words[base + INSIDE_PORTS] = (keys.insidePort << 16) | keys.remotePort;
+    words[base + OUTSIDE_PORTS] = (keys.remotePort << 16) | keys.outsidePort;
+  }
+
+  isIpv6(slot: number): boolean {
+    return (this.words[slot * ROW_WORDS + STATE]! & IPV6_BIT) !== 0;
+  }
+
+  /** Where an IPv6 row's addresses are. */
+  entry6(slot: number): number {
+    return this.words[slot * ROW_WORDS + INSIDE_ADDRESS]!;
   }
 
   deadlineMs(slot: number): number {
