@@ -14,6 +14,7 @@ const interfaceSchema = z
 
 const limitsSchema = z.strictObject({
   flowsMax: count(FLOWS_LIMIT).default(DEFAULT_LIMITS.flowsMax),
+  flowsHighWater: count(FLOWS_LIMIT).default(DEFAULT_LIMITS.flowsHighWater),
   questionsMax: count(1_000_000).default(DEFAULT_LIMITS.questionsMax),
   heldPerQuestionMax: count(1_024).default(DEFAULT_LIMITS.heldPerQuestionMax),
   heldBytesMax: count(2 ** 31).default(DEFAULT_LIMITS.heldBytesMax),

@@ -90,6 +90,13 @@ function startThread(
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   return ThreadClient.start({ devices, cluster, limits, incarnation }, store, {
     onStoreError: (error) => limit.warn({ err: (error as Error).message }, 'store call failed'),
+    onHighWater: (flows) => {
+      const { flowsHighWater, flowsMax } = limits;
+      log.warn(
+        { flows, flowsHighWater, flowsMax },
+        'over the high-water mark: purging stale flows',
+      );
+    },
     onDeath: (error) => {
       log.fatal({ err: error }, 'the packet thread died');
       onFatal(error);

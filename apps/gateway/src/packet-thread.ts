@@ -62,6 +62,8 @@ class PacketThread {
       if (nowMs >= this.#tickAtMs) {
         this.#tickAtMs = nowMs + TICK_MS;
         this.#core.tick(nowMs);
+        const flows = this.#core.takeHighWater();
+        if (flows > 0) this.#post({ kind: 'highWater', flows });
       }
       const calls = this.#core.takeCalls(nowMs);
       if (calls.length > 0) this.#post({ kind: 'calls', calls });

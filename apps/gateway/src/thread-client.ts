@@ -14,6 +14,8 @@ const SNAPSHOT_TIMEOUT_MS = 2_000;
 export interface ThreadEvents {
   /** A store call got no answer. */
   onStoreError(error: unknown): void;
+  /** The table holds more flows than its high-water mark. */
+  onHighWater(flows: number): void;
   /** The thread ended without having been told to. */
   onDeath(error: Error): void;
 }
@@ -92,6 +94,9 @@ export class ThreadClient {
         for (const resolve of waiting) resolve(message.snapshot);
         return;
       }
+      case 'highWater':
+        this.#events.onHighWater(message.flows);
+        return;
       case 'finished':
         this.#finished?.();
     }

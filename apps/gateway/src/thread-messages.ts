@@ -23,6 +23,8 @@ export type FromThread =
   | { readonly kind: 'started'; readonly wakeFd: number }
   | { readonly kind: 'calls'; readonly calls: readonly StoreCall[] }
   | { readonly kind: 'finished' }
+  /** The table went over its high-water mark: once per crossing. */
+  | { readonly kind: 'highWater'; readonly flows: number }
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot };
 
 /** Every counter and gauge of the packet thread, by the part that has it. */

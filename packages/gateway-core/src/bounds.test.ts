@@ -58,6 +58,24 @@ describe('while the store is away', () => {
 });
 
 describe('every limit has a counter', () => {
+  test('flows above the high-water mark: said once per crossing, not once per flow', async () => {
+    const world = new World({ limits: { flowsHighWater: 4 } });
+    const core = world.gateways[0]!;
+    const open = async (first: number, last: number) => {
+      for (let i = first; i <= last; i++) {
+        await world.send(0, Side.Inside, { ...udpOut, fromPort: 5_000 + i });
+      }
+    };
+    await open(1, 4);
+    expect(core.takeHighWater()).toBe(0);
+    await open(5, 5);
+    expect(core.takeHighWater()).toBe(5);
+    expect(core.takeHighWater()).toBe(0);
+    await open(6, 9);
+    expect(core.takeHighWater()).toBe(0);
+    expect(core.gauges).toMatchObject({ flows: 9, flowsHighWaterCrossings: 1 });
+  });
+
   test('packets held per question', () => {
     const world = new World({ limits: { heldPerQuestionMax: 3 } });
     for (let i = 0; i < 5; i++) world.inject(0, Side.Inside, udpOut);

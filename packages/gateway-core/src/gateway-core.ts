@@ -72,6 +72,7 @@ export class GatewayCore {
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
   readonly #packet = new Packet();
+  #highWaterTaken = 0;
 
   constructor(options: GatewayOptions) {
     const { config, limits, random, nowMs } = options;
@@ -83,6 +84,7 @@ export class GatewayCore {
     this.#outbox = new StoreOutbox(limits);
     const table = new FlowTable({
       capacityMax: limits.flowsMax,
+      highWaterMax: limits.flowsHighWater,
       dueMax: limits.duePerTickMax,
       seed: random(),
       nowMs,
@@ -158,12 +160,21 @@ export class GatewayCore {
     return this.#outbox.idle;
   }
 
+  /** How many flows there are, once per crossing of the high-water mark; 0 at all other times. */
+  takeHighWater(): number {
+    const { size, counters } = this.#cache.table;
+    if (counters.highWaterCrossings === this.#highWaterTaken) return 0;
+    this.#highWaterTaken = counters.highWaterCrossings;
+    return size;
+  }
+
   /** Sizes that go up and down, for the metrics. */
   get gauges() {
     const { table } = this.#cache;
     return {
       flows: table.size,
       flowsActive: table.activeSize,
+      flowsHighWaterCrossings: table.counters.highWaterCrossings,
       questions: this.#inquirer.questions,
       heldBytes: this.#inquirer.heldBytes,
       portBlocks: this.#ports.blocks.size,

@@ -4,6 +4,8 @@ import type { OutboxLimits } from './store-outbox.ts';
 export interface GatewayLimits extends OutboxLimits {
   /** Flows in the local table. */
   readonly flowsMax: number;
+  /** Above so many flows the table purges stale ones, and the gateway says so. */
+  readonly flowsHighWater: number;
   /** Keys that the store is being asked about at once. */
   readonly questionsMax: number;
   /** Packets that wait for one key's answer. */
@@ -36,6 +38,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   requestsWaitingMax: 65_536,
   callLostMs: 5_000,
   flowsMax: 1_000_000,
+  flowsHighWater: 1_000_000,
   questionsMax: 65_536,
   heldPerQuestionMax: 16,
   heldBytesMax: 33_554_432,
