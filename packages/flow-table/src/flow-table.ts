@@ -290,6 +290,16 @@ export class FlowTable extends FlowColumns {
     for (let slot = this.nextSlot(0); slot !== NONE; slot = this.nextSlot(slot)) visit(slot);
   }
 
+  /** The highest slot ever used. */
+  get slotsUsed(): number {
+    return this.#slots.used;
+  }
+
+  /** Whether the slot holds a row, Active or Expired. */
+  isStored(slot: number): boolean {
+    return this.#slots.isStored(slot);
+  }
+
   isActive(slot: number): boolean {
     return this.#slots.statusOf(slot) === FlowStatus.Active;
   }
