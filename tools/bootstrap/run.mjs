@@ -1,9 +1,10 @@
-// node tools/bootstrap/run.mjs demo|lab|test [args...]
+// node tools/bootstrap/run.mjs bench|demo|lab|test [args...]
 //
 // Sets a fresh machine up for the task, says what it does on stderr, and runs it. Plain JavaScript
 // for Node >= 18 without any dependency: nothing is installed yet when this starts.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureCrates } from './src/crates.mjs';
 import { chooseNode, installReason, taskEnvironment } from './src/node.mjs';
 import { ensureTools } from './src/packages.mjs';
 import { runChild } from './src/spawn.mjs';
@@ -12,6 +13,7 @@ import { BootstrapError, say } from './src/words.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const tasks = {
+  bench: 'tools/bench/src/main.ts',
   demo: 'tools/demo/src/main.ts',
   lab: 'tools/lab/src/main.ts',
   test: 'tools/bootstrap/test.mjs',
@@ -40,6 +42,7 @@ async function main() {
   const node = chooseNode(root);
   const env = taskEnvironment(root);
   await ensureTools(task, env);
+  if (task === 'bench') await ensureCrates(args, env);
   return runChild(node, [join(root, tasks[task]), ...args], { cwd: process.cwd(), env });
 }
 

@@ -16,6 +16,7 @@ const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
  * over an in-memory wire, the tests that need them skip, and the lab refuses by itself.
  */
 export function neededTools(task, { linux, root }) {
+  if (task === 'bench') return [];
   const network = linux && root;
   if (!network) return task === 'lab' ? [] : [redis];
   return task === 'test' ? [redis, ip, ping, iperf3, ethtool] : [redis, ip, ping];
@@ -50,7 +51,7 @@ export function describeMissing(task, missing) {
 const serviceRuns = (env) =>
   spawnSync('service', ['redis-server', 'status'], { env, stdio: 'ignore' }).status === 0;
 
-async function apt(args, env) {
+export async function apt(args, env) {
   const quiet = { ...env, DEBIAN_FRONTEND: 'noninteractive' };
   // stdout belongs to the task.
   const options = { env: quiet, stdio: ['ignore', 2, 2] };

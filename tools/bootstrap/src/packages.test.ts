@@ -13,6 +13,10 @@ describe('what a task needs', () => {
     expect(debian(neededTools('test', here))).toEqual([...base, 'iperf3', 'ethtool']);
   });
 
+  it('is nothing for a benchmark in memory', () => {
+    expect(neededTools('bench', here)).toEqual([]);
+  });
+
   it('is Redis alone elsewhere, and nothing for a lab that refuses anyway', () => {
     for (const place of [
       { linux: true, root: false },

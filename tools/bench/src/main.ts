@@ -1,0 +1,59 @@
+/** `npm run bench -- <what>`: measures the house against others, side by side. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { killAll } from './process.ts';
+import { reportLines, toJson } from './report.ts';
+import { FLOWS_MAX, RUNS_DEFAULT, RUNS_MAX, runTableBench, SIZES_DEFAULT } from './table-bench.ts';
+
+interface TableOptions {
+  readonly flows?: number;
+  readonly runs: number;
+  readonly json?: true;
+}
+
+const out = (line: string) => process.stdout.write(`${line}\n`);
+const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
+
+function wholeUpTo(highest: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : 0;
+    if (value >= 1 && value <= highest) return value;
+    throw new InvalidArgumentError(`It is no whole number from 1 to ${highest}.`);
+  };
+}
+
+async function benchTable({ flows, runs, json }: TableOptions): Promise<void> {
+  const sizes = flows === undefined ? SIZES_DEFAULT : [flows];
+  const result = await runTableBench({ sizes, runs, say });
+  for (const line of reportLines(result)) out(line);
+  if (json) out(JSON.stringify(toJson(result)));
+}
+
+const program = new Command('bench')
+  .description('measures this house against others')
+  .exitOverride();
+program
+  .command('table')
+  .description('the flow table and its peers: CPU, memory and stalls per flow')
+  .option('--flows <n>', 'this size alone, instead of 100 k, 1 M and 10 M', wholeUpTo(FLOWS_MAX))
+  .option('--runs <n>', 'runs of which the median is taken', wholeUpTo(RUNS_MAX), RUNS_DEFAULT)
+  .option('--json', 'one line of JSON at the end')
+  .allowExcessArguments(false)
+  .exitOverride()
+  .action(benchTable);
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    killAll();
+    process.exit(130);
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    say(`FAILED: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}
