@@ -33,7 +33,7 @@ export interface GatewayParts {
 export async function initialise(config: GatewayConfig): Promise<boolean> {
   const store = await connectRedisStore({ ...config.redis, config: config.cluster });
   try {
-    return await store.initialise();
+    return await store.initialise('new');
   } finally {
     await store.end();
   }

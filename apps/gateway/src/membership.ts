@@ -66,7 +66,7 @@ export class Membership {
   async #rejoin(): Promise<void> {
     let result = await this.#store.join(this.#member);
     if (result.kind === 'notInitialised') {
-      const wrote = await this.#store.initialise();
+      const wrote = await this.#store.initialise('restored');
       this.#log.warn({ wrote }, 'the store lost its data: cluster configuration written back');
       result = await this.#store.join(this.#member);
     }

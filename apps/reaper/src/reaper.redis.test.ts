@@ -53,7 +53,7 @@ async function total(reapers: readonly ReaperProcess[], name: string): Promise<n
 }
 
 test('stale flows are drained, live ones stay, freed ports go through quarantine', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const live = await plant(store, TCP, CONNECTIONS);
   await plant(store, UDP, FLOWS);
   const reaper = new ReaperProcess(configOf());
@@ -72,7 +72,7 @@ test('stale flows are drained, live ones stay, freed ports go through quarantine
 });
 
 test('nothing of a flow is left behind', async () => {
-  await store.initialise();
+  await store.initialise('new');
   await plant(store, UDP, FLOWS);
   expect(await stored()).toBeGreaterThan(FLOWS);
   new ReaperProcess(configOf());
@@ -80,7 +80,7 @@ test('nothing of a flow is left behind', async () => {
 });
 
 test('two reapers at once delete each flow once and share the work', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const live = await plant(store, TCP, CONNECTIONS);
   const reapers = [new ReaperProcess(configOf()), new ReaperProcess(configOf())];
   const completed = (reaper: ReaperProcess) => reaper.metric('flowstore_reaper_jobs_total');
@@ -100,7 +100,7 @@ test('two reapers at once delete each flow once and share the work', async () =>
 });
 
 test('SIGTERM stops it gracefully, and what it leaves in Redis is bounded', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const reaper = new ReaperProcess(configOf());
   const jobs = () => reaper.metric('flowstore_reaper_jobs_total');
   await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(100), WAIT);
@@ -113,7 +113,7 @@ test('SIGTERM stops it gracefully, and what it leaves in Redis is bounded', asyn
 });
 
 test('a configuration other than the deployment runs with is refused', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const cluster = { ...CLUSTER, quarantineMs: 300, slack: { outageMs: 1, clockSkewMs: 0 } };
   const reaper = new ReaperProcess(configOf({ cluster }));
   expect(await reaper.exited).toBe(2);
@@ -129,7 +129,7 @@ test('it waits for a deployment that is not initialised yet', async () => {
     status: 503,
     reasons: ['cluster: the deployment is not initialised (gateway --init)'],
   });
-  await store.initialise();
+  await store.initialise('new');
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
 });
 
@@ -143,7 +143,7 @@ testWithOwnServer('a store that is not there is one clear line, exit 1', async (
 });
 
 test('a queue that is not there is one clear line, exit 1', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const reaper = new ReaperProcess(configOf({ queueUrl: 'redis://:secret@127.0.0.1:1' }));
   expect(await reaper.exited).toBe(1);
   expect(reaper.stderr).toMatch(
@@ -152,7 +152,7 @@ test('a queue that is not there is one clear line, exit 1', async () => {
 });
 
 testWithOwnServer('a store that freezes turns it unready, and it recovers by itself', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const queueServer = await startRedis();
   try {
     const reaper = new ReaperProcess(
@@ -180,11 +180,11 @@ testWithOwnServer('a store that freezes turns it unready, and it recovers by its
 });
 
 test('a Redis that lost its data gets its schedulers back', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const reaper = new ReaperProcess(configOf());
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
   await redis.flushall();
-  await store.initialise();
+  await store.initialise('new');
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   const schedulers = () => redis.keys('{flowstore:reaper}:sweep:repeat:set-*-of-8');
   await vi.waitFor(async () => expect(await schedulers()).toHaveLength(8), WAIT);
@@ -194,14 +194,14 @@ test('a Redis that lost its data gets its schedulers back', async () => {
 });
 
 test('a deployment that changes its configuration is left alone from then on', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const reaper = new ReaperProcess(configOf());
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
   await redis.flushdb();
   const config = { ...CLUSTER, version: 2 };
   const next = await connectRedisStore({ url: server.url, config });
   try {
-    await next.initialise();
+    await next.initialise('new');
     await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     await vi.waitFor(async () => {
       expect((await reaper.ready()).reasons).toEqual([
@@ -222,7 +222,7 @@ test('a deployment that changes its configuration is left alone from then on', a
 });
 
 testWithOwnServer('with store and queue away it still stops in time', async () => {
-  await store.initialise();
+  await store.initialise('new');
   const reaper = new ReaperProcess(configOf());
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
   await server.stop();

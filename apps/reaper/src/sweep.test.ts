@@ -10,6 +10,7 @@ const NOTHING: SweepResult = {
   rowsOrphaned: 0,
   portsFreed: 0,
   leasesExpired: 0,
+  inGrace: false,
   overdueMs: 0,
   nextDueMs: null,
 };

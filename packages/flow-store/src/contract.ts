@@ -97,7 +97,11 @@ export type FindRequest =
 
 export type FindResult =
   /** A live binding; entry.flow is null where the remote endpoint has no live flow. */
-  { readonly kind: 'entry'; readonly entry: StoredEntry } | { readonly kind: 'no' };
+  | { readonly kind: 'entry'; readonly entry: StoredEntry }
+  | { readonly kind: 'no' }
+  /** The flow (or binding) is not stored, but the shard is in grace: whoever holds it may not have
+   * said so yet. */
+  | { readonly kind: 'notYet' };
 
 export interface TouchRequest {
   readonly inside: Endpoint;
@@ -141,6 +145,8 @@ export interface SweepResult {
   readonly portsFreed: number;
   /** Leases whose time was over. */
   readonly leasesExpired: number;
+  /** Whether the shard is in grace, so that nothing was swept. */
+  readonly inGrace: boolean;
   /** How far behind the sweep is: ms since the oldest due deadline, 0 if nothing is due. */
   readonly overdueMs: number;
   /** ms until the next deadline of the shard, null if its index is empty. 0: call again. */
@@ -169,14 +175,18 @@ export type LeaseResult =
    * is not granted again. */
   | { readonly kind: 'granted'; readonly blocks: readonly LeasedBlock[] }
   /** No block of the shard is free for this protocol and address. */
-  | { readonly kind: 'exhausted' };
+  | { readonly kind: 'exhausted' }
+  /** The shard is in grace, or its grace began less than a quarantine ago: nothing is granted. */
+  | { readonly kind: 'notYet' };
 
 export interface LeaseRef extends PortBlock {
   readonly incarnation: string;
 }
 
 export type RenewResult =
-  | { readonly kind: 'renewed'; readonly block: LeasedBlock }
+  /** In grace a lease that is not stored is restored. Unless `rowsAreSure`, `freePorts` may name
+   * ports whose rows were lost: only those are free that the holder, too, believed free. */
+  | { readonly kind: 'renewed'; readonly block: LeasedBlock; readonly rowsAreSure: boolean }
   | { readonly kind: 'leaseLost' };
 
 export type ReleaseResult = { readonly kind: 'released' } | { readonly kind: 'leaseLost' };
@@ -232,10 +242,28 @@ export type FeedResult =
       readonly events: readonly FeedEvent[];
       readonly tail: FeedTail;
       readonly more: boolean;
+      readonly inGrace: boolean;
     }
   /** The feed does not have `last` (or none was given): it was trimmed, or is another feed. What
    * is cached may be stale, and has to be confirmed entry by entry. */
-  | { readonly kind: 'gap'; readonly tail: FeedTail };
+  | { readonly kind: 'gap'; readonly tail: FeedTail; readonly inGrace: boolean };
+
+export interface ReassertRequest {
+  readonly inside: Endpoint;
+  readonly remote: SocketAddress | null;
+  readonly outside: SocketAddress;
+  /** Of the flow (TCP) or the binding, as the holder knew it. */
+  readonly identity: Identity;
+  readonly seen: Sighting;
+}
+
+export type ReassertResult =
+  /** Stored under its old identity, now or still. */
+  | { readonly kind: 'restored'; readonly flow: StoredFlow }
+  /** The inside endpoint has another binding, or the peer another flow: the stored one wins. */
+  | { readonly kind: 'exists'; readonly entry: StoredEntry }
+  /** The outside endpoint is somebody else's, or the shard is not in grace any more. */
+  | { readonly kind: 'tooLate' };
 
 export interface MemberInfo {
   readonly name: string;
@@ -273,8 +301,11 @@ export interface FlowStore {
   renew(requests: readonly LeaseRef[]): Promise<RenewResult[]>;
   release(requests: readonly LeaseRef[]): Promise<ReleaseResult[]>;
   feed(requests: readonly FeedRequest[]): Promise<FeedResult[]>;
-  /** Writes the cluster configuration of a new deployment; false where one is stored already. */
-  initialise(): Promise<boolean>;
+  /** Puts back what a holder knows and the store has lost; in grace only. */
+  reassert(requests: readonly ReassertRequest[]): Promise<ReassertResult[]>;
+  /** Writes the cluster configuration; false where one is stored already. The shards of a new
+   * deployment are marked fresh; one that is restored, after the store lost its data, is in grace. */
+  initialise(deployment: 'new' | 'restored'): Promise<boolean>;
   /** Whether `config` is what the deployment runs with: for those who are no members. */
   checkConfig(): Promise<ConfigCheck>;
   join(member: MemberInfo): Promise<JoinResult>;
@@ -283,6 +314,11 @@ export interface FlowStore {
   /** The store was constructed with it. */
   readonly config: ClusterConfig;
   end(): Promise<void>;
+}
+
+/** A shard that no gateway was heard in for so long goes into grace. */
+export function silenceMs(config: ClusterConfig): number {
+  return 3 * config.heartbeatMs;
 }
 
 /** How long events are kept: a gateway that was silent for longer has no fresh entry left. */

@@ -18,6 +18,7 @@ import type {
   LeaseRef,
   LeaseRequest,
   OpenRequest,
+  ReassertRequest,
   TouchRequest,
 } from './contract.ts';
 
@@ -31,13 +32,15 @@ export function wholeAgeMs(ageMs: number): number {
 
 export function checkOpen({ inside, remote, proposal }: OpenRequest): void {
   checkRemote(inside, remote);
-  if (proposal === null) return;
-  const { protocol } = inside;
-  demand(isPoolPort(proposal.port), `port ${proposal.port} is not a pool port`);
-  const block = { protocol, address: proposal.address, block: blockOfPort(proposal.port) };
+  if (proposal !== null) checkOutside(inside, proposal);
+}
+
+function checkOutside(inside: Endpoint, { address, port }: SocketAddress): void {
+  demand(isPoolPort(port), `port ${port} is not a pool port`);
+  const block = { protocol: inside.protocol, address, block: blockOfPort(port) };
   demand(
     shardOfBlock(block) === shardOfInside(inside),
-    'a proposal must come from a block of the inside endpoint’s shard',
+    'an outside endpoint must come from a block of the inside endpoint’s shard',
   );
 }
 
@@ -52,6 +55,11 @@ export function checkClose({ inside, remote }: CloseRequest): void {
 
 export function checkShard(shard: number): void {
   demand(Number.isInteger(shard) && shard >= 0 && shard < SHARDS, `there is no shard ${shard}`);
+}
+
+export function checkReassert({ inside, remote, outside }: ReassertRequest): void {
+  checkRemote(inside, remote);
+  checkOutside(inside, outside);
 }
 
 export function checkFeed({ shard, incarnation }: FeedRequest): void {

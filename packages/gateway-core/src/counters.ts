@@ -51,6 +51,11 @@ export class GatewayCounters {
   flowsVoided = 0;
   /** Entries confirmed in the background after a gap. */
   reconfirmed = 0;
+  /** Answers that the store may not know yet: its shard is in grace. */
+  notYet = 0;
+  /** Flows that the store had lost, put back; and those that could not be. */
+  flowsRestored = 0;
+  flowsLost = 0;
   blocksLeased = 0;
   blocksLost = 0;
   blocksReleased = 0;

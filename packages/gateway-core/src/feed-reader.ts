@@ -22,11 +22,14 @@ export interface FeedReaderOptions {
   readonly nowMs: number;
   /** Told of a gap once the feed has begun anew: what is cached has to be confirmed. */
   readonly onGap: (shard: number) => void;
+  /** Told when a shard goes into grace: leases have to be renewed before somebody else asks. */
+  readonly onGrace: (shard: number) => void;
 }
 
 export class FeedReader {
   readonly #options: FeedReaderOptions;
   readonly #last: (FeedTail | null)[] = new Array<FeedTail | null>(SHARDS).fill(null);
+  readonly #inGrace = new Array<boolean>(SHARDS).fill(false);
   /** When each shard is read next; Infinity while an answer is awaited. */
   readonly #readAtMs = new Float64Array(SHARDS);
 
@@ -52,14 +55,19 @@ export class FeedReader {
   }
 
   #onAnswer(shard: number, result: FeedResult | null, sentMs: number, nowMs: number): void {
-    const { cache, config, counters, limits, onGap, random } = this.#options;
+    const { cache, config, counters, limits, onGap, onGrace, random } = this.#options;
     if (result === null) {
       this.#readAtMs[shard] = nowMs + limits.retryMs;
       return;
     }
     const isFirst = this.#last[shard] === null;
+    const graceBegins = result.inGrace && !this.#inGrace[shard];
+    this.#inGrace[shard] = result.inGrace;
+    if (graceBegins) onGrace(shard);
     this.#last[shard] = result.tail;
-    if (result.kind === 'gap') {
+    if (result.kind === 'events') for (const event of result.events) this.#apply(event, nowMs);
+    // Events are about bindings: a server that lost flows of theirs alone has no gap in its feed.
+    if (result.kind === 'gap' || graceBegins) {
       cache.freshness.begin(shard, nowMs);
       // The first read has to answer so: there was nothing to miss.
       if (!isFirst) counters.feedGaps++;
@@ -68,7 +76,6 @@ export class FeedReader {
       this.#readAtMs[shard] = nowMs + (random() / 2 ** 32) * config.heartbeatMs;
       return;
     }
-    for (const event of result.events) this.#apply(event, nowMs);
     if (result.more) {
       this.#read(shard, nowMs);
       return;

@@ -221,6 +221,26 @@ export class FlowCache {
     return { flags: table.flags(slot), ...ages };
   }
 
+  /**
+   * All that is known of a flow, for a store that knows nothing of it any more. What was never seen
+   * here was alive when it was confirmed last.
+   */
+  wholeSighting(slot: number, nowMs: number): Sighting {
+    const { table } = this;
+    const rstMs = table.rstMs(slot);
+    const seenMs = Math.max(table.seenMs(slot), rstMs === NEVER ? table.confirmedMs(slot) : NEVER);
+    return {
+      flags: table.flags(slot),
+      ageMs: seenMs === NEVER ? null : nowMs - seenMs,
+      rstAgeMs: rstMs === NEVER ? null : nowMs - rstMs,
+    };
+  }
+
+  outsideOf(slot: number): SocketAddress {
+    const { table } = this;
+    return { address: ipv4FromNumber(table.outsideAddress(slot)), port: table.outsidePort(slot) };
+  }
+
   insideOf(slot: number): Endpoint {
     const { table } = this;
     return {

@@ -37,6 +37,7 @@ import type { GatewayLimits } from './limits.ts';
 import { Opener } from './opener.ts';
 import { PortKeeper } from './port-keeper.ts';
 import { Reconfirmer } from './reconfirmer.ts';
+import { Restorer } from './restorer.ts';
 import type { StoreCall, StoreReply } from './store-call.ts';
 import { StoreOutbox } from './store-outbox.ts';
 
@@ -98,22 +99,19 @@ export class GatewayCore {
       ports: this.#ports,
       proposalsMax: limits.proposalsMax,
     });
-    this.#reconfirmer = new Reconfirmer(
-      this.#cache,
-      this.#outbox,
-      this.#reporter,
-      limits,
-      counters,
-    );
+    const restorer = new Restorer(this.#cache, this.#outbox, counters);
+    this.#reconfirmer = new Reconfirmer(this.#cache, this.#outbox, restorer, limits, counters);
     this.#feed = new FeedReader({
       ...shared,
       cache: this.#cache,
       onGap: () => this.#reconfirmer.start(),
+      onGrace: (shard) => this.#ports.renewShard(shard),
     });
     this.#inquirer = new Inquirer({
       ...shared,
       cache: this.#cache,
       opener,
+      restorer,
       admit: (side, memory, sinceMs, atMs) => this.#readmit(side, memory, sinceMs, atMs),
     });
   }
@@ -143,7 +141,7 @@ export class GatewayCore {
   tick(nowMs: number): void {
     this.#outbox.expire(nowMs);
     this.#feed.tick(nowMs);
-    this.#reconfirmer.tick(nowMs);
+    this.#reconfirmer.tick();
     this.#cache.prune(this.#limits.endpointsPerTickMax);
     this.#reporter.tick(nowMs);
     this.#ports.tick(nowMs);

@@ -38,12 +38,14 @@ import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.
 import type { GatewayLimits } from './limits.ts';
 import type { Opener, OpenOutcome } from './opener.ts';
 import { type HeldPacket, type Question, Questions } from './questions.ts';
+import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 export interface InquirerOptions {
   readonly limits: GatewayLimits;
   readonly cache: FlowCache;
   readonly opener: Opener;
+  readonly restorer: Restorer;
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
@@ -168,6 +170,10 @@ export class Inquirer {
       this.#rest(question, nowMs + limits.retryMs);
       return;
     }
+    if (result.kind === 'notYet') {
+      this.#onNotYet(question, nowMs);
+      return;
+    }
     const known = result.kind === 'entry' && (remote === null || result.entry.flow !== null);
     if (!known) {
       counters.notInStore++;
@@ -177,6 +183,22 @@ export class Inquirer {
     counters.foundInStore++;
     if (cache.install(result.entry, remote, sentMs, nowMs) === NONE) counters.dropTableFull++;
     else this.#release(question, nowMs);
+  }
+
+  /** In grace: a holder says what it holds; who holds nothing waits for whoever does. */
+  #onNotYet(question: Question, nowMs: number): void {
+    const { cache, counters, limits, restorer } = this.#options;
+    counters.notYet++;
+    const first = question.held[0]!;
+    const slot = cache.lookup(first.side, this.#read(first), nowMs);
+    if (slot === NONE) {
+      this.#rest(question, nowMs + limits.retryMs);
+      return;
+    }
+    restorer.restore(slot, nowMs, (outcome, answeredMs) => {
+      if (outcome === 'held') this.#release(question, answeredMs);
+      else this.#rest(question, answeredMs + limits.retryMs);
+    });
   }
 
   /** The store has no such flow; `entry` is the binding that it has, if any. */

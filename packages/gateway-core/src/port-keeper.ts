@@ -118,6 +118,11 @@ export class PortKeeper {
     }
   }
 
+  /** The shard's server may have lost our leases: they are restored if we renew them now. */
+  renewShard(shard: number): void {
+    for (const held of [...this.blocks]) if (held.shard === shard) this.#renew(held);
+  }
+
   /** Gives everything back: before a stop. */
   releaseAll(): void {
     for (const held of [...this.blocks]) this.#release(held);
@@ -142,7 +147,8 @@ export class PortKeeper {
         this.blocks.grant(range, block, freePorts, sentMs + lifeMs, nowMs);
       }
     }
-    const outcome = result?.kind ?? 'noAnswer';
+    // In grace there are no grants: to be asked again, like a store that does not answer.
+    const outcome = result === null || result.kind === 'notYet' ? 'noAnswer' : result.kind;
     for (const waiter of waiters) waiter(outcome, nowMs);
   }
 
@@ -162,7 +168,9 @@ export class PortKeeper {
       return;
     }
     const { block, freePorts, lifeMs } = result.block;
-    this.blocks.grant(held, block, freePorts, sentMs + lifeMs, nowMs);
+    // Rows that the store lost look free to it; this gateway knows better.
+    const free = result.rowsAreSure ? freePorts : freePorts & held.free;
+    this.blocks.grant(held, block, free, sentMs + lifeMs, nowMs);
   }
 
   #release(held: HeldBlock): void {

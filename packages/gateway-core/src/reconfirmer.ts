@@ -8,8 +8,8 @@ import type { FindResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
-import type { FlowReporter } from './flow-reporter.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 /** Rows looked at per tick, covered ones included. */
@@ -18,7 +18,7 @@ const ROWS_PER_TICK_MAX = 4_096;
 export class Reconfirmer {
   readonly #cache: FlowCache;
   readonly #outbox: StoreOutbox;
-  readonly #reporter: FlowReporter;
+  readonly #restorer: Restorer;
   readonly #limits: GatewayLimits;
   readonly #counters: GatewayCounters;
   /** The walk under way: the slot it has come to. */
@@ -30,13 +30,13 @@ export class Reconfirmer {
   constructor(
     cache: FlowCache,
     outbox: StoreOutbox,
-    reporter: FlowReporter,
+    restorer: Restorer,
     limits: GatewayLimits,
     counters: GatewayCounters,
   ) {
     this.#cache = cache;
     this.#outbox = outbox;
-    this.#reporter = reporter;
+    this.#restorer = restorer;
     this.#limits = limits;
     this.#counters = counters;
   }
@@ -46,7 +46,7 @@ export class Reconfirmer {
     else this.#again = true;
   }
 
-  tick(nowMs: number): void {
+  tick(): void {
     if (this.#at === undefined) return;
     const { table } = this.#cache;
     for (let rows = 0; rows < ROWS_PER_TICK_MAX; rows++) {
@@ -58,16 +58,12 @@ export class Reconfirmer {
         return;
       }
       this.#at = slot;
-      if (table.isActive(slot) && !this.#cache.isCovered(slot)) this.#confirm(slot, nowMs);
+      if (table.isActive(slot) && !this.#cache.isCovered(slot)) this.#confirm(slot);
     }
   }
 
-  #confirm(slot: number, nowMs: number): void {
-    // What has something to report is confirmed by reporting it.
-    if (this.#cache.hasNews(slot)) {
-      this.#reporter.touch(slot, nowMs);
-      return;
-    }
+  #confirm(slot: number): void {
+    // What it saw since the last report goes on its own; here is asked whether the entry still is.
     const handle = this.#cache.table.handleOf(slot);
     const inside = this.#cache.insideOf(slot);
     const remote = this.#cache.remoteOf(slot);
@@ -90,6 +86,8 @@ export class Reconfirmer {
     const flow = remote === null ? found?.binding : found?.flow;
     this.#counters.reconfirmed++;
     if (found !== null && flow) this.#cache.install(found, remote, sentMs, nowMs);
-    else this.#cache.table.remove(slot);
+    else if (result.kind === 'no') this.#cache.table.remove(slot);
+    // In grace: it is for us to say what was there. Out of it this comes to nothing.
+    else this.#restorer.restore(slot, nowMs, () => {});
   }
 }

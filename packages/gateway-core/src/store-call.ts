@@ -15,6 +15,8 @@ import type {
   LeaseResult,
   OpenRequest,
   OpenResult,
+  ReassertRequest,
+  ReassertResult,
   ReleaseResult,
   RenewResult,
   TouchRequest,
@@ -27,6 +29,7 @@ export interface Operations {
   touch: { request: TouchRequest; result: TouchResult };
   close: { request: CloseRequest; result: CloseResult };
   feed: { request: FeedRequest; result: FeedResult };
+  reassert: { request: ReassertRequest; result: ReassertResult };
   lease: { request: LeaseRequest; result: LeaseResult };
   renew: { request: LeaseRef; result: RenewResult };
   release: { request: LeaseRef; result: ReleaseResult };
@@ -36,6 +39,7 @@ export type Operation = keyof Operations;
 /** In the order in which they are sent: questions for flows that exist outrank new flows. */
 export const OPERATIONS: readonly Operation[] = [
   'feed',
+  'reassert',
   'find',
   'touch',
   'lease',

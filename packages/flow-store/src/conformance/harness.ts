@@ -17,6 +17,8 @@ export interface Harness {
   loseEntry(inside: Endpoint): Promise<void>;
   /** The same for the whole block of an outside endpoint: rows, marks and lease. */
   loseBlock(protocol: number, outside: SocketAddress): Promise<void>;
+  /** Lets another server take over with the same data. */
+  changeServer(): Promise<void>;
   /** What is stored of flows, ports and leases: none once everything idled and was swept. */
   leftovers(): Promise<number>;
   /** After each test: looks over what the test left, and clears it away. */

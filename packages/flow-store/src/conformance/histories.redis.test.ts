@@ -151,7 +151,13 @@ async function run(
       return [];
     case 'sweep': {
       // How much an index knows ahead is the store's own affair; what it deletes is not.
-      const { blocks: _b, overdueMs: _o, nextDueMs: _n, ...counts } = await store.sweep(SHARD, 999);
+      const {
+        blocks: _b,
+        overdueMs: _o,
+        nextDueMs: _n,
+        inGrace: _g,
+        ...counts
+      } = await store.sweep(SHARD, 999);
       return [{ kind: 'done', ...counts }];
     }
     case 'open':

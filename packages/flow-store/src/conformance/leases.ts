@@ -84,8 +84,8 @@ export function leaseTests(current: () => Scenario): void {
     const [block] = await lease(1);
     expect(await renew(block!, GATEWAY_2)).toEqual({ kind: 'leaseLost' });
     await s.harness.advance(LEASE_MS - 1);
-    expect(await renew(block!, GATEWAY_1)).toEqual({ kind: 'renewed', block });
-    expect(await renew(block!, GATEWAY_1)).toEqual({ kind: 'renewed', block });
+    expect(await renew(block!, GATEWAY_1)).toEqual({ kind: 'renewed', block, rowsAreSure: true });
+    expect(await renew(block!, GATEWAY_1)).toEqual({ kind: 'renewed', block, rowsAreSure: true });
     await s.harness.advance(LEASE_MS);
     expect(await renew(block!, GATEWAY_1)).toEqual({ kind: 'leaseLost' });
   });

@@ -14,14 +14,14 @@ export function membershipTests(current: () => Scenario): void {
 
   it('writes the configuration once', async () => {
     const { store } = current();
-    expect(await store.initialise()).toBe(true);
-    expect(await store.initialise()).toBe(false);
+    expect(await store.initialise('new')).toBe(true);
+    expect(await store.initialise('new')).toBe(false);
     expect(await store.checkConfig()).toEqual({ kind: 'match' });
   });
 
   it('lists the members, to those who join and to those who are there', async () => {
     const { store } = current();
-    await store.initialise();
+    await store.initialise('new');
     expect(await store.join(GW2)).toEqual({ kind: 'joined', members: [GW2] });
     expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2] });
     expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2] });
@@ -30,7 +30,7 @@ export function membershipTests(current: () => Scenario): void {
 
   it('refuses another configuration, and names the fields that differ', async () => {
     const { store, harness } = current();
-    await store.initialise();
+    await store.initialise('new');
     const other = await harness.connect({
       ...CONFORMANCE_CONFIG,
       pool: ['203.0.113.0/29'],
@@ -39,13 +39,13 @@ export function membershipTests(current: () => Scenario): void {
     const fields = ['pool', 'timeouts.udpMs'];
     expect(await other.join(GW1)).toEqual({ kind: 'configMismatch', fields });
     expect(await other.checkConfig()).toEqual({ kind: 'configMismatch', fields });
-    expect(await other.initialise()).toBe(false);
+    expect(await other.initialise('new')).toBe(false);
     await other.end();
   });
 
   it('forgets whoever was silent for a lease length', async () => {
     const { store, harness } = current();
-    await store.initialise();
+    await store.initialise('new');
     await store.join(GW1);
     await store.join(GW2);
     await harness.advance(LEASE_MS - 1);
@@ -57,7 +57,7 @@ export function membershipTests(current: () => Scenario): void {
 
   it('gives a name to the incarnation that joined last', async () => {
     const { store } = current();
-    await store.initialise();
+    await store.initialise('new');
     await store.join(GW1);
     const restarted = { ...GW1, incarnation: 'cccccccccccccccc' };
     expect(await store.join(restarted)).toEqual({ kind: 'joined', members: [restarted] });
@@ -68,7 +68,7 @@ export function membershipTests(current: () => Scenario): void {
 
   it('takes a member that leaves off the list', async () => {
     const { store } = current();
-    await store.initialise();
+    await store.initialise('new');
     await store.join(GW1);
     await store.join(GW2);
     await store.leave(GW1);

@@ -8,14 +8,21 @@ import type { Harness } from './harness.ts';
 export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000): Harness {
   let clockMs = startMs;
   const nowMs = () => clockMs;
-  const store = new ModelFlowStore({ config, nowMs });
+  let runId = 'first';
+  // Another server takes over by its run id alone: the data is the same.
+  const store = new ModelFlowStore({ config, nowMs, runId: () => runId });
+  // A new deployment, so without grace, but for its configuration.
+  for (const { grace } of store.data.shards) grace.markFresh(runId);
   return {
     store,
     async connect(other = config) {
-      return new ModelFlowStore({ config: other, nowMs, data: store.data });
+      return new ModelFlowStore({ config: other, nowMs, runId: () => runId, data: store.data });
     },
     async advance(ms) {
       clockMs += ms;
+    },
+    async changeServer() {
+      runId = 'another';
     },
     async loseEntry(inside) {
       store.data.shards[shardOfInside(inside)]!.entries.delete(entryKey(inside));

@@ -19,6 +19,7 @@ import { checkStored } from './check-stored.ts';
 import type { Harness } from './harness.ts';
 
 const AHEAD_MS = 3_600_000;
+const CONFIG_KEY = 'c:{flowstore}';
 const META_TTL_MS = 86_400_000;
 
 export interface RedisHarness extends Harness {
@@ -50,6 +51,12 @@ export async function redisHarness(
   };
   await setClock();
   const store = await connectRedisStore({ url, config });
+  // A new deployment, so without grace, but for its configuration.
+  const begin = async () => {
+    await store.initialise('new');
+    await redis.del(CONFIG_KEY);
+  };
+  await begin();
   return {
     store,
     redis,
@@ -79,6 +86,12 @@ export async function redisHarness(
     async reset() {
       await redis.flushdb();
       await setClock();
+      await begin();
+    },
+    async changeServer() {
+      const pipeline = redis.pipeline();
+      for (let shard = 0; shard < SHARDS; shard++) pipeline.hset(metaKey(shard), 'r', 'another');
+      await pipeline.exec();
     },
     async end() {
       await checkStored(redis, config, clockMs);

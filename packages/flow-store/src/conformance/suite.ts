@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import { bindingTests } from './bindings.ts';
 import { feedTests } from './feed.ts';
+import { graceTests } from './grace.ts';
 import type { Harness } from './harness.ts';
 import { identityTests } from './identity.ts';
 import { leaseTests } from './leases.ts';
@@ -30,6 +31,7 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('leases', () => leaseTests(current));
     describe('sweeps', () => sweepTests(current));
     describe('feed', () => feedTests(current));
+    describe('grace', () => graceTests(current));
     describe('races', () => raceTests(current));
     describe('membership', () => membershipTests(current));
   });

@@ -17,6 +17,7 @@ export function sweepTests(current: () => Scenario): void {
       rowsOrphaned: 0,
       portsFreed: 0,
       leasesExpired: 0,
+      inGrace: false,
       overdueMs: 0,
       nextDueMs: null,
     });

@@ -16,6 +16,11 @@ import {
   type FeedTail,
 } from '../contract.ts';
 
+/** A read's answer, but for what the shard adds to it. */
+export type FeedNews =
+  | Omit<FeedResult & { kind: 'events' }, 'inGrace'>
+  | Omit<FeedResult & { kind: 'gap' }, 'inGrace'>;
+
 interface Batch {
   readonly tail: FeedTail;
   readonly atMs: number;
@@ -40,7 +45,7 @@ export class ModelFeed {
     this.#push({ tail: { id: nextId(this.#tail, nowMs), tag }, atMs: nowMs, events });
   }
 
-  read({ last, nonce }: FeedRequest, nowMs: number): FeedResult {
+  read({ last, nonce }: FeedRequest, nowMs: number): FeedNews {
     // Where it begins nothing is known of before.
     const first = { id: nextId(null, nowMs), tag: nonce };
     const end = this.#tail ?? this.#push({ tail: first, atMs: nowMs, events: [] });

@@ -62,11 +62,22 @@ export class ModelPorts {
     return granted.length > 0 ? { kind: 'granted', blocks: granted } : { kind: 'exhausted' };
   }
 
-  renew(ref: contract.LeaseRef, config: ClusterConfig, nowMs: number): contract.RenewResult {
-    const block = this.blocks.get(blockKey(ref));
-    if (block === undefined || !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
-    block.lease = { incarnation: ref.incarnation, untilMs: nowMs + config.leaseMs };
-    return { kind: 'renewed', block: leasedBlock(block, freePortsOf(block, nowMs), config) };
+  renew(
+    ref: contract.LeaseRef,
+    inGrace: boolean,
+    config: ClusterConfig,
+    nowMs: number,
+  ): { kind: 'renewed'; block: contract.LeasedBlock } | { kind: 'leaseLost' } {
+    const { address, incarnation } = ref;
+    const block = inGrace
+      ? this.block(ref.protocol, { address, port: firstPortOfBlock(ref.block) })
+      : this.blocks.get(blockKey(ref));
+    if (block === undefined) return { kind: 'leaseLost' };
+    const restored = inGrace && (block.lease === null || block.lease.untilMs <= nowMs);
+    if (!restored && !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
+    block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
+    const renewed = leasedBlock(block, freePortsOf(block, nowMs), config);
+    return { kind: 'renewed', block: renewed };
   }
 
   /** Given back in order: nobody used its rowless ports, so they are free at once. */

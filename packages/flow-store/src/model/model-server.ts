@@ -20,10 +20,12 @@ import {
   checkLease,
   checkLeaseRef,
   checkOpen,
+  checkReassert,
   checkShard,
   checkTouch,
 } from '../validate.ts';
 import { ModelShard } from './model-shard.ts';
+import { sweepShard } from './model-sweep.ts';
 
 interface Member extends contract.MemberInfo {
   readonly untilMs: number;
@@ -49,6 +51,8 @@ export interface ModelOptions {
   readonly config: ClusterConfig;
   /** This server's clock, in whole ms. */
   readonly nowMs: () => number;
+  /** Which server it is: one that takes over has another. Without one there is no grace. */
+  readonly runId?: () => string;
   /** Of another server, to be a second client of it. */
   readonly data?: ModelData;
 }
@@ -57,8 +61,10 @@ export class ModelServer {
   readonly config: ClusterConfig;
   readonly data: ModelData;
   readonly #nowMs: () => number;
+  readonly #runId: (() => string) | undefined;
 
-  constructor({ config, nowMs, data = new ModelData() }: ModelOptions) {
+  constructor({ config, nowMs, runId, data = new ModelData() }: ModelOptions) {
+    this.#runId = runId;
     this.config = config;
     this.data = data;
     this.#nowMs = nowMs;
@@ -100,13 +106,14 @@ export class ModelServer {
   sweep(number: number, blocksMax: number): contract.SweepResult {
     checkShard(number);
     const { shard, nowMs } = this.#at(number);
-    return shard.sweep(blocksMax, this.config, nowMs);
+    return sweepShard(shard, blocksMax, this.config, nowMs);
   }
 
   lease(requests: readonly contract.LeaseRequest[]): contract.LeaseResult[] {
     requests.forEach(checkLease);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(request.shard);
+      if (!shard.grace.mayGrant(this.config, nowMs)) return { kind: 'notYet' };
       return shard.ports.lease(request, this.config, nowMs);
     });
   }
@@ -115,7 +122,10 @@ export class ModelServer {
     requests.forEach(checkLeaseRef);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfBlock(request));
-      return shard.ports.renew(request, this.config, nowMs);
+      const inGrace = shard.grace.isOn(this.config, nowMs);
+      const result = shard.ports.renew(request, inGrace, this.config, nowMs);
+      const rowsAreSure = shard.grace.mayGrant(this.config, nowMs);
+      return result.kind === 'renewed' ? { ...result, rowsAreSure } : result;
     });
   }
 
@@ -131,13 +141,25 @@ export class ModelServer {
     requests.forEach(checkFeed);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(request.shard);
-      return shard.feed.read(request, nowMs);
+      if (this.#runId !== undefined) shard.grace.hear(nowMs);
+      const inGrace = shard.grace.isOn(this.config, nowMs);
+      return { ...shard.feed.read(request, nowMs), inGrace };
     });
   }
 
-  initialise(): boolean {
+  reassert(requests: readonly contract.ReassertRequest[]): contract.ReassertResult[] {
+    requests.forEach(checkReassert);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfInside(request.inside));
+      return shard.reassert(request, this.config, nowMs);
+    });
+  }
+
+  initialise(deployment: 'new' | 'restored' = 'new'): boolean {
     if (this.data.configText !== null) return false;
     this.data.configText = canonicalConfig(this.config);
+    if (deployment === 'restored') return true;
+    for (const { grace } of this.data.shards) grace.markFresh(this.#runId?.() ?? '');
     return true;
   }
 
@@ -189,7 +211,9 @@ export class ModelServer {
   /** A shard, and its time: every call reads the clock once. */
   #at(number: number): { shard: ModelShard; nowMs: number } {
     const shard = this.data.shards[number]!;
-    return { shard, nowMs: shard.timeMs(this.#nowMs()) };
+    const nowMs = shard.timeMs(this.#nowMs());
+    if (this.#runId !== undefined) shard.grace.notice(this.#runId(), this.config, nowMs);
+    return { shard, nowMs };
   }
 
   #hear({ name, incarnation, controlUrl }: contract.MemberInfo): void {

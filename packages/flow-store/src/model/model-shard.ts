@@ -24,16 +24,16 @@ import {
   Phase,
   type PortRow,
   type SocketAddress,
+  socketAddressEquals,
   tcpPhase,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import { feedKeepMs } from '../contract.ts';
-import { type Block, blockKey, blockKeyOf, isRowOf, offsetOf } from './model-block.ts';
+import { type Block, blockKeyOf, isRowOf, offsetOf } from './model-block.ts';
 import {
   type Entry,
   entryDeadlineMs,
   entryKey,
-  firstDeadlineMs,
   flowDeadlineMs,
   remoteKey,
   stateOf,
@@ -42,18 +42,14 @@ import {
   storedWhole,
 } from './model-entry.ts';
 import { ModelFeed } from './model-feed.ts';
+import { ModelGrace } from './model-grace.ts';
 import { ModelPorts } from './model-ports.ts';
-
-/** What a sweep did; the rest of its result is about what is left to do. */
-type SweepCounts = Record<
-  'flowsDeleted' | 'bindingsDeleted' | 'rowsOrphaned' | 'portsFreed' | 'leasesExpired',
-  number
->;
 
 export class ModelShard {
   readonly entries = new Map<string, Entry>();
   readonly ports = new ModelPorts();
   readonly feed = new ModelFeed();
+  readonly grace = new ModelGrace();
   #lastGeneration = 0;
   #timeMs = 0;
 
@@ -68,6 +64,7 @@ export class ModelShard {
     this.#lastGeneration = other.#lastGeneration;
     this.#timeMs = other.#timeMs;
     this.feed.copyFrom(other.feed);
+    this.grace.copyFrom(other.grace);
     for (const [key, entry] of other.entries) {
       this.entries.set(key, { ...entry, flows: new Map(entry.flows) });
     }
@@ -85,12 +82,18 @@ export class ModelShard {
     }
     if (proposal === null) return { kind: 'noBinding' };
     const block = this.ports.block(inside.protocol, proposal);
-    const { lease } = block;
-    if (lease === null || lease.incarnation !== request.incarnation || lease.untilMs <= nowMs) {
-      return { kind: 'leaseLost' };
-    }
+    if (!this.#mayOpenIn(block, request.incarnation, config, nowMs)) return { kind: 'leaseLost' };
     if (!this.#mayTake(block, proposal.port, inside, config, nowMs)) return { kind: 'portTaken' };
     return this.#bind(request, proposal, config, nowMs);
+  }
+
+  /** In grace a holder is believed whose lease was lost; its opening restores it. */
+  #mayOpenIn(block: Block, incarnation: string, config: ClusterConfig, nowMs: number): boolean {
+    if (block.lease === null && this.grace.isOn(config, nowMs)) {
+      block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
+    }
+    const { lease } = block;
+    return lease !== null && lease.incarnation === incarnation && lease.untilMs > nowMs;
   }
 
   /** The binding lives: a flow is added to it, or what is there is answered. */
@@ -165,23 +168,71 @@ export class ModelShard {
     if (row === undefined) return true;
     const sameHolder = row.inside !== null && endpointEquals(row.inside, inside);
     if (row.kind === 'quarantined') return row.untilMs <= nowMs || sameHolder;
-    if (this.#entryOfRow(row) !== undefined) return false;
+    if (this.entryOfRow(row) !== undefined) return false;
     if (sameHolder) return true;
-    this.#orphan(block, offsetOf(port), row.inside, config, nowMs);
+    this.orphan(block, offsetOf(port), row.inside, config, nowMs);
     return false;
   }
 
   find(request: contract.FindRequest, config: ClusterConfig, nowMs: number): contract.FindResult {
     const entry = this.#entryAskedFor(request);
-    if (entry === undefined || entryDeadlineMs(entry, config) <= nowMs) return { kind: 'no' };
-    return { kind: 'entry', entry: storedEntry(entry, request.remote, config, nowMs) };
+    const inGrace = this.grace.isOn(config, nowMs);
+    if (entry === undefined || entryDeadlineMs(entry, config) <= nowMs) {
+      return { kind: inGrace ? 'notYet' : 'no' };
+    }
+    const found = storedEntry(entry, request.remote, config, nowMs);
+    const flowIsMissing = hasFlowPerRemote(entry.inside.protocol) && request.remote !== null;
+    if (inGrace && flowIsMissing && found.flow === null) return { kind: 'notYet' };
+    return { kind: 'entry', entry: found };
+  }
+
+  reassert(
+    request: contract.ReassertRequest,
+    config: ClusterConfig,
+    nowMs: number,
+  ): contract.ReassertResult {
+    if (!this.grace.isOn(config, nowMs)) return { kind: 'tooLate' };
+    const { inside, remote, outside, identity, seen } = request;
+    let entry = this.entries.get(entryKey(inside));
+    if (entry === undefined) {
+      const block = this.ports.block(inside.protocol, outside);
+      if (!this.#mayTake(block, outside.port, inside, config, nowMs)) return { kind: 'tooLate' };
+      entry = this.#restore(request, config, nowMs);
+    }
+    const record = remote === null ? entry.binding : entry.flows.get(remoteKey(remote));
+    const sameFlow = record === undefined || identityEquals(record, identity);
+    if (!sameFlow || !socketAddressEquals(entry.binding.outside, outside)) {
+      return { kind: 'exists', entry: storedEntry(entry, remote, config, nowMs) };
+    }
+    this.#lastGeneration = Math.max(this.#lastGeneration, identity.generation);
+    const merged =
+      record === undefined
+        ? { ...identity, ...firstState(seen, nowMs) }
+        : this.#merge(entry, record, remote, seen, config, nowMs);
+    if (remote !== null) entry.flows.set(remoteKey(remote), merged);
+    return { kind: 'restored', flow: storedFlow(entry, merged, config, nowMs) };
+  }
+
+  /** A binding that was lost, as its holder knew it; of TCP the first flow's identity is its own. */
+  #restore(
+    { inside, remote, outside, identity, seen }: contract.ReassertRequest,
+    config: ClusterConfig,
+    nowMs: number,
+  ): Entry {
+    const state = remote === null ? firstState(seen, nowMs) : { flags: 0, seenMs: 0, rstMs: 0 };
+    const entry = { inside, binding: { ...identity, ...state, outside }, flows: new Map() };
+    this.entries.set(entryKey(inside), entry);
+    const row = { kind: 'bound', identity, inside } as const;
+    this.ports.block(inside.protocol, outside).rows.set(offsetOf(outside.port), row);
+    this.#void(inside.protocol, outside, null, identity.generation, config, nowMs);
+    return entry;
   }
 
   #entryAskedFor(request: contract.FindRequest): Entry | undefined {
     if (request.direction === 'inside') return this.entries.get(entryKey(request.inside));
     const block = this.ports.blocks.get(blockKeyOf(request.protocol, request.outside));
     const row = block?.rows.get(offsetOf(request.outside.port));
-    return row?.kind === 'bound' ? this.#entryOfRow(row) : undefined;
+    return row?.kind === 'bound' ? this.entryOfRow(row) : undefined;
   }
 
   touch(
@@ -242,60 +293,12 @@ export class ModelShard {
       return { kind: 'alive', flow };
     }
     if (!whole) entry.flows.delete(remoteKey(remote));
-    if (whole || entry.flows.size === 0) this.#unbind(entry, config, nowMs);
+    if (whole || entry.flows.size === 0) this.unbind(entry, config, nowMs);
     else if (reason === 'cancel') this.#voidNow(entry, remote, config, nowMs);
     return { kind: 'closed' };
   }
 
-  sweep(blocksMax: number, config: ClusterConfig, nowMs: number): contract.SweepResult {
-    const due = this.#byDeadline(config, nowMs).filter(({ dueMs }) => dueMs <= nowMs);
-    const counts = {
-      flowsDeleted: 0,
-      bindingsDeleted: 0,
-      rowsOrphaned: 0,
-      portsFreed: 0,
-      leasesExpired: 0,
-    };
-    const chosen = due.slice(0, blocksMax);
-    for (const { block } of chosen) this.#sweepBlock(block, counts, config, nowMs);
-    const [next] = this.#byDeadline(config, nowMs);
-    return {
-      ...counts,
-      blocks: chosen.length,
-      overdueMs: due.length === 0 ? 0 : nowMs - due[0]!.dueMs,
-      nextDueMs: next === undefined ? null : Math.max(0, next.dueMs - nowMs),
-    };
-  }
-
-  #sweepBlock(block: Block, counts: SweepCounts, config: ClusterConfig, nowMs: number): void {
-    for (const [offset, row] of [...block.rows]) {
-      if (row.kind === 'quarantined') {
-        if (row.untilMs > nowMs) continue;
-        block.rows.delete(offset);
-        counts.portsFreed += 1;
-        continue;
-      }
-      const entry = this.#entryOfRow(row);
-      if (entry === undefined) {
-        this.#orphan(block, offset, row.inside, config, nowMs);
-        counts.rowsOrphaned += 1;
-        continue;
-      }
-      for (const [key, flow] of [...entry.flows]) {
-        if (flowDeadlineMs(entry, flow, config) > nowMs) continue;
-        entry.flows.delete(key);
-        counts.flowsDeleted += 1;
-      }
-      if (entryDeadlineMs(entry, config) > nowMs) continue;
-      if (!hasFlowPerRemote(block.protocol)) counts.flowsDeleted += 1;
-      counts.bindingsDeleted += 1;
-      this.#unbind(entry, config, nowMs);
-    }
-    if (this.ports.expireLease(block, config, nowMs)) counts.leasesExpired += 1;
-    if (block.rows.size === 0 && block.lease === null) this.ports.blocks.delete(blockKey(block));
-  }
-
-  #unbind(entry: Entry, config: ClusterConfig, nowMs: number): void {
+  unbind(entry: Entry, config: ClusterConfig, nowMs: number): void {
     this.entries.delete(entryKey(entry.inside));
     this.#voidNow(entry, null, config, nowMs);
     const { outside } = entry.binding;
@@ -329,7 +332,7 @@ export class ModelShard {
   }
 
   /** A row whose entry is gone without a trace: nobody was told, so everybody is told now. */
-  #orphan(
+  orphan(
     block: Block,
     offset: number,
     inside: Endpoint,
@@ -349,7 +352,7 @@ export class ModelShard {
   }
 
   /** Undefined for an orphan: its entry is gone or names another identity. */
-  #entryOfRow(row: PortRow & { kind: 'bound' }): Entry | undefined {
+  entryOfRow(row: PortRow & { kind: 'bound' }): Entry | undefined {
     const entry = this.entries.get(entryKey(row.inside));
     return entry !== undefined && isRowOf(row, entry) ? entry : undefined;
   }
@@ -362,37 +365,14 @@ export class ModelShard {
     this.#lastGeneration = Math.max(this.#lastGeneration + 1, nowMs * 1000);
     return this.#lastGeneration;
   }
-
-  /** Every block that holds something, the one to be looked at first in front. */
-  #byDeadline(config: ClusterConfig, nowMs: number): { block: Block; dueMs: number }[] {
-    const blocks = [...this.ports.blocks.values()];
-    return blocks
-      .filter(({ rows, lease }) => rows.size > 0 || lease !== null)
-      .map((block) => ({ block, dueMs: this.#dueMs(block, config, nowMs) }))
-      .sort((a, b) => a.dueMs - b.dueMs);
-  }
-
-  /** An orphaned row wants its quarantine at once. */
-  #dueMs({ rows, lease }: Block, config: ClusterConfig, nowMs: number): number {
-    const dues = lease === null ? [] : [lease.untilMs];
-    for (const row of rows.values()) {
-      if (row.kind === 'quarantined') {
-        dues.push(row.untilMs);
-      } else {
-        const entry = this.#entryOfRow(row);
-        dues.push(entry === undefined ? nowMs : firstDeadlineMs(entry, config));
-      }
-    }
-    return Math.min(...dues);
-  }
-}
-
-function isClosing({ flags, seenMs, rstMs }: FlowState): boolean {
-  return tcpPhase(flags, seenMs, rstMs) === Phase.Closing;
 }
 
 /** The opening packet itself was seen, so an opening without any age was seen just now. */
 function firstState(seen: contract.Sighting, nowMs: number) {
   const unseen = seen.ageMs === null && seen.rstAgeMs === null;
   return stateOf(unseen ? { ...seen, ageMs: 0 } : seen, nowMs);
+}
+
+function isClosing({ flags, seenMs, rstMs }: FlowState): boolean {
+  return tcpPhase(flags, seenMs, rstMs) === Phase.Closing;
 }

@@ -52,8 +52,14 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.feed(requests);
   }
 
-  async initialise(): Promise<boolean> {
-    return this.#server.initialise();
+  async reassert(
+    requests: readonly contract.ReassertRequest[],
+  ): Promise<contract.ReassertResult[]> {
+    return this.#server.reassert(requests);
+  }
+
+  async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
+    return this.#server.initialise(deployment);
   }
 
   async checkConfig(): Promise<contract.ConfigCheck> {

@@ -76,7 +76,7 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
   },
   decode(reply) {
     const { kind, reader } = readReply('find', reply);
-    return kind === 'no' ? { kind } : { kind, entry: reader.storedEntry() };
+    return kind === 'entry' ? { kind, entry: reader.storedEntry() } : { kind };
   },
 };
 
@@ -93,6 +93,24 @@ export const touchCodec: Codec<contract.TouchRequest, contract.TouchResult> = {
   decode(reply) {
     const { kind, reader } = readReply('touch', reply);
     return kind === 'merged' ? { kind, flow: reader.storedFlow() } : { kind };
+  },
+};
+
+export const reassertCodec: Codec<contract.ReassertRequest, contract.ReassertResult> = {
+  command: 'reassert',
+  shardOf: ({ inside }) => shardOfInside(inside),
+  encode: ({ identity, seen, inside, remote, outside }) =>
+    new ByteWriter()
+      .identity(identity)
+      .sighting(seen)
+      .endpoint(inside)
+      .socketAddress(remote)
+      .socketAddress(outside)
+      .done(),
+  decode(reply) {
+    const { kind, reader } = readReply('reassert', reply);
+    if (kind === 'restored') return { kind, flow: reader.storedFlow() };
+    return kind === 'exists' ? { kind, entry: reader.storedEntry() } : { kind };
   },
 };
 
@@ -125,14 +143,15 @@ export const feedCodec: Codec<contract.FeedRequest, contract.FeedResult> = {
   decode(reply) {
     const { kind, reader } = readReply('feed', reply);
     const tail = { id: Buffer.from(reader.short()).toString(), tag: reader.u32() };
-    if (kind === 'gap') return { kind, tail };
+    const inGrace = reader.u8() === 1;
+    if (kind === 'gap') return { kind, tail, inGrace };
     const more = reader.u8() === 1;
     const events: contract.FeedEvent[] = [];
     while (!reader.atEnd) {
       const event = feedEvent(reader);
       if (event !== null) events.push(event);
     }
-    return { kind, events, tail, more };
+    return { kind, events, tail, more, inGrace };
   },
 };
 
@@ -170,7 +189,7 @@ export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {
       .done(),
   decode(reply, request, config) {
     const { kind, reader } = readReply('lease', reply);
-    if (kind === 'exhausted') return { kind };
+    if (kind !== 'granted') return { kind };
     const count = reader.u8();
     const blocks = Array.from({ length: count }, () => leasedBlock(reader, request, config));
     return { kind, blocks };
@@ -183,7 +202,9 @@ export const renewCodec: Codec<contract.LeaseRef, contract.RenewResult> = {
   encode: encodeLeaseRef,
   decode(reply, request, config) {
     const { kind, reader } = readReply('renew', reply);
-    return kind === 'leaseLost' ? { kind } : { kind, block: leasedBlock(reader, request, config) };
+    if (kind === 'leaseLost') return { kind };
+    const block = leasedBlock(reader, request, config);
+    return { kind, block, rowsAreSure: reader.u8() === 1 };
   },
 };
 
@@ -228,6 +249,7 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
   const rowsOrphaned = reader.u32();
   const portsFreed = reader.u32();
   const leasesExpired = reader.u32();
+  const inGrace = reader.u8() === 1;
   const overdueMs = reader.u48();
   const next = reader.u48();
   const nextDueMs = next === NONE_DUE ? null : next;
@@ -238,6 +260,7 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
     rowsOrphaned,
     portsFreed,
     leasesExpired,
+    inGrace,
     overdueMs,
     nextDueMs,
   };

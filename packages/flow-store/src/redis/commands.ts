@@ -31,14 +31,16 @@ export const COMMANDS = {
     'leaseLost',
     'noBinding',
   ]),
-  find: signature<contract.FindResult['kind']>(['entry', 'no'], REQUESTS_MAX, true),
+  find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, true),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
   close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone']),
+  reassert: signature<contract.ReassertResult['kind']>(['restored', 'exists', 'tooLate']),
+  fresh: signature<'marked'>(['marked'], 1),
   // A read answers up to FEED_BATCHES_MAX batches.
   feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1),
   sweep: signature<'swept'>(['swept'], 1),
   // A request may walk through all of a shard's blocks.
-  lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted'], 4),
+  lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted', 'notYet'], 4),
   renew: signature<contract.RenewResult['kind']>(['renewed', 'leaseLost']),
   release: signature<contract.ReleaseResult['kind']>(['released', 'leaseLost']),
   initialise: signature<'written' | 'present'>(['written', 'present'], 1),

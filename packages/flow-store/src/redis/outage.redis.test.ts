@@ -95,7 +95,7 @@ own('comes back by itself when the server does', async () => {
   await vi.waitUntil(() => states.includes('down'), { timeout: 5_000 });
   server = await startRedis(['--port', port]);
   await vi.waitUntil(() => states.at(-1) === 'up', { timeout: 10_000 });
-  expect(await store.find([FIND])).toEqual([{ kind: 'no' }]);
+  expect(await store.find([FIND])).toEqual([{ kind: 'notYet' }]);
 });
 
 own('gives up a call after its timeout, and the connection that stays silent', async () => {
@@ -106,7 +106,7 @@ own('gives up a call after its timeout, and the connection that stays silent', a
   await vi.waitUntil(() => states.includes('down'), { timeout: 5_000 });
   process.kill(server.pid!, 'SIGCONT');
   await vi.waitUntil(() => states.at(-1) === 'up', { timeout: 10_000 });
-  expect(await store.find([FIND])).toEqual([{ kind: 'no' }]);
+  expect(await store.find([FIND])).toEqual([{ kind: 'notYet' }]);
   expect(store.stats.inFlight).toBe(0);
 });
 
@@ -117,16 +117,16 @@ own('refuses calls beyond its limit at once, and counts them', async () => {
   await expect(store.find([FIND])).rejects.toThrow('at most 2 may be');
   expect(store.stats).toMatchObject({ inFlight: 2, refused: 1 });
   process.kill(server.pid!, 'SIGCONT');
-  expect(await Promise.all(waiting)).toEqual([[{ kind: 'no' }], [{ kind: 'no' }]]);
+  expect(await Promise.all(waiting)).toEqual([[{ kind: 'notYet' }], [{ kind: 'notYet' }]]);
   expect(store.stats.inFlight).toBe(0);
 });
 
 it('survives a server that forgot the scripts', async () => {
   const { server, store } = await begin();
-  expect(await store.find([FIND])).toEqual([{ kind: 'no' }]);
+  expect(await store.find([FIND])).toEqual([{ kind: 'notYet' }]);
   const admin = new Redis(server.url, { protocol: 2 });
   await admin.script('FLUSH');
   admin.disconnect();
   const results = await Promise.all([store.find([FIND]), store.find([FIND])]);
-  expect(results).toEqual([[{ kind: 'no' }], [{ kind: 'no' }]]);
+  expect(results).toEqual([[{ kind: 'notYet' }], [{ kind: 'notYet' }]]);
 });

@@ -9,7 +9,7 @@ import {
   timeoutMs,
   UDP,
 } from '@flowstore/flow';
-import { feedKeepMs } from '../contract.ts';
+import { feedKeepMs, silenceMs } from '../contract.ts';
 import { ByteWriter } from './bytes.ts';
 
 /** Throws a RangeError where a figure does not fit into 32 bits (about 49 days in ms). */
@@ -29,6 +29,7 @@ export function packPolicy(config: ClusterConfig): Buffer {
     ttlMarginMs,
     flowsPerEndpointMax,
     feedKeepMs(config),
+    silenceMs(config),
   ];
   const writer = new ByteWriter();
   for (const figure of figures) {

@@ -5,7 +5,7 @@
  * requests -> by shard -> chunks -> one script call each, all at once -> results in order
  * ```
  */
-import { type ClusterConfig, canonicalConfig } from '@flowstore/flow';
+import { type ClusterConfig, canonicalConfig, SHARDS } from '@flowstore/flow';
 import { differingFields } from '../config-difference.ts';
 import type * as contract from '../contract.ts';
 import { StoreUnavailable } from '../contract.ts';
@@ -17,6 +17,7 @@ import {
   checkLease,
   checkLeaseRef,
   checkOpen,
+  checkReassert,
   checkShard,
   checkTouch,
 } from '../validate.ts';
@@ -33,6 +34,7 @@ import {
   type RoutedFind,
   readMembers,
   readReply,
+  reassertCodec,
   releaseCodec,
   renewCodec,
   touchCodec,
@@ -132,10 +134,22 @@ export class RedisFlowStore implements contract.FlowStore {
     return this.#batched(feedCodec, requests);
   }
 
-  async initialise(): Promise<boolean> {
+  async reassert(
+    requests: readonly contract.ReassertRequest[],
+  ): Promise<contract.ReassertResult[]> {
+    requests.forEach(checkReassert);
+    return this.#batched(reassertCodec, requests);
+  }
+
+  async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
     const text = Buffer.from(canonicalConfig(this.config));
     const reply = await this.#single('initialise', DIRECTORY_META_KEY, text);
-    return readReply('initialise', reply).kind === 'written';
+    if (readReply('initialise', reply).kind !== 'written') return false;
+    if (deployment === 'restored') return true;
+    const request = { requests: [Buffer.alloc(0)] };
+    const calls = Array.from({ length: SHARDS }, (_, s) => ({ key: metaKey(s), ...request }));
+    await this.#call('fresh', calls);
+    return true;
   }
 
   async checkConfig(): Promise<contract.ConfigCheck> {

@@ -4,7 +4,7 @@
  */
 import { CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
 import type { FlowStore } from '@flowstore/flow-store';
-import { ModelFlowStore } from '@flowstore/flow-store/testing';
+import { ModelData, ModelFlowStore } from '@flowstore/flow-store/testing';
 import { Malformed, Packet, parseIpv4 } from '@flowstore/nat';
 import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/testing';
 import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
@@ -42,7 +42,7 @@ export interface WorldOptions {
 }
 
 export class World {
-  readonly store: ModelFlowStore;
+  store: ModelFlowStore;
   readonly gateways: GatewayCore[] = [];
   readonly sent: Sent[] = [];
   /** Every call that left a gateway, in order. */
@@ -51,14 +51,28 @@ export class World {
   storeIsAway = false;
   readonly #options: WorldOptions;
   #state: number;
+  #runId = 'first';
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     this.#state = options.seed ?? 1;
     const config = options.config ?? TEST_CONFIG;
     // The store's clock is nobody else's: it is off by a year.
-    this.store = new ModelFlowStore({ config, nowMs: () => Math.floor(this.nowMs) + 3.2e10 });
+    this.store = this.#newStore(config);
+    for (const { grace } of this.store.data.shards) grace.markFresh(this.#runId);
     for (let i = 0; i < (options.gateways ?? 1); i++) this.gateways.push(this.newGateway(i));
+  }
+
+  /** The store comes back as another server, with nothing or with what it had at some time. */
+  async changeStore(data = new ModelData()): Promise<void> {
+    this.#runId += "'";
+    this.store = this.#newStore(this.store.config, data);
+    await this.store.initialise('restored');
+  }
+
+  #newStore(config: ClusterConfig, data = new ModelData()): ModelFlowStore {
+    const nowMs = () => Math.floor(this.nowMs) + 3.2e10;
+    return new ModelFlowStore({ config, nowMs, data, runId: () => this.#runId });
   }
 
   /** A gateway that starts from nothing, as after a crash. */

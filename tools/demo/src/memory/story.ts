@@ -85,7 +85,7 @@ class Story {
   async #initialise(): Promise<void> {
     const store = await this.#options.openStore();
     try {
-      await store.initialise();
+      await store.initialise('new');
     } finally {
       await store.end();
     }

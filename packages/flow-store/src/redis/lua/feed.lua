@@ -6,22 +6,24 @@
 --- @arg policy see parts/shard.lua
 --- @args request incarnation(8) nonce(4) tag(4), then the id that was last heard, with its length
 ---   (1) in front, 0 for none
---- @result events 0 tail: id with its length (1) in front, tag(4); more(1), then packed events (see
+--- @result events 0 tail: id with its length (1) in front, tag(4); inGrace(1) more(1), then packed events (see
 ---   parts/feed.lua)
---- @result gap 1 tail
+--- @result gap 1 tail, inGrace(1)
 --- @cost nothing new: no call; else 2 calls. Per script: 7 calls more.
 --- @include shard
 --- @include feed
+--- @include grace
 --- @include requests
 
 local EVENTS, GAP = '\0', '\1'
 local BATCHES_MAX = 64
 
-local function pack_tail(id, tag) return string.char(#id) .. id .. struct.pack('>I4', tag) end
+local function pack_tail(id, tag)
+  return string.char(#id) .. id .. struct.pack('>I4B', tag, in_grace() and 1 or 0)
+end
 
 local function read(bytes)
   local incarnation, nonce, tag, last = struct.unpack('>c8I4I4Bc0', bytes)
-  extend(META, FEED_KEEP_MS + TTL_MARGIN_MS)
   if not tail_id then
     tell_begin(nonce)
     publish()
@@ -39,4 +41,6 @@ local function read(bytes)
   return EVENTS .. pack_tail(upto, tag_of(payloads[#payloads])) .. more .. table.concat(payloads)
 end
 
+hear()
+note_grace()
 return answer_all(read)

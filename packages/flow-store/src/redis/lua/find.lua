@@ -7,17 +7,22 @@
 ---   and outside address and port) and the remote endpoint, each with its length (1) in front
 --- @result entry 0 entry
 --- @result no 1
+--- @result notYet 2
 --- @cost inside: 1 call; outside: 2 calls; TCP without a live flow: 1 more, all of the endpoint's
 ---   flows read. Per script: 2 calls more. Writes nothing.
 --- @include shard
 --- @include feed
+--- @include grace
 --- @include requests
 --- @include flow
 --- @include block
 --- @include entry
 
-local ENTRY, NO = '\0', '\1'
+local ENTRY, NO, NOT_YET = '\0', '\1', '\2'
 local INSIDE = 0
+
+-- In grace whoever holds it may not have said so yet.
+local function absent() return in_grace() and NOT_YET or NO end
 
 -- The inside endpoint behind an outside one, and the identity that its binding must have.
 local function behind(endpoint)
@@ -32,12 +37,12 @@ local function answer(inside, id, remote)
   local protocol = protocol_of(inside)
   local flows = protocol == TCP and remote ~= ''
   local fields = redis.call('HMGET', entry_key(inside), 'b', flows and remote or 'b')
-  if not fields[1] then return NO end
+  if not fields[1] then return absent() end
   local binding = read_binding(fields[1])
-  if id and binding.id ~= id then return NO end
+  if id and binding.id ~= id then return absent() end
   if protocol ~= TCP then
     local until_ms = deadline_ms(protocol, binding)
-    if until_ms <= now_ms then return NO end
+    if until_ms <= now_ms then return absent() end
     return ENTRY .. pack_entry(inside, binding, until_ms, nil)
   end
   local flow = flows and fields[2] and read_record(fields[2])
@@ -45,7 +50,7 @@ local function answer(inside, id, remote)
     return ENTRY .. pack_entry(inside, binding, 0, flow)
   end
   local entry = read_entry(inside)
-  if entry.live == 0 then return NO end
+  if entry.live == 0 or flows and in_grace() then return absent() end
   return ENTRY .. pack_entry(inside, binding, entry.last_ms, nil)
 end
 
@@ -53,7 +58,7 @@ local function find(bytes)
   local direction, endpoint, remote = struct.unpack('>BBc0Bc0', bytes)
   if direction == INSIDE then return answer(endpoint, nil, remote) end
   local inside, id = behind(endpoint)
-  if not inside then return NO end
+  if not inside then return absent() end
   return answer(inside, id, remote)
 end
 

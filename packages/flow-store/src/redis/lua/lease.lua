@@ -8,15 +8,17 @@
 ---   their length (1) in front. The shard's blocks are every 64th from the first.
 --- @result granted 0 count(1), each: block(2) freePorts(2)
 --- @result exhausted 1
+--- @result notYet 2
 --- @cost 1 call per leased block passed by, 2 per block looked at, 4 per block granted. Per
 ---   script: 7 calls more.
 --- @include shard
 --- @include feed
+--- @include grace
 --- @include requests
 --- @include flow
 --- @include block
 
-local GRANTED, EXHAUSTED = '\0', '\1'
+local GRANTED, EXHAUSTED, NOT_YET = '\0', '\1', '\2'
 
 -- The free ports of a block that nobody leases, none if somebody does.
 local function ports_to_lease(block)
@@ -29,6 +31,7 @@ end
 
 local function lease(bytes)
   local incarnation, wanted, first, start, pool = struct.unpack('>c8I2I2I4Bc0', bytes)
+  if not may_grant() then return NOT_YET end
   local granted = {}
   for step = 0, BLOCKS_PER_SHARD - 1 do
     if #granted == wanted then break end
@@ -44,4 +47,5 @@ local function lease(bytes)
   return GRANTED .. string.char(#granted) .. table.concat(granted)
 end
 
+note_grace()
 return answer_all(lease)

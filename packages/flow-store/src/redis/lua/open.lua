@@ -17,10 +17,12 @@
 ---   exists: 1 to 6 calls. Per script: 7 calls more.
 --- @include shard
 --- @include feed
+--- @include grace
 --- @include requests
 --- @include flow
 --- @include block
 --- @include entry
+--- @include opening
 
 local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING =
   '\0', '\1', '\2', '\3', '\4', '\5'
@@ -33,19 +35,6 @@ local function read_request(bytes)
   r.protocol = protocol_of(r.inside)
   r.key = entry_key(r.inside)
   return r
-end
-
--- The opening packet itself was seen, so an opening without any age was seen just now.
-local function first_state(seen)
-  if seen.seen_ms == NEVER and seen.rst_ms == NEVER then seen.seen_ms = now_ms end
-  return seen
-end
-
--- After a record was written: its keys are kept long enough, and its deadline is looked at.
-local function written(r, outside, until_ms)
-  local block = block_of(r.protocol, outside)
-  keep_entry(r.inside, block, until_ms)
-  look_again(block, until_ms)
 end
 
 -- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one.
@@ -66,26 +55,18 @@ local function bind(r, outside)
   return CREATED .. pack_entry(r.inside, binding, deadline_ms(r.protocol, state), flow)
 end
 
--- There is no binding: takes the proposed port if the lease holds and the port is free for it.
--- A bound row whose entry is gone is not free: it goes into quarantine, from now on.
+-- There is no binding: takes the proposed port if the lease holds and the port is free for it. In
+-- grace a holder is believed whose lease was lost; its opening restores it.
 local function bind_proposal(r)
   if r.proposal == '' then return NO_BINDING end
   local block, field = block_of(r.protocol, r.proposal)
-  local fields = redis.call('HMGET', block.key, 'L', field)
-  local incarnation, until_ms = lease_of(fields[1])
-  if incarnation ~= r.incarnation or until_ms <= now_ms then return LEASE_LOST end
-  local row = fields[2]
-  if row and is_bound(row) then
-    if names_its_entry(row) then return PORT_TAKEN end
-    local _, holder = holder_of(row)
-    if holder ~= r.inside then
-      orphan(block, field, holder)
-      return PORT_TAKEN
-    end
-  elseif row then
-    local mark_until_ms, holder = mark_of(row)
-    if mark_until_ms > now_ms and holder ~= r.inside then return PORT_TAKEN end
+  local lease = redis.call('HGET', block.key, 'L')
+  if not lease and in_grace() then write_lease(block, r.incarnation)
+  else
+    local incarnation, until_ms = lease_of(lease)
+    if incarnation ~= r.incarnation or until_ms <= now_ms then return LEASE_LOST end
   end
+  if not may_take(block, field, r.inside) then return PORT_TAKEN end
   return bind(r, r.proposal)
 end
 
@@ -108,11 +89,7 @@ local function answer_live(r, binding, record)
     return CREATED .. pack_entry(r.inside, binding, before_ms, flow)
   end
   local after_ms = before_ms
-  local was_closing = flow and is_closing(record)
-  if merge(record, r.seen) then
-    if flow and not was_closing and is_closing(record) then
-      tell_closing(TCP, binding.outside, r.remote)
-    end
+  if learn(r, binding, record) then
     local outside = flow and '' or binding.outside
     local field = flow and r.remote or 'b'
     redis.call('HSET', r.key, field, pack_record(record.id, record) .. outside)
@@ -157,4 +134,5 @@ local function open(bytes)
   return answer_live(r, binding, binding)
 end
 
+note_grace()
 return answer_all(open)

@@ -7,11 +7,12 @@
 --- @arg policy see parts/shard.lua
 --- @args request blocksMax(4)
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
----   leasesExpired(4) overdueMs(6) nextDueMs(6, all ones: none)
+---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none)
 --- @cost per block 2 calls and 1 per binding (all of its flows read), 5 per deletion; stops after
 ---   the block in which it has read 4,096 flows
 --- @include shard
 --- @include feed
+--- @include grace
 --- @include requests
 --- @include flow
 --- @include block
@@ -76,6 +77,9 @@ local function sweep_block(block)
 end
 
 local function sweep(bytes)
+  if not may_sweep() then
+    return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6', 0, 0, 0, 0, 0, 0, 1, 0, NONE_DUE)
+  end
   local blocks_max = struct.unpack('>I4', bytes)
   local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES',
     'LIMIT', 0, blocks_max)
@@ -91,8 +95,9 @@ local function sweep(bytes)
   end
   local first = redis.call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
   local next_due_ms = first[2] and math.max(0, tonumber(first[2]) - now_ms) or NONE_DUE
-  return SWEPT .. struct.pack('>I4I4I4I4I4I4I6I6', blocks, count.flows, count.bindings,
-    count.orphans, count.freed, count.leases, overdue_ms, next_due_ms)
+  return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6', blocks, count.flows, count.bindings,
+    count.orphans, count.freed, count.leases, 0, overdue_ms, next_due_ms)
 end
 
+note_grace()
 return answer_all(sweep)

@@ -1,0 +1,219 @@
+import { IN_DATA, OUT_DATA, OUT_SYN, UDP } from '@flowstore/flow';
+import { expect, it } from 'vitest';
+import type { FeedTail, StoredEntry } from '../contract.ts';
+import { CONFORMANCE_CONFIG } from './harness.ts';
+import {
+  created,
+  GATEWAY_1,
+  GATEWAY_2,
+  OTHER_WEB,
+  POOL,
+  portOf,
+  type Scenario,
+  SHARD,
+  seen,
+  tcp,
+  udp,
+  WEB,
+} from './scenario.ts';
+
+const { heartbeatMs, leaseMs, quarantineMs, slack } = CONFORMANCE_CONFIG;
+const ESTABLISHED = seen(OUT_SYN | OUT_DATA | IN_DATA);
+
+/** A gateway is heard. */
+async function hear(s: Scenario, incarnation = GATEWAY_1): Promise<boolean> {
+  const last: FeedTail | null = null;
+  const [result] = await s.store.feed([{ shard: SHARD, incarnation, last, nonce: 1 }]);
+  return result!.inGrace;
+}
+
+/** Time passes, and somebody is heard all the while. */
+async function pass(s: Scenario, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= heartbeatMs) {
+    await s.harness.advance(Math.min(left, heartbeatMs));
+    await hear(s);
+  }
+}
+
+/** Another server took over, and one binding was lost with its port's row. */
+async function failover(s: Scenario, { inside, outside }: StoredEntry): Promise<void> {
+  await s.harness.loseEntry(inside);
+  await s.harness.loseBlock(inside.protocol, outside);
+  await s.harness.changeServer();
+}
+
+async function reassert(
+  s: Scenario,
+  entry: StoredEntry,
+  remote = entry.flow === null ? null : WEB,
+) {
+  const { inside, outside } = entry;
+  const { identity } = entry.flow ?? entry.binding;
+  const request = { inside, remote, outside, identity, seen: ESTABLISHED };
+  const [result] = await s.store.reassert([request]);
+  return result!;
+}
+
+const lease = (incarnation = GATEWAY_1, start = 5) => ({
+  shard: SHARD,
+  protocol: UDP,
+  address: POOL,
+  incarnation,
+  blocks: 1,
+  start,
+});
+
+export function graceTests(current: () => Scenario): void {
+  it('is not in a new deployment, nor while somebody is heard', async () => {
+    const s = current();
+    expect(await hear(s)).toBe(false);
+    await pass(s, 10 * heartbeatMs);
+    expect(await hear(s)).toBe(false);
+    expect(await s.find(udp())).toEqual({ kind: 'no' });
+  });
+
+  it('comes with another server and goes a lease length after the first gateway was heard', async () => {
+    const s = current();
+    await hear(s);
+    await s.harness.changeServer();
+    expect(await s.find(udp())).toEqual({ kind: 'notYet' });
+    await s.harness.advance(2 * heartbeatMs);
+    expect(await hear(s)).toBe(true);
+    await pass(s, leaseMs - 1);
+    expect(await s.find(udp())).toEqual({ kind: 'notYet' });
+    await pass(s, 1);
+    expect(await s.find(udp())).toEqual({ kind: 'no' });
+    expect(await hear(s)).toBe(false);
+  });
+
+  it('comes after a silence of all gateways', async () => {
+    const s = current();
+    await hear(s);
+    await s.harness.advance(3 * heartbeatMs);
+    expect(await s.find(udp())).toEqual({ kind: 'no' });
+    await s.harness.advance(1);
+    expect(await s.find(udp())).toEqual({ kind: 'notYet' });
+    expect(await hear(s)).toBe(true);
+  });
+
+  it('grants nothing, until what may have been bound is out of quarantine', async () => {
+    const s = current();
+    await hear(s);
+    await s.harness.changeServer();
+    await hear(s);
+    await pass(s, leaseMs);
+    expect(await s.store.lease([lease()])).toEqual([{ kind: 'notYet' }]);
+    await pass(s, quarantineMs + slack.clockSkewMs - leaseMs);
+    expect((await s.store.lease([lease()]))[0]!.kind).toBe('granted');
+  });
+
+  it('sweeps nothing, but sweeps on when nobody was heard for a lease length', async () => {
+    const s = current();
+    await s.bound(udp());
+    await pass(s, 600_000);
+    await s.harness.changeServer();
+    expect(await s.sweep()).toMatchObject({ inGrace: true, bindingsDeleted: 0 });
+    await s.harness.advance(leaseMs + 1);
+    expect(await s.sweep()).toMatchObject({ inGrace: false, bindingsDeleted: 1 });
+  });
+
+  it('lets a holder put back what was lost, under its old identity, as often as it likes', async () => {
+    const s = current();
+    for (const entry of [await s.bound(udp()), await s.bound(tcp())]) {
+      await failover(s, entry);
+      const identity = (entry.flow ?? entry.binding).identity;
+      for (let twice = 0; twice < 2; twice++) {
+        expect(await reassert(s, entry)).toMatchObject({ kind: 'restored', flow: { identity } });
+      }
+      const { protocol } = entry.inside;
+      const remote = entry.flow === null ? null : WEB;
+      const found = await s.findOutside(protocol, entry.outside, remote);
+      expect(found).toMatchObject({ kind: 'entry', entry: { inside: entry.inside } });
+    }
+  });
+
+  it('lets two holders put back two flows of one binding', async () => {
+    const s = current();
+    const first = await s.bound(tcp());
+    const second = created(await s.open(tcp(), { remote: OTHER_WEB }));
+    await failover(s, first);
+    expect((await reassert(s, second, OTHER_WEB)).kind).toBe('restored');
+    expect((await reassert(s, first)).kind).toBe('restored');
+    const unknown = { ...WEB, port: 8_080 };
+    expect(await s.find(tcp(), unknown)).toEqual({ kind: 'notYet' });
+    expect((await s.find(tcp())).kind).toBe('entry');
+    const found = await s.find(tcp(), WEB);
+    expect(found).toMatchObject({
+      kind: 'entry',
+      entry: { flow: { identity: first.flow!.identity } },
+    });
+  });
+
+  it('lets what is stored win', async () => {
+    const s = current();
+    const old = await s.bound(udp());
+    await failover(s, old);
+    const block = await s.store.renew([{ ...blockOf(old), incarnation: GATEWAY_2 }]);
+    expect(block).toMatchObject([{ kind: 'renewed', rowsAreSure: false }]);
+    const other = { address: old.outside.address, port: old.outside.port ^ 1 };
+    const now = created(await s.open(udp(), { proposal: other, incarnation: GATEWAY_2 }));
+    expect(await reassert(s, old)).toMatchObject({
+      kind: 'exists',
+      entry: { outside: other, binding: { identity: now.binding.identity } },
+    });
+  });
+
+  it('restores leases that were lost, to whoever renews or opens first, and to one only', async () => {
+    const s = current();
+    const entry = await s.bound(udp());
+    await failover(s, entry);
+    const ref = blockOf(entry);
+    expect(await s.store.renew([{ ...ref, incarnation: GATEWAY_1 }])).toMatchObject([
+      { kind: 'renewed', rowsAreSure: false },
+    ]);
+    expect(await s.store.renew([{ ...ref, incarnation: GATEWAY_2 }])).toEqual([
+      { kind: 'leaseLost' },
+    ]);
+    await s.harness.loseBlock(UDP, entry.outside);
+    const proposal = entry.outside;
+    const opened = await s.open(udp(1), { proposal, incarnation: GATEWAY_2 });
+    expect(opened.kind).toBe('created');
+    expect(await s.store.renew([{ ...ref, incarnation: GATEWAY_1 }])).toEqual([
+      { kind: 'leaseLost' },
+    ]);
+  });
+
+  it('puts nothing back once it is over, and nothing on a port that is taken', async () => {
+    const s = current();
+    const entry = await s.bound(udp());
+    await s.harness.loseEntry(udp());
+    expect((await reassert(s, entry)).kind).toBe('tooLate');
+    await s.harness.loseBlock(UDP, entry.outside);
+    await s.harness.changeServer();
+    await s.open(udp(1), { proposal: entry.outside });
+    expect((await reassert(s, entry)).kind).toBe('tooLate');
+    expect(await s.findOutside(UDP, entry.outside)).toMatchObject({ entry: { inside: udp(1) } });
+  });
+
+  it('gives new generations above those that were put back', async () => {
+    const s = current();
+    const entry = await s.bound(udp());
+    await failover(s, entry);
+    const { generation, nonce } = entry.binding.identity;
+    const ahead = { generation: generation + 10_000_000, nonce };
+    const request = { inside: udp(), remote: null, outside: entry.outside, identity: ahead };
+    await s.store.reassert([{ ...request, seen: ESTABLISHED }]);
+    await s.store.renew([{ ...blockOf(entry), incarnation: GATEWAY_1 }]);
+    const port = entry.outside.port ^ 1;
+    const next = created(await s.open(udp(1), { proposal: { ...entry.outside, port } }));
+    expect(next.binding.identity.generation).toBeGreaterThan(ahead.generation);
+  });
+}
+
+function blockOf({ inside, outside }: StoredEntry) {
+  const { protocol } = inside;
+  const block = Math.floor((outside.port - 1_024) / 16);
+  const ref = { protocol, address: outside.address, block };
+  expect(portOf({ ...ref, freePorts: 0, lifeMs: 0 }, outside.port % 16)).toEqual(outside);
+  return ref;
+}

@@ -1,0 +1,84 @@
+/**
+ * A shard's grace in the model: the time after its server changed, or nobody was heard, in which
+ * what gateways hold is taken for truer than what is stored.
+ *
+ * ```
+ *   heard   heard          silenceMs later, or the server changed
+ *   --|-------|----------------|================|==================|----------> time
+ *                              since            heard again        heard again + leaseMs
+ *                              |<-- nobody knows |<-- re-assertions -->|
+ *                                  who holds what
+ * ```
+ *
+ * In grace there are no grants and no sweeps, and `find` does not say `no`. A silence longer than a
+ * lease lets sweeps resume, for then nobody holds anything any more.
+ */
+import type { ClusterConfig } from '@flowstore/flow';
+import { silenceMs } from '../contract.ts';
+
+export class ModelGrace {
+  /** The server that wrote last; empty before the shard was marked fresh or used. */
+  #runId = '';
+  /** When a gateway was heard last; null: none ever was, so none is missed. */
+  #heardMs: number | null = null;
+  /** When grace began; null: there was none. Kept when it is over. */
+  #sinceMs: number | null = null;
+  /** When a gateway was first heard in grace; null: none yet. */
+  #firstHeardMs: number | null = null;
+
+  copyFrom(other: ModelGrace): void {
+    this.#runId = other.#runId;
+    this.#heardMs = other.#heardMs;
+    this.#sinceMs = other.#sinceMs;
+    this.#firstHeardMs = other.#firstHeardMs;
+  }
+
+  /** A new deployment has no grace. */
+  markFresh(runId: string): void {
+    this.#runId = runId;
+    this.#heardMs = null;
+    this.#sinceMs = null;
+    this.#firstHeardMs = null;
+  }
+
+  /** To be called first in every call: sees whether grace begins. */
+  notice(runId: string, config: ClusterConfig, nowMs: number): void {
+    if (runId !== this.#runId) {
+      this.#runId = runId;
+      this.#begin(nowMs);
+    } else if (this.#heardMs !== null && nowMs - this.#heardMs > silenceMs(config)) {
+      if (!this.#isUnheard()) this.#begin(this.#heardMs + silenceMs(config));
+    }
+  }
+
+  hear(nowMs: number): void {
+    this.#heardMs = nowMs;
+    if (this.#isUnheard()) this.#firstHeardMs = nowMs;
+  }
+
+  isOn(config: ClusterConfig, nowMs: number): boolean {
+    if (this.#sinceMs === null) return false;
+    return this.#firstHeardMs === null || nowMs < this.#firstHeardMs + config.leaseMs;
+  }
+
+  /** What was bound when grace began may be unknown to the store: its quarantine is waited for. */
+  mayGrant(config: ClusterConfig, nowMs: number): boolean {
+    if (this.isOn(config, nowMs)) return false;
+    const { quarantineMs, slack } = config;
+    return this.#sinceMs === null || nowMs >= this.#sinceMs + quarantineMs + slack.clockSkewMs;
+  }
+
+  maySweep(config: ClusterConfig, nowMs: number): boolean {
+    if (!this.isOn(config, nowMs)) return true;
+    return this.#isUnheard() && nowMs > this.#sinceMs! + config.leaseMs;
+  }
+
+  #begin(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#firstHeardMs = null;
+  }
+
+  #isUnheard(): boolean {
+    return this.#sinceMs !== null && this.#firstHeardMs === null;
+  }
+}

@@ -1,0 +1,58 @@
+-- Grace: the time after the shard's server changed, or no gateway was heard for a while, in which
+-- what gateways hold is taken for truer than what is stored. Ends a lease length after the first
+-- gateway was heard in it. The same as model/model-grace.ts.
+--
+-- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
+-- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
+local grace = redis.call('HMGET', META, 'r', 'h', 'gs', 'gh')
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local heard_ms, grace_since_ms, first_heard_ms =
+  tonumber(grace[2] or ''), tonumber(grace[3] or ''), tonumber(grace[4] or '')
+local grace_changed = false
+
+local function is_unheard() return grace_since_ms ~= nil and first_heard_ms == nil end
+
+local function begin_grace(at_ms)
+  grace_since_ms, first_heard_ms, grace_changed = at_ms, nil, true
+end
+
+if grace[1] ~= run_id then
+  begin_grace(now_ms)
+elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
+  begin_grace(heard_ms + SILENCE_MS)
+end
+
+local function in_grace()
+  if not grace_since_ms then return false end
+  return not first_heard_ms or now_ms < first_heard_ms + LEASE_MS
+end
+
+-- What was bound when grace began may be unknown to the store: its quarantine is waited for.
+local function may_grant()
+  if in_grace() then return false end
+  return not grace_since_ms or now_ms >= grace_since_ms + QUARANTINE_MS
+end
+
+-- After a silence longer than a lease nobody holds anything any more.
+local function may_sweep()
+  return not in_grace() or is_unheard() and now_ms > grace_since_ms + LEASE_MS
+end
+
+local function hear()
+  heard_ms, grace_changed = now_ms, true
+  if is_unheard() then first_heard_ms = now_ms end
+end
+
+-- Ends what is known of grace: a deployment that begins has none.
+local function mark_fresh()
+  heard_ms, grace_since_ms, first_heard_ms, grace_changed = nil, nil, nil, true
+end
+
+-- To be called by scripts that write, before they end.
+local function note_grace()
+  if not grace_changed then return end
+  local function text(ms) return ms and string.format('%.0f', ms) or '' end
+  more_meta = { 'r', run_id, 'h', text(heard_ms), 'gs', text(grace_since_ms),
+    'gh', text(first_heard_ms) }
+  extend(META, FEED_KEEP_MS + TTL_MARGIN_MS)
+end

@@ -1,0 +1,76 @@
+#!lua
+--- @command reassert
+--- @purpose Puts back flows and bindings that a gateway holds and the store has lost, under their
+---   old identity. In grace only; what is stored wins.
+--- @key s:{tag} the shard of the inside endpoint
+--- @arg policy see parts/shard.lua
+--- @args request identity(12) flags(1) age(4) rstAge(4), then inside, remote and outside, each with
+---   its length (1) in front, 0 for none
+--- @result restored 0 flow
+--- @result exists 1 entry
+--- @result tooLate 2
+--- @cost there already: 1 to 6 calls; put back: 9 calls. Per script: 10 calls more.
+--- @include shard
+--- @include feed
+--- @include grace
+--- @include requests
+--- @include flow
+--- @include block
+--- @include entry
+--- @include opening
+
+local RESTORED, EXISTS, TOO_LATE = '\0', '\1', '\2'
+
+-- Writes the binding that was lost; of TCP the first flow's identity is the binding's own.
+local function restore(r)
+  local block, field = block_of(r.protocol, r.outside)
+  if not may_take(block, field, r.inside) then return nil end
+  local empty = { flags = 0, seen_ms = NEVER, rst_ms = NEVER }
+  local record = pack_record(r.id, r.remote == '' and first_state(r.seen) or empty)
+  redis.call('DEL', r.key)
+  redis.call('HSET', r.key, 'b', record .. r.outside)
+  redis.call('HSET', block.key, field, bound_row(r.id, r.inside))
+  tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id)))
+  return read_binding(record .. r.outside)
+end
+
+local function stored(r, binding)
+  local entry = read_entry(r.inside)
+  local fields = r.remote ~= '' and redis.call('HGET', r.key, r.remote)
+  local flow = fields and read_record(fields)
+  if flow and deadline_ms(TCP, flow) <= now_ms then flow = nil end
+  return EXISTS .. pack_entry(r.inside, binding, entry.last_ms, flow)
+end
+
+local function reassert(bytes)
+  if not in_grace() then return TOO_LATE end
+  local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
+  r.id, flags, age_ms, rst_age_ms, r.inside, r.remote, r.outside =
+    struct.unpack('>c12BI4I4Bc0Bc0Bc0', bytes)
+  r.seen, r.protocol = sighting(flags, age_ms, rst_age_ms), protocol_of(r.inside)
+  r.key = entry_key(r.inside)
+  local bytes_b = redis.call('HGET', r.key, 'b')
+  local binding = bytes_b and read_binding(bytes_b) or restore(r)
+  if not binding then return TOO_LATE end
+  local record = binding
+  if r.remote ~= '' then
+    local bytes_f = redis.call('HGET', r.key, r.remote)
+    record = bytes_f and read_record(bytes_f) or nil
+  end
+  if record and record.id ~= r.id or binding.outside ~= r.outside then return stored(r, binding) end
+  last_generation = math.max(last_generation, (struct.unpack('>I8', r.id)))
+  if record then learn(r, binding, record)
+  else
+    record = first_state(r.seen)
+    record.id = r.id
+  end
+  local field = r.remote ~= '' and r.remote or 'b'
+  local outside = r.remote == '' and r.outside or ''
+  redis.call('HSET', r.key, field, pack_record(r.id, record) .. outside)
+  local until_ms = deadline_ms(r.protocol, record)
+  written(r, r.outside, until_ms)
+  return RESTORED .. pack_stored(record, until_ms)
+end
+
+note_grace()
+return answer_all(reassert)

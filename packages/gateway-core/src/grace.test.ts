@@ -1,0 +1,111 @@
+import { TCP, UDP } from '@flowstore/flow';
+import type { PacketSpec } from '@flowstore/nat/testing';
+import { describe, expect, test } from 'vitest';
+import { Side } from './frame.ts';
+import { INSIDE, REMOTE, type Sent, TEST_CONFIG, World } from './testing/world.ts';
+
+const { heartbeatMs, leaseMs, quarantineMs } = TEST_CONFIG;
+const SYN = 0x02;
+const ACK = 0x10;
+const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: REMOTE, toPort: 53 };
+const tcpOut: PacketSpec = { ...udpOut, protocol: TCP, toPort: 80, tcpFlags: SYN };
+const segment: PacketSpec = { ...tcpOut, tcpFlags: ACK };
+
+function back(sent: Sent, spec: Partial<PacketSpec> = {}): PacketSpec {
+  const { to: from, toPort: fromPort, from: to, fromPort: toPort } = sent;
+  return { protocol: UDP, from, fromPort, to, toPort, ...spec };
+}
+
+/** Two gateways, a connection and a UDP binding, all that was to be read read. */
+async function settled(): Promise<{ world: World; syn: Sent; datagram: Sent }> {
+  const world = new World({ gateways: 2 });
+  await world.advance(2 * heartbeatMs);
+  const [syn] = await world.send(0, Side.Inside, tcpOut);
+  await world.send(0, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: ACK }));
+  await world.send(0, Side.Inside, segment);
+  const [datagram] = await world.send(0, Side.Inside, udpOut);
+  await world.advance(2 * heartbeatMs);
+  return { world, syn: syn!, datagram: datagram! };
+}
+
+describe('a store that lost all of its data', () => {
+  test('is told again what the gateways hold, and nothing is reset', async () => {
+    const { world, syn, datagram } = await settled();
+    await world.changeStore();
+    await world.advance(3 * heartbeatMs);
+    expect(world.gateways[0]!.counters).toMatchObject({ flowsRestored: 2, flowsLost: 0 });
+    const [out] = await world.send(1, Side.Inside, segment);
+    expect(out).toMatchObject({ side: Side.Outside, from: syn.from, fromPort: syn.fromPort });
+    const [answer] = await world.send(1, Side.Outside, back(datagram));
+    expect(answer).toMatchObject({ to: INSIDE, toPort: 5000 });
+    for (const { counters } of world.gateways) expect(counters.resetsSent).toBe(0);
+  });
+
+  test('a packet at a gateway that holds nothing waits for the one that does', async () => {
+    const { world, syn } = await settled();
+    await world.changeStore();
+    world.inject(1, Side.Inside, segment);
+    await world.settle();
+    expect(world.gateways[1]!.counters).toMatchObject({ notYet: 1, resetsSent: 0 });
+    await world.advance(2 * heartbeatMs, 100);
+    // Held for two seconds at most: the sender's next one finds what was put back.
+    const [out] = await world.send(1, Side.Inside, segment);
+    expect(out).toMatchObject({ from: syn.from, fromPort: syn.fromPort });
+    expect(world.gateways[1]!.counters.resetsSent).toBe(0);
+  });
+
+  test('a holder asks for nothing: its own packets go on', async () => {
+    const { world, syn } = await settled();
+    await world.changeStore();
+    for (let second = 0; second < 120; second++) {
+      await world.advance(1_000);
+      world.inject(0, Side.Inside, segment);
+      expect(world.sent.at(-1)).toMatchObject({ side: Side.Outside, fromPort: syn.fromPort });
+    }
+  });
+
+  test('grants nothing at first, and everything once nobody can hold anything else', async () => {
+    const { world } = await settled();
+    await world.changeStore();
+    const many = Array.from({ length: 40 }, (_, i) => ({ ...udpOut, fromPort: 20_000 + i }));
+    const before = world.sent.length;
+    for (const packet of many) world.inject(1, Side.Inside, packet);
+    await world.advance(5_000, 100);
+    expect(world.sent.length).toBe(before);
+    await world.advance(leaseMs + quarantineMs, 1_000);
+    for (const packet of many) world.inject(1, Side.Inside, packet);
+    await world.settle();
+    expect(world.sent.length).toBe(before + 40);
+  });
+
+  test('leases that it lost stay with their holder, and no port is given twice', async () => {
+    const { world, datagram } = await settled();
+    const blocks = world.gateways[0]!.gauges.portBlocks;
+    await world.changeStore();
+    await world.advance(leaseMs + quarantineMs, 1_000);
+    expect(world.gateways[0]!.gauges.portBlocks).toBeGreaterThanOrEqual(blocks);
+    const outside = new Set([`${datagram.from}:${datagram.fromPort}`]);
+    const before = world.sent.length;
+    for (let i = 0; i < 300; i++) {
+      await world.send(i % 2, Side.Inside, { ...udpOut, fromPort: 20_000 + i });
+    }
+    for (const { from, fromPort } of world.sent.slice(before)) outside.add(`${from}:${fromPort}`);
+    expect(outside.size).toBe(301);
+  });
+});
+
+test('a server that takes over without the last writes is told them again', async () => {
+  const world = new World({ gateways: 2 });
+  await world.advance(2 * heartbeatMs);
+  const [first] = await world.send(0, Side.Inside, tcpOut);
+  const snapshot = world.store.data.clone();
+  const other = { ...tcpOut, toPort: 81 };
+  const [second] = await world.send(0, Side.Inside, other);
+  expect(second!.fromPort).toBe(first!.fromPort);
+  await world.advance(heartbeatMs);
+  await world.changeStore(snapshot);
+  await world.advance(3 * heartbeatMs);
+  const [out] = await world.send(1, Side.Inside, { ...other, tcpFlags: ACK });
+  expect(out).toMatchObject({ side: Side.Outside, fromPort: first!.fromPort });
+  expect(world.gateways[1]!.counters.resetsSent).toBe(0);
+});

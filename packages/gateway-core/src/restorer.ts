@@ -1,0 +1,71 @@
+/**
+ * Puts back what this gateway holds and the store has lost. The store takes it in grace only; what
+ * is stored by then wins, and the loser's copy is replaced.
+ */
+import type { ReassertResult } from '@flowstore/flow-store';
+import { type Handle, NONE } from '@flowstore/flow-table';
+import type { GatewayCounters } from './counters.ts';
+import { type FlowCache, REPORTED } from './flow-cache.ts';
+import type { StoreOutbox } from './store-outbox.ts';
+
+/** `held`: the table has the truth now; `lost`: the flow is no more; `noAnswer`: ask again. */
+export type RestoreOutcome = 'held' | 'lost' | 'noAnswer';
+
+export class Restorer {
+  readonly #cache: FlowCache;
+  readonly #outbox: StoreOutbox;
+  readonly #counters: GatewayCounters;
+
+  constructor(cache: FlowCache, outbox: StoreOutbox, counters: GatewayCounters) {
+    this.#cache = cache;
+    this.#outbox = outbox;
+    this.#counters = counters;
+  }
+
+  restore(slot: number, nowMs: number, onDone: (outcome: RestoreOutcome, nowMs: number) => void) {
+    const handle = this.#cache.table.handleOf(slot);
+    const queued = this.#outbox.ask(
+      'reassert',
+      (sendMs) => this.#build(handle, sendMs),
+      (result, sentMs, answeredMs) =>
+        onDone(this.#onAnswer(handle, result, sentMs, answeredMs), answeredMs),
+    );
+    if (!queued) onDone('noAnswer', nowMs);
+  }
+
+  #build(handle: Handle, nowMs: number) {
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE) return null;
+    return {
+      inside: this.#cache.insideOf(slot),
+      remote: this.#cache.remoteOf(slot),
+      outside: this.#cache.outsideOf(slot),
+      identity: this.#cache.identityOf(slot),
+      seen: this.#cache.wholeSighting(slot, nowMs),
+    };
+  }
+
+  #onAnswer(
+    handle: Handle,
+    result: ReassertResult | null,
+    sentMs: number,
+    nowMs: number,
+  ): RestoreOutcome {
+    const { table } = this.#cache;
+    const slot = this.#cache.storedSlotOf(handle);
+    if (result === null) return 'noAnswer';
+    if (slot === NONE) return 'lost';
+    if (result.kind === 'restored') {
+      this.#counters.flowsRestored++;
+      const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
+      if (renewed === NONE) return 'lost';
+      table.setMarks(renewed, table.marks(renewed) | REPORTED);
+      return 'held';
+    }
+    this.#counters.flowsLost++;
+    const remote = this.#cache.remoteOf(slot);
+    table.remove(slot);
+    if (result.kind !== 'exists') return 'lost';
+    return this.#cache.install(result.entry, remote, sentMs, nowMs) === NONE ? 'lost' : 'held';
+  }
+}
