@@ -22,7 +22,7 @@ export class Addresses6 {
   words = new Int32Array(0);
   readonly #entries: number;
   #used = 0;
-  /** The last freed entry, whose first word names the one freed before it; -1 when there is none. */
+  /** The last freed entry, whose first word names the one freed before it; -1 if there is none. */
   #free = -1;
 
   constructor(entries: number) {

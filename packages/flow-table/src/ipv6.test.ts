@@ -84,7 +84,7 @@ describe('an IPv6 row', () => {
     expect(table.isIpv6(slot)).toBe(true);
   });
 
-  test('differs from one that differs in any byte of an address, or in a port or the domain', () => {
+  test('is none that differs in a byte of an address, in a port, protocol or domain', () => {
     const table = newTable();
     const flow = flow6Of(1);
     const { slot } = put6(table, flow);

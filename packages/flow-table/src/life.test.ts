@@ -148,7 +148,7 @@ describe('the life of a row', () => {
     expect(full.status(handle)).toBe(Detached);
   });
 
-  test('an Expired row keeps its keys and is read by its handle until somebody takes it out', () => {
+  test('an Expired row keeps its keys and is read by its handle until it is taken out', () => {
     const life = new Life();
     life.expire();
     expect(life.table.expiredSlotOf(life.handle)).toBe(1);
