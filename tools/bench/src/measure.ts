@@ -133,7 +133,5 @@ function touchAll(contestant: Contestant, numbers: Uint32Array): number {
 }
 
 function collectGarbage(): void {
-  // The second one collects what the first one's finalizers let go.
-  globalThis.gc?.();
   globalThis.gc?.();
 }

@@ -16,7 +16,7 @@ const TITLES: Readonly<Record<ContestantName, string>> = {
 const HEADLINE_FLOWS = 1_000_000;
 
 /** A figure, and how many times this table's it is. */
-export function tableLines({ flows, summaries }: SizeResult, runs: number): string[] {
+export function tableLines({ flows, runs, summaries }: SizeResult): string[] {
   const names = [...summaries.keys()];
   const table = summaries.get('table')!.median;
   const rows = [['', ...names.map((name) => TITLES[name])]];
@@ -26,7 +26,7 @@ export function tableLines({ flows, summaries }: SizeResult, runs: number): stri
       return name === 'table' ? figure(value) : `${figure(value)} ${ratio(value, table[measure])}`;
     });
     rows.push([title, ...cells]);
-    rows.push(['', ...names.map((name) => spread(summaries.get(name)!, measure))]);
+    if (runs > 1) rows.push(['', ...names.map((name) => spread(summaries.get(name)!, measure))]);
   }
   const of = runs === 1 ? 'one run' : `median of ${runs} runs, lowest-highest below`;
   return [`${flows} flows: ${of} (in brackets: times this table's)`, ...align(rows)];
@@ -86,7 +86,7 @@ export function targets({ flows, summaries }: SizeResult): Target[] {
 export function reportLines(result: BenchResult): string[] {
   const lines: string[] = [];
   for (const size of result.sizes) {
-    lines.push('', ...tableLines(size, result.runs));
+    lines.push('', ...tableLines(size));
     for (const { text, isMet } of targets(size)) lines.push(`${isMet ? 'met ' : 'MISS'}  ${text}`);
   }
   for (const [name, reason] of Object.entries(result.skipped)) {
@@ -97,6 +97,7 @@ export function reportLines(result: BenchResult): string[] {
 
 interface SizeJson {
   readonly flows: number;
+  readonly runs: number;
   readonly table: Figures;
   readonly peers: Readonly<Record<string, Figures>>;
   readonly lowest: Readonly<Record<string, Figures>>;
@@ -112,15 +113,15 @@ export function toJson(result: BenchResult): object {
     table: headline.table,
     peers: headline.peers,
     sizes,
-    runs: result.runs,
+    runs: headline.runs,
     skipped: result.skipped,
     machine: { cores: availableParallelism(), node: process.version, load1 },
   };
 }
 
-function sizeJson({ flows, summaries }: SizeResult): SizeJson {
+function sizeJson({ flows, runs, summaries }: SizeResult): SizeJson {
   const of = (pick: keyof Summary) =>
     Object.fromEntries([...summaries].map(([name, summary]) => [name, summary[pick]]));
   const { table, ...peers } = of('median');
-  return { flows, table: table!, peers, lowest: of('lowest'), highest: of('highest') };
+  return { flows, runs, table: table!, peers, lowest: of('lowest'), highest: of('highest') };
 }
