@@ -20,6 +20,7 @@ import {
   Phase,
   type SocketAddress,
   shardOfInside,
+  slackMs,
   TCP,
   tcpPhase,
   timeoutMs,
@@ -44,10 +45,14 @@ import { OutsideIndex } from './outside-index.ts';
 export const TOUCH_QUEUED = 1;
 /** This gateway opened or touched the flow: it asks the store before it lets it go. */
 export const REPORTED = 2;
+/** Something was seen that no touch has carried to the store yet. */
+export const NEWS = 4;
 
-const SHARD_SHIFT = 2;
+const SHARD_SHIFT = 3;
 
 const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
+/** What was seen so shortly after the last report is no news at the end of a flow's life. */
+const NEWS_MS = 1_000;
 /** Touches of one gateway spread over this share of their interval. */
 const TOUCH_JITTER = 0.2;
 
@@ -134,18 +139,32 @@ export class FlowCache {
     table.count(slot, outbound ? OUTBOUND : INBOUND, packet.totalLength);
     if (isReset(packet)) {
       table.setRstMs(slot, nowMs);
+      this.mark(slot, NEWS);
       return true;
     }
     // Inbound packets refresh TCP (RFC 5382) but not UDP or ICMP mappings: whoever knows the
     // outside endpoint could keep those alive for ever (RFC 4787 REQ-6).
     const tcp = packet.protocol === TCP;
-    if (outbound || tcp) table.setSeenMs(slot, nowMs);
+    const refreshes = outbound || tcp;
+    if (refreshes) {
+      table.setSeenMs(slot, nowMs);
+      this.mark(slot, NEWS);
+    }
     const before = table.flags(slot);
     const flags = before | (outbound ? outboundFlags(packet) : inboundFlags(packet));
     // Only TCP's timeout depends on its flags.
     const changed = tcp && flags !== before;
     if (flags !== before) table.setFlags(slot, flags);
-    return changed || nowMs >= table.touchDueMs(slot);
+    return changed || (refreshes && nowMs >= table.touchDueMs(slot));
+  }
+
+  mark(slot: number, marks: number): void {
+    const before = this.table.marks(slot);
+    if ((before & marks) !== marks) this.table.setMarks(slot, before | marks);
+  }
+
+  unmark(slot: number, marks: number): void {
+    this.table.setMarks(slot, this.table.marks(slot) & ~marks);
   }
 
   /** Puts what the store answered into the table; NONE where the table is full. */
@@ -202,23 +221,40 @@ export class FlowCache {
     else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
     table.setConfirmedMs(slot, sentMs);
     table.extend(slot, sentMs + flow.lifeMs);
-    table.setTouchDueMs(slot, sentMs + this.#touchAfterMs(slot));
+    table.setTouchDueMs(slot, this.#touchDueMs(slot, sentMs + flow.lifeMs));
   }
 
-  /** Whether something was seen that the store has not confirmed. */
+  /** Whether something was seen that no touch has carried to the store yet. */
   hasNews(slot: number): boolean {
-    const { table } = this;
-    const confirmedMs = table.confirmedMs(slot);
-    return table.seenMs(slot) > confirmedMs || table.rstMs(slot) > confirmedMs;
+    return (this.table.marks(slot) & NEWS) !== 0;
   }
 
-  /** What to report: ages as of now, null for what the store knows already. */
+  /** The same at the end of the flow's life: what the store knows all but for a moment (an opening
+   * reports its packet a moment before that leaves) gives it no longer life. */
+  hasLateNews(slot: number): boolean {
+    const { table } = this;
+    if (!this.hasNews(slot)) return false;
+    if (table.rstMs(slot) > table.confirmedMs(slot)) return true;
+    const intervalMs = touchIntervalMs(this.#timeoutMs(slot));
+    const reportedMs = table.touchDueMs(slot) - intervalMs * (1 - TOUCH_JITTER);
+    return table.seenMs(slot) > reportedMs + NEWS_MS;
+  }
+
+  /**
+   * What to report: ages as of now. When the flow was seen here is said again and again, because
+   * what confirmed the row meanwhile may have been a question; merging the same twice is harmless.
+   * An RST is said only while no confirmation came since: `confirm` writes the store's own into the
+   * row, and that one was not seen here.
+   */
   sighting(slot: number, nowMs: number): Sighting {
     const { table } = this;
-    const confirmedMs = table.confirmedMs(slot);
-    const age = (atMs: number) => (atMs > confirmedMs ? nowMs - atMs : null);
-    const ages = { ageMs: age(table.seenMs(slot)), rstAgeMs: age(table.rstMs(slot)) };
-    return { flags: table.flags(slot), ...ages };
+    const seenMs = table.seenMs(slot);
+    const rstMs = table.rstMs(slot);
+    return {
+      flags: table.flags(slot),
+      ageMs: seenMs === NEVER ? null : nowMs - seenMs,
+      rstAgeMs: rstMs > table.confirmedMs(slot) ? nowMs - rstMs : null,
+    };
   }
 
   /**
@@ -281,11 +317,21 @@ export class FlowCache {
     return put.slot;
   }
 
-  /** A third of the timeout, jittered down by up to 20 %. */
-  #touchAfterMs(slot: number): number {
+  /**
+   * A third of the timeout (jittered down by up to 20 %) after the last report that the store has,
+   * whoever's it was: the life that the store gives counts from there. A question tells the store
+   * nothing, so a packet that woke a nearly dead flow has to be reported at once.
+   */
+  #touchDueMs(slot: number, deadlineMs: number): number {
+    const timeout = this.#timeoutMs(slot);
+    const reportedMs = deadlineMs - timeout - slackMs(this.#config.slack, timeout);
+    const jitter = 1 - (TOUCH_JITTER * this.#random()) / 2 ** 32;
+    return reportedMs + touchIntervalMs(timeout) * jitter;
+  }
+
+  #timeoutMs(slot: number): number {
     const { table } = this;
     const state = { flags: table.flags(slot), seenMs: 0, rstMs: table.rstMs(slot) };
-    const timeout = timeoutMs(this.#config.timeouts, table.protocol(slot), state);
-    return touchIntervalMs(timeout) * (1 - (TOUCH_JITTER * this.#random()) / 2 ** 32);
+    return timeoutMs(this.#config.timeouts, table.protocol(slot), state);
   }
 }

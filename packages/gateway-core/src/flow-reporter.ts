@@ -10,7 +10,7 @@
 import type { CloseResult, TouchResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
-import { type FlowCache, REPORTED, TOUCH_QUEUED } from './flow-cache.ts';
+import { type FlowCache, NEWS, REPORTED, TOUCH_QUEUED } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
@@ -44,7 +44,7 @@ export class FlowReporter {
       (sendMs) => this.#buildTouch(handle, sendMs),
       (result, sentMs, answeredMs) => this.#onTouched(handle, result, sentMs, answeredMs),
     );
-    if (queued) table.setMarks(slot, table.marks(slot) | TOUCH_QUEUED);
+    if (queued) this.#cache.mark(slot, TOUCH_QUEUED);
     else table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
   }
 
@@ -54,7 +54,7 @@ export class FlowReporter {
     while (this.#retries.length > 0 && this.#retries[0]!.atMs <= nowMs) {
       const slot = this.#cache.storedSlotOf(this.#retries.shift()!.handle);
       if (slot === NONE) continue;
-      table.setMarks(slot, table.marks(slot) & ~TOUCH_QUEUED);
+      this.#cache.unmark(slot, TOUCH_QUEUED);
       this.touch(slot, nowMs);
     }
     const due = table.poll(nowMs, this.#limits.duePerTickMax);
@@ -69,10 +69,9 @@ export class FlowReporter {
   }
 
   #buildTouch(handle: Handle, nowMs: number) {
-    const { table } = this.#cache;
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return null;
-    table.setMarks(slot, table.marks(slot) & ~TOUCH_QUEUED);
+    this.#cache.unmark(slot, TOUCH_QUEUED | NEWS);
     this.#counters.touchesSent++;
     return {
       inside: this.#cache.insideOf(slot),
@@ -89,12 +88,12 @@ export class FlowReporter {
     if (result === null) {
       // Still queued, so to say: at most one retry waits per flow.
       if (table.marks(slot) & TOUCH_QUEUED) return;
-      table.setMarks(slot, table.marks(slot) | TOUCH_QUEUED);
+      this.#cache.mark(slot, TOUCH_QUEUED | NEWS);
       this.#retries.push({ handle, atMs: nowMs + this.#limits.retryMs });
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
-      if (renewed !== NONE) table.setMarks(renewed, table.marks(renewed) | REPORTED);
+      if (renewed !== NONE) this.#cache.mark(renewed, REPORTED);
     } else {
       this.#counters.touchesStale++;
       table.remove(slot);
@@ -106,7 +105,7 @@ export class FlowReporter {
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return;
     this.#counters.timersFired++;
-    if (this.#cache.hasNews(slot)) this.touch(slot, nowMs);
+    if (this.#cache.hasLateNews(slot)) this.touch(slot, nowMs);
     else if (table.marks(slot) & REPORTED) this.#askToClose(slot, handle);
     else this.#forget(slot);
   }
@@ -136,8 +135,7 @@ export class FlowReporter {
       this.#counters.timersSleptAgain++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       // Whoever extended it is the one to ask next time.
-      if (renewed !== NONE)
-        this.#cache.table.setMarks(renewed, this.#cache.table.marks(renewed) & ~REPORTED);
+      if (renewed !== NONE) this.#cache.unmark(renewed, REPORTED);
     } else {
       if (result.kind === 'closed') this.#counters.flowsClosed++;
       this.#cache.table.remove(slot);

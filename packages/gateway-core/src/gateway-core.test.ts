@@ -232,6 +232,34 @@ describe('the end of a flow', () => {
     expect(world.sent.at(-1)!.fromPort).toBe(first!.fromPort);
   });
 
+  test('a packet that wakes a flow at a gateway that did not know it is reported at once', async () => {
+    const world = new World({ gateways: 2 });
+    const [first] = await world.send(0, Side.Inside, udpOut);
+    await world.advance(290_000, 5_000);
+    const [out] = await world.send(1, Side.Inside, udpOut);
+    await world.advance(290_000, 5_000);
+    await world.sweep();
+    expect((await world.send(0, Side.Outside, answer(out!))).length).toBe(1);
+    expect(out!.fromPort).toBe(first!.fromPort);
+  });
+
+  test('a question that confirms a flow does not make the gateway forget to report it', async () => {
+    const world = new World({ gateways: 2 });
+    await world.send(0, Side.Inside, udpOut);
+    await world.advance(90_000, 5_000);
+    await world.send(0, Side.Inside, udpOut);
+    world.storeIsAway = true;
+    await world.advance(80_000, 5_000);
+    world.storeIsAway = false;
+    const [out] = await world.send(0, Side.Inside, udpOut);
+    await world.advance(100, 10);
+    world.gateways[0]!.finish(world.nowMs);
+    await world.settle();
+    await world.advance(400_000, 5_000);
+    await world.sweep();
+    expect((await world.send(1, Side.Outside, answer(out!))).length).toBe(1);
+  });
+
   test('inbound packets alone do not keep a UDP mapping (RFC 4787 REQ-6)', async () => {
     const world = new World();
     const [out] = await world.send(0, Side.Inside, udpOut);
