@@ -40,6 +40,10 @@ describe('lazy', () => {
     for (let n = 0; n < 80; n++) {
       expect(findBoth(table, flowOf(n), DUE_MS) !== NONE).toBe(n % 2 === 1);
     }
+    // Nothing is stale now: a purge looks at its few rows, and gives up.
+    const stepsBefore = table.counters.timerSteps;
+    expect(table.purge(DUE_MS, 1)).toBe(0);
+    expect(table.counters.timerSteps - stepsBefore).toBe(8);
     // From the first slot again: what was Active on the first round is stale on the next.
     expect(table.purge(LATER_MS, 100)).toBe(5);
     expect(table.size).toBe(table.lowWater);
