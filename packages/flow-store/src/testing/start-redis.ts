@@ -38,7 +38,7 @@ export async function startRedis(serverArguments: readonly string[] = []): Promi
   }
 }
 
-/** Tests fill it and empty it, so it must be empty when they come. */
+/** It must be empty when we come, for what is in it afterwards is ours: it is emptied again. */
 async function borrow(url: string): Promise<TestRedis> {
   const redis = new Redis(url, { protocol: 2, lazyConnect: true, retryStrategy: () => null });
   // Told by the call that fails.
@@ -48,12 +48,17 @@ async function borrow(url: string): Promise<TestRedis> {
       throw new Error(`no Redis answers at REDIS_URL (${withoutPassword(url)}): ${error.message}`);
     });
     if ((await redis.dbsize()) > 0) {
-      throw new Error('REDIS_URL names a database that is not empty; tests would delete its keys');
+      throw new Error('REDIS_URL names a database that is not empty: its keys would be deleted');
     }
-  } finally {
+  } catch (error) {
     redis.disconnect();
+    throw error;
   }
-  return { url, pid: null, stop: async () => {} };
+  const stop = async () => {
+    await redis.flushdb();
+    redis.disconnect();
+  };
+  return { url, pid: null, stop };
 }
 
 function findServer(): string {

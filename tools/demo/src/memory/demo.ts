@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { connectRedisStore } from '@flowstore/flow-store';
-import { startRedis } from '@flowstore/flow-store/testing';
+import { startRedis, type TestRedis } from '@flowstore/flow-store/testing';
 import { bootClock } from '@flowstore/packet-io';
 import type { DemoOptions, DemoResult } from '../result.ts';
 import type { OpenStore } from './gateway.ts';
@@ -39,7 +39,7 @@ export async function runWith(
     signal.throwIfAborted();
     say('In memory: wires, routers and hosts. Real: both gateways, the Redis, the time.');
     say('No reaper runs: what it would sweep is long from due when this ends.');
-    if (redis.isBorrowed) say('The Redis is that of REDIS_URL; what the demo writes stays in it.');
+    if (redis.pid === null) say('The Redis is that of REDIS_URL; it is emptied again at the end.');
     const openStore = wrap(() => connectRedisStore({ url: redis.url, config: CONFIG }));
     const random = () => randomInt(2 ** 32);
     const clock = bootClock();
@@ -57,20 +57,10 @@ export async function runWith(
   }
 }
 
-interface DemoRedis {
-  readonly url: string;
-  readonly isBorrowed: boolean;
-  stop(): Promise<void>;
-}
-
-/** The one of REDIS_URL, which may hold an earlier run of this demo, or a private one. */
-async function obtainRedis(): Promise<DemoRedis> {
-  const url = process.env.REDIS_URL ?? '';
+/** The one of REDIS_URL, which must be empty, or a private one. */
+async function obtainRedis(): Promise<TestRedis> {
   try {
-    if (url === '') return { ...(await startRedis()), isBorrowed: false };
-    // Says within seconds where nobody answers.
-    await (await connectRedisStore({ url, config: CONFIG })).end();
-    return { url, isBorrowed: true, stop: async () => {} };
+    return await startRedis();
   } catch (error) {
     const [reason = ''] = (error as Error).message.split('\n');
     const help = reason.includes('install')
