@@ -232,7 +232,7 @@ describe('the end of a flow', () => {
     expect(world.sent.at(-1)!.fromPort).toBe(first!.fromPort);
   });
 
-  test('a packet that wakes a flow at a gateway that did not know it is reported at once', async () => {
+  test('a packet that wakes a flow where it was not known is reported at once', async () => {
     const world = new World({ gateways: 2 });
     const [first] = await world.send(0, Side.Inside, udpOut);
     await world.advance(290_000, 5_000);
@@ -243,7 +243,7 @@ describe('the end of a flow', () => {
     expect(out!.fromPort).toBe(first!.fromPort);
   });
 
-  test('a question that confirms a flow does not make the gateway forget to report it', async () => {
+  test('a question that confirms a flow does not replace its report', async () => {
     const world = new World({ gateways: 2 });
     await world.send(0, Side.Inside, udpOut);
     await world.advance(90_000, 5_000);

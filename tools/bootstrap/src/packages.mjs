@@ -16,7 +16,7 @@ const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
  * over an in-memory wire, the tests that need them skip, and the lab refuses by itself.
  */
 export function neededTools(task, { linux, root }) {
-  if (task === 'bench') return [];
+  if (task === 'bench' || task === 'sim') return [];
   const network = linux && root;
   if (!network) return task === 'lab' ? [] : [redis];
   return task === 'test' ? [redis, ip, ping, iperf3, ethtool] : [redis, ip, ping];

@@ -47,8 +47,7 @@ export class ModelFeed {
 
   read({ last, nonce }: FeedRequest, nowMs: number): FeedNews {
     // Where it begins nothing is known of before.
-    const first = { id: nextId(null, nowMs), tag: nonce };
-    const end = this.#tail ?? this.#push({ tail: first, atMs: nowMs, events: [] });
+    const end = this.#tail ?? this.#begin(nonce, nowMs);
     if (last === null) return { kind: 'gap', tail: end };
     if (isSame(last, end)) return { kind: 'events', events: [], tail: last, more: false };
     const heard = this.#batches.findIndex(({ tail }) => isSame(tail, last));
@@ -60,6 +59,10 @@ export class ModelFeed {
       tail: news.at(-1)!.tail,
       more: !isSame(news.at(-1)!.tail, end),
     };
+  }
+
+  #begin(tag: number, nowMs: number): FeedTail {
+    return this.#push({ tail: { id: nextId(null, nowMs), tag }, atMs: nowMs, events: [] });
   }
 
   #push(batch: Batch): FeedTail {

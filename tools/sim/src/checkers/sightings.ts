@@ -1,0 +1,170 @@
+/**
+ * What is known of a flow from the packets that gateways let through: our own bookkeeping of its
+ * protocol state and of the instant before which nobody may end it (I4).
+ *
+ * Each life of a gateway has its own column, because what it saw may die with it. A column counts
+ * where its life is sure to have reported it, or where the store's slack covers the loss.
+ */
+import type { ClusterConfig } from '@flowstore/flow';
+import { ACK, FIN, ICMP, RST, SYN, TCP } from '../packet.ts';
+import type { Life } from '../world/life.ts';
+
+const OUT_DATA = 1;
+const IN_DATA = 2;
+const OUT_FIN = 4;
+const IN_FIN = 8;
+const BOTH_DATA = OUT_DATA | IN_DATA;
+const BOTH_FIN = OUT_FIN | IN_FIN;
+/** A change of state that was seen so long before a death had time to reach the store. */
+const REPORT_MS = 3_000;
+/** Calls that got lost keep others waiting for so long. */
+const AFTERMATH_MS = 7_000;
+
+interface Column {
+  readonly life: Life;
+  /** Last packet that refreshes the flow. */
+  seenMs: number;
+  flags: number;
+  /** When the flags last grew. */
+  changedMs: number;
+  resetMs: number;
+  /** A packet that came when the flow might have ended already: it counts once it was reported. */
+  revivedMs: number;
+  /** When the store last confirmed the flow to this life: as of the sending of the question. */
+  confirmedMs: number;
+}
+
+const NEVER = Number.NEGATIVE_INFINITY;
+
+export class Sightings {
+  readonly protocol: number;
+  readonly #columns: Column[] = [];
+
+  constructor(protocol: number) {
+    this.protocol = protocol;
+  }
+
+  /** A packet of the flow was let through. */
+  see(life: Life, outbound: boolean, control: number, config: ClusterConfig, nowMs: number): void {
+    const column = this.#column(life);
+    const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
+    if (refreshes && this.#isRevived(config, nowMs)) column.revivedMs = nowMs;
+    if (this.protocol !== TCP) {
+      if (outbound) column.seenMs = nowMs;
+      return;
+    }
+    if (control & RST) {
+      column.resetMs = nowMs;
+      return;
+    }
+    column.seenMs = nowMs;
+    let flags = 0;
+    if (!(control & SYN)) flags = outbound ? OUT_DATA : IN_DATA;
+    if (control & FIN) flags |= outbound ? OUT_FIN : IN_FIN;
+    if ((column.flags | flags) !== column.flags) column.changedMs = nowMs;
+    column.flags |= flags;
+  }
+
+  confirm(life: Life, sentMs: number): void {
+    const column = this.#column(life);
+    column.confirmedMs = Math.max(column.confirmedMs, sentMs);
+  }
+
+  confirmedMs(life: Life): number {
+    return this.#columns.find((column) => column.life === life)?.confirmedMs ?? NEVER;
+  }
+
+  /** The last packet that this life saw and that refreshes the flow. */
+  seenMs(life: Life): number {
+    return this.#columns.find((column) => column.life === life)?.seenMs ?? NEVER;
+  }
+
+  get lastSeenMs(): number {
+    return this.#columns.reduce((latest, { seenMs }) => Math.max(latest, seenMs), NEVER);
+  }
+
+  /** Whether anybody saw the end of the connection. */
+  get isClosing(): boolean {
+    const flags = this.#columns.reduce((all, column) => all | column.flags, 0);
+    return (flags & BOTH_FIN) === BOTH_FIN || this.#wasReset;
+  }
+
+  get isEstablished(): boolean {
+    const flags = this.#columns.reduce((all, column) => all | column.flags, 0);
+    return (flags & BOTH_DATA) === BOTH_DATA && !this.isClosing;
+  }
+
+  /** Nobody may end the flow before this instant; NEVER where nothing is sure. */
+  notBeforeMs(config: ClusterConfig, nowMs: number): number {
+    let seenMs = NEVER;
+    let flags = 0;
+    for (const column of this.#columns) {
+      if (isCovered(column, config, nowMs)) seenMs = Math.max(seenMs, column.seenMs);
+      if (isReported(column, nowMs)) flags |= column.flags;
+    }
+    return seenMs + this.#timeoutMs(flags, config);
+  }
+
+  #timeoutMs(flags: number, { timeouts }: ClusterConfig): number {
+    if (this.protocol === ICMP) return timeouts.icmpMs;
+    if (this.protocol !== TCP) return timeouts.udpMs;
+    const established = (flags & BOTH_DATA) === BOTH_DATA && !this.isClosing;
+    return established ? timeouts.tcpEstablishedMs : timeouts.tcpTransitoryMs;
+  }
+
+  /** The last packet is so long ago, and its report longer still, that the store may be about to
+   * end the flow: the report of this packet has to win that race. */
+  #isRevived(config: ClusterConfig, nowMs: number): boolean {
+    const { lastSeenMs } = this;
+    const flags = this.#columns.reduce((all, column) => all | column.flags, 0);
+    return lastSeenMs !== NEVER && nowMs - lastSeenMs > this.#timeoutMs(flags, config) / 2;
+  }
+
+  /** Whether an RST may count as the last word: at whichever gateway data was seen, it is not
+   * clearly later. */
+  get #wasReset(): boolean {
+    return this.#columns.some(({ resetMs }) => resetMs !== NEVER);
+  }
+
+  #column(life: Life): Column {
+    let column = this.#columns.find((one) => one.life === life);
+    if (column === undefined) {
+      column = {
+        life,
+        seenMs: NEVER,
+        flags: 0,
+        changedMs: NEVER,
+        resetMs: NEVER,
+        revivedMs: NEVER,
+        confirmedMs: NEVER,
+      };
+      this.#columns.push(column);
+    }
+    return column;
+  }
+}
+
+/** What this life saw last is in the store, or the slack covers that it is not. */
+function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolean {
+  const { life, seenMs } = column;
+  if (seenMs === NEVER || !wasTold(life, column.revivedMs, nowMs)) return false;
+  const { outageMs } = config.slack;
+  if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
+  const reportsMs = Math.max(...Object.values(config.timeouts)) / 3;
+  return !life.killed || life.troubledMs(seenMs - reportsMs, life.endedMs) === 0;
+}
+
+function isReported({ life, changedMs }: Column, nowMs: number): boolean {
+  return wasTold(life, changedMs, nowMs);
+}
+
+/** Whether this life had the time to tell the store of what happened at `atMs`. */
+function wasTold(life: Life, atMs: number, nowMs: number): boolean {
+  if (atMs === NEVER) return true;
+  const endMs = Math.min(nowMs, life.endedMs ?? nowMs);
+  return endMs - atMs > REPORT_MS + 2 * life.troubledMs(atMs - AFTERMATH_MS, endMs);
+}
+
+export function isFirstSegment(control: number): boolean {
+  return (control & (SYN | ACK | RST | FIN)) === SYN;
+}

@@ -1,0 +1,221 @@
+/**
+ * Who owns which outside endpoint, and since when: the store's data as a god sees it, written down
+ * after every script that ran. Checkers compare with this what gateways did; no core is ever asked.
+ */
+import { type Endpoint, packEndpoint, packSocketAddress, shardOfInside } from '@flowstore/flow';
+import type { ModelData } from '@flowstore/flow-store/testing';
+import { addressNumber, endpointKey, remoteKey } from '../keys.ts';
+import { TCP } from '../packet.ts';
+import { Sightings } from './sightings.ts';
+
+export type StoredEntry = NonNullable<ReturnType<ModelData['shards'][number]['entries']['get']>>;
+
+/** What made a binding or a flow come or go. */
+export interface Cause {
+  readonly operation: string;
+  readonly cancelled: boolean;
+}
+
+export interface FlowTruth {
+  readonly binding: BindingTruth;
+  /** 0 for a flow that is as wide as its binding. */
+  readonly remote: number;
+  readonly remotePort: number;
+  readonly generation: number;
+  readonly nonce: number;
+  readonly createdMs: number;
+  endedMs: number | null;
+  readonly sightings: Sightings;
+}
+
+export interface BindingTruth {
+  readonly endpoint: Endpoint;
+  readonly shard: number;
+  readonly protocol: number;
+  readonly inside: number;
+  readonly insidePort: number;
+  readonly outside: number;
+  readonly outsidePort: number;
+  readonly generation: number;
+  readonly nonce: number;
+  readonly createdMs: number;
+  endedMs: number | null;
+  cancelled: boolean;
+  readonly flows: Map<number, FlowTruth>;
+}
+
+export interface TruthWatch {
+  bindingCreated(binding: BindingTruth, former: BindingTruth | undefined, cause: Cause): void;
+  bindingEnded(binding: BindingTruth, cause: Cause): void;
+  flowCreated(flow: FlowTruth, former: FlowTruth | undefined, cause: Cause): void;
+  flowEnded(flow: FlowTruth, cause: Cause): void;
+}
+
+export class Truth {
+  /** By inside endpoint: the live binding, or the last one. */
+  readonly #byInside = new Map<number, BindingTruth>();
+  /** By outside endpoint: whoever holds it, or held it last. */
+  readonly #byOutside = new Map<number, BindingTruth>();
+  readonly #byShard = new Map<number, Set<BindingTruth>>();
+  readonly #watch: TruthWatch;
+
+  constructor(watch: TruthWatch) {
+    this.#watch = watch;
+  }
+
+  ofInside(protocol: number, address: number, port: number): BindingTruth | undefined {
+    return this.#byInside.get(endpointKey(protocol, address, port));
+  }
+
+  ofOutside(protocol: number, address: number, port: number): BindingTruth | undefined {
+    return this.#byOutside.get(endpointKey(protocol, address, port));
+  }
+
+  /** The flow of a live or former binding that serves this remote endpoint. */
+  flowOf(binding: BindingTruth, remote: number, port: number): FlowTruth | undefined {
+    return binding.flows.get(binding.protocol === TCP ? remoteKey(remote, port) : 0);
+  }
+
+  *live(): Generator<BindingTruth> {
+    for (const bindings of this.#byShard.values()) yield* bindings;
+  }
+
+  /** Writes down what became of an inside endpoint. */
+  sync(endpoint: Endpoint, data: ModelData, cause: Cause, nowMs: number): void {
+    const { protocol } = endpoint;
+    const inside = addressNumber(endpoint.address);
+    const key = endpointKey(protocol, inside, endpoint.port);
+    let binding = this.#byInside.get(key);
+    const stored = storedEntry(data, endpoint);
+    const same =
+      binding?.endedMs === null &&
+      stored?.binding.generation === binding.generation &&
+      stored.binding.nonce === binding.nonce;
+    if (binding?.endedMs === null && !same) this.#end(binding, cause, nowMs);
+    if (stored === undefined) return;
+    if (!same) binding = this.#create(key, stored, cause, nowMs);
+    this.#syncFlows(binding!, stored, cause, nowMs);
+  }
+
+  /** The same for a whole shard: after a sweep. */
+  syncShard(shard: number, data: ModelData, cause: Cause, nowMs: number): void {
+    for (const { endpoint } of [...(this.#byShard.get(shard) ?? [])]) {
+      this.sync(endpoint, data, cause, nowMs);
+    }
+  }
+
+  /** The same for everything: another server took over. */
+  syncAll(data: ModelData, cause: Cause, nowMs: number): void {
+    for (const shard of [...this.#byShard.keys()]) this.syncShard(shard, data, cause, nowMs);
+    for (const shard of data.shards) {
+      for (const { inside } of shard.entries.values()) this.sync(inside, data, cause, nowMs);
+    }
+  }
+
+  #create(key: number, { inside, binding }: StoredEntry, cause: Cause, nowMs: number) {
+    const { protocol } = inside;
+    const outside = addressNumber(binding.outside.address);
+    const outsidePort = binding.outside.port;
+    const created: BindingTruth = {
+      endpoint: inside,
+      shard: shardOfInside(inside),
+      protocol,
+      inside: addressNumber(inside.address),
+      insidePort: inside.port,
+      outside,
+      outsidePort,
+      generation: binding.generation,
+      nonce: binding.nonce,
+      createdMs: nowMs,
+      endedMs: null,
+      cancelled: false,
+      flows: new Map(),
+    };
+    const outsideKey = endpointKey(protocol, outside, outsidePort);
+    const former = this.#byOutside.get(outsideKey);
+    this.#byInside.set(key, created);
+    this.#byOutside.set(outsideKey, created);
+    const shard = this.#byShard.get(created.shard) ?? new Set();
+    this.#byShard.set(created.shard, shard.add(created));
+    this.#watch.bindingCreated(created, former, cause);
+    return created;
+  }
+
+  #end(binding: BindingTruth, cause: Cause, nowMs: number): void {
+    binding.endedMs = nowMs;
+    binding.cancelled = cause.cancelled;
+    for (const flow of binding.flows.values()) this.#endFlow(flow, cause, nowMs);
+    this.#byShard.get(binding.shard)!.delete(binding);
+    this.#watch.bindingEnded(binding, cause);
+  }
+
+  #endFlow(flow: FlowTruth, cause: Cause, nowMs: number): void {
+    if (flow.endedMs !== null) return;
+    flow.endedMs = nowMs;
+    this.#watch.flowEnded(flow, cause);
+  }
+
+  #syncFlows(binding: BindingTruth, stored: StoredEntry, cause: Cause, nowMs: number): void {
+    if (binding.protocol !== TCP) {
+      if (!binding.flows.has(0)) {
+        this.#createFlow(binding, 0, 0, 0, stored.binding, cause, nowMs);
+      }
+      return;
+    }
+    const seen = new Set<number>();
+    for (const [packed, record] of stored.flows) {
+      const bytes = packed.split('.').map(Number) as number[];
+      const [a = 0, b = 0, c = 0, d = 0, high = 0, low = 0] = bytes;
+      const remote = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+      const port = (high << 8) | low;
+      const key = remoteKey(remote, port);
+      seen.add(key);
+      const flow = binding.flows.get(key);
+      const same =
+        flow?.endedMs === null &&
+        flow.generation === record.generation &&
+        flow.nonce === record.nonce;
+      if (same) continue;
+      this.#createFlow(binding, key, remote, port, record, cause, nowMs);
+    }
+    for (const [key, flow] of binding.flows) {
+      if (!seen.has(key)) this.#endFlow(flow, cause, nowMs);
+    }
+  }
+
+  #createFlow(
+    binding: BindingTruth,
+    key: number,
+    remote: number,
+    remotePort: number,
+    { generation, nonce }: { generation: number; nonce: number },
+    cause: Cause,
+    nowMs: number,
+  ): void {
+    const former = binding.flows.get(key);
+    if (former !== undefined) this.#endFlow(former, cause, nowMs);
+    const flow: FlowTruth = {
+      binding,
+      remote,
+      remotePort,
+      generation,
+      nonce,
+      createdMs: nowMs,
+      endedMs: null,
+      sightings: new Sightings(binding.protocol),
+    };
+    binding.flows.set(key, flow);
+    this.#watch.flowCreated(flow, former, cause);
+  }
+}
+
+/** The store's own record of an inside endpoint, past its deadline or not. */
+export function storedEntry(data: ModelData, endpoint: Endpoint): StoredEntry | undefined {
+  const shard = data.shards[shardOfInside(endpoint)]!;
+  return shard.entries.get(packEndpoint(endpoint).join('.'));
+}
+
+/** The key of a remote endpoint in the model's own maps. */
+export function packedRemote(remote: Parameters<typeof packSocketAddress>[0]): string {
+  return packSocketAddress(remote).join('.');
+}

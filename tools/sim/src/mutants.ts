@@ -1,0 +1,31 @@
+/**
+ * Deliberately broken variants, one per rule of the protocol: a simulator that does not catch them
+ * proves nothing. They are wrapped around the code under test, which knows nothing of them: what
+ * the servers execute, what a core sends and hears, what it is configured with.
+ */
+import type { ClusterConfig } from '@flowstore/flow';
+import { CORE_MUTANTS } from './mutants/core-mutants.ts';
+import { STORE_MUTANTS } from './mutants/store-mutants.ts';
+import type { CoreTamper } from './world/gateway-box.ts';
+import type { Execute } from './world/store-site.ts';
+
+export interface Mutant {
+  readonly name: string;
+  readonly what: string;
+  readonly serverConfig?: (config: ClusterConfig) => ClusterConfig;
+  readonly coreConfig?: (config: ClusterConfig) => ClusterConfig;
+  /** For one world; what it remembers is forgotten with it. */
+  readonly newExecute?: () => Execute;
+  /** For one life of a gateway. */
+  readonly newTamper?: (config: ClusterConfig) => CoreTamper;
+  /** The gateways' clocks stand still while their machines are suspended. */
+  readonly clockStops?: boolean;
+}
+
+export const HONEST: Mutant = { name: 'honest', what: 'nothing is broken' };
+
+export const MUTANTS: readonly Mutant[] = [...STORE_MUTANTS, ...CORE_MUTANTS];
+
+export function mutantNamed(name: string): Mutant | undefined {
+  return MUTANTS.find((mutant) => mutant.name === name);
+}

@@ -1,0 +1,140 @@
+/**
+ * What a seed stands for: the deployment, its traffic, and the schedule of its faults. Everything
+ * is drawn here, before the world begins, so that a schedule can be shrunk and run again.
+ */
+import { brokenRelations, CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
+import { DEFAULT_LIMITS, type GatewayLimits } from '@flowstore/gateway-core';
+import { drawSchedule, type FaultEvent } from './faults/schedule.ts';
+import { Random } from './random.ts';
+
+export interface Traffic {
+  /** Mean time between two new conversations. */
+  readonly everyMs: number;
+  readonly insideHosts: number;
+  readonly remoteHosts: number;
+  /** Inside endpoints are from so many shards: the fewer, the more often ports meet again. */
+  readonly shards: number;
+  /** Shares of the conversations; the rest is TCP. */
+  readonly udpShare: number;
+  readonly icmpShare: number;
+  /** How often a new conversation begins at an inside endpoint that was used before. */
+  readonly reuseShare: number;
+  readonly messagesMax: number;
+  /** How often a conversation idles for about a timeout. */
+  readonly edgeShare: number;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly gateways: number;
+  readonly config: ClusterConfig;
+  readonly limits: GatewayLimits;
+  /** Whether the limits are so low that packets of running flows may be dropped. */
+  readonly tight: boolean;
+  readonly traffic: Traffic;
+  readonly workloadMs: number;
+  /** After the workload: every flow, lease and port has to be free again by its end. */
+  readonly drainMs: number;
+  readonly sweepEveryMs: number;
+  readonly tickMs: number;
+  readonly faults: readonly FaultEvent[];
+}
+
+export interface PlanOptions {
+  readonly hours?: number | undefined;
+  readonly gateways?: number | undefined;
+}
+
+export const POOL = '203.0.113.0/31';
+export const INSIDE_PREFIX = '198.18.0.0/16';
+const HOUR_MS = 3_600_000;
+
+export function drawPlan(seed: number, { hours, gateways = 3 }: PlanOptions = {}): Plan {
+  const random = new Random(seed, 'plan');
+  // Most worlds live fast: the same relations, whole lives of flows within minutes.
+  const pace = random.pick([1, 4, 6, 8, 8, 12]);
+  const config = drawConfig(random, pace);
+  const broken = brokenRelations(config);
+  if (broken.length > 0) throw new Error(`seed ${seed}: ${broken[0]}`);
+  const tight = random.chance(0.08);
+  const workloadMs = hours === undefined ? drawWorkloadMs(random, pace) : hours * HOUR_MS;
+  return {
+    seed,
+    gateways,
+    config,
+    limits: drawLimits(random, tight),
+    tight,
+    traffic: drawTraffic(random, pace),
+    workloadMs,
+    drainMs: drainMsOf(config),
+    sweepEveryMs: Math.round(random.between(2_000, 10_000) / Math.sqrt(pace)),
+    tickMs: random.pick([100, 250, 500]),
+    faults: drawSchedule(random.fork('faults'), { workloadMs, gateways, config }),
+  };
+}
+
+function drawConfig(random: Random, pace: number): ClusterConfig {
+  const ms = (value: number) => Math.round(value / pace);
+  const { timeouts, slack } = CLUSTER_DEFAULTS;
+  const tcpTransitoryMs = ms(timeouts.tcpTransitoryMs);
+  const established =
+    pace === 1 ? timeouts.tcpEstablishedMs : tcpTransitoryMs * random.pick([3, 6]);
+  return {
+    ...CLUSTER_DEFAULTS,
+    pool: [POOL],
+    insidePrefixes: [INSIDE_PREFIX],
+    timeouts: {
+      tcpEstablishedMs: established,
+      tcpTransitoryMs,
+      udpMs: ms(timeouts.udpMs),
+      icmpMs: ms(timeouts.icmpMs),
+    },
+    slack: { outageMs: ms(slack.outageMs), clockSkewMs: ms(slack.clockSkewMs) },
+    cacheLeaseMs: ms(CLUSTER_DEFAULTS.cacheLeaseMs),
+    leaseMs: ms(CLUSTER_DEFAULTS.leaseMs),
+    quarantineMs: ms(CLUSTER_DEFAULTS.quarantineMs),
+    heartbeatMs: ms(CLUSTER_DEFAULTS.heartbeatMs),
+    flowsPerEndpointMax: 64,
+  };
+}
+
+function drawLimits(random: Random, tight: boolean): GatewayLimits {
+  const limits = { ...DEFAULT_LIMITS, flowsMax: 65_536 };
+  if (!tight) return { ...limits, requestsPerCallMax: random.pick([1, 4, 16, 512]) };
+  return {
+    ...limits,
+    flowsMax: 48,
+    questionsMax: 8,
+    heldPerQuestionMax: 2,
+    heldBytesMax: 4_096,
+    requestsPerCallMax: 2,
+    callsInFlightMax: 1,
+    requestsWaitingMax: 16,
+    blocksMax: 6,
+  };
+}
+
+function drawTraffic(random: Random, pace: number): Traffic {
+  return {
+    everyMs: random.between(150, 900) * (pace === 1 ? 4 : 1),
+    insideHosts: random.pick([2, 8, 24]),
+    remoteHosts: random.pick([1, 4, 12]),
+    shards: random.pick([1, 2, 4, 16]),
+    udpShare: random.between(0.15, 0.5),
+    icmpShare: random.between(0.02, 0.15),
+    reuseShare: random.between(0.05, 0.6),
+    messagesMax: random.pick([4, 12, 40]),
+    edgeShare: random.between(0.02, 0.12),
+  };
+}
+
+function drawWorkloadMs(random: Random, pace: number): number {
+  return pace === 1 ? random.between(20, 50) * 60_000 : random.between(3, 9) * 60_000;
+}
+
+/** All that may still be held when the last packet was seen, one after the other (I5). */
+function drainMsOf({ timeouts, slack, leaseMs, quarantineMs, cacheLeaseMs }: ClusterConfig) {
+  const timeout = Math.max(...Object.values(timeouts));
+  const flow = timeout + timeout / 3 + slack.outageMs + slack.clockSkewMs;
+  return flow + 4 * leaseMs + 2 * quarantineMs + 2 * slack.clockSkewMs + cacheLeaseMs + 60_000;
+}

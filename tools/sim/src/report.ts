@@ -1,0 +1,65 @@
+/** What the runs of many seeds add up to. */
+import { INVARIANTS, type Invariant } from './checkers/checks.ts';
+import { FAULT_KINDS } from './faults/kinds.ts';
+import type { Outcome } from './run.ts';
+
+export interface FailureReport {
+  readonly seed: number;
+  readonly invariant: Invariant;
+  readonly atMs: number;
+  readonly text: string;
+  /** The line that replays it. */
+  readonly replay: string;
+  /** The faults that it takes, as far as they were found out. */
+  readonly schedule: readonly string[];
+}
+
+export interface Report {
+  seeds: number;
+  packets: number;
+  readonly faults: Record<string, number>;
+  readonly checks: Record<Invariant, number>;
+  readonly failures: FailureReport[];
+}
+
+export function newReport(): Report {
+  const kinds = FAULT_KINDS.filter(({ disabled }) => disabled === null);
+  return {
+    seeds: 0,
+    packets: 0,
+    faults: Object.fromEntries(kinds.map(({ name }) => [name, 0])),
+    checks: Object.fromEntries(INVARIANTS.map((name) => [name, 0])) as Record<Invariant, number>,
+    failures: [],
+  };
+}
+
+export function addOutcome(report: Report, outcome: Outcome): void {
+  report.seeds++;
+  report.packets += outcome.packets;
+  for (const [kind, count] of Object.entries(outcome.faults)) {
+    report.faults[kind] = (report.faults[kind] ?? 0) + count;
+  }
+  for (const name of INVARIANTS) report.checks[name] += outcome.checks[name];
+}
+
+/** For people: what was done, in a few lines. */
+export function formatReport({ seeds, packets, faults, checks, failures }: Report): string {
+  const list = (counts: Record<string, number>) =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  return [
+    `${seeds} seeds, ${packets} packets`,
+    `faults: ${list(faults)}`,
+    `checks: ${list(checks)}`,
+    failures.length === 0 ? 'no failures' : `${failures.length} failures`,
+  ].join('\n');
+}
+
+export function formatFailure({ invariant, atMs, text, replay, schedule }: FailureReport): string {
+  const faults =
+    schedule.length === 0
+      ? 'without any fault'
+      : `with these faults:\n${schedule.map((line) => `  ${line}`).join('\n')}`;
+  return `${replay}\n  ${invariant} at ${(atMs / 1_000).toFixed(3)} s: ${text}\n  ${faults}`;
+}

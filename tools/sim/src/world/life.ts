@@ -1,0 +1,44 @@
+/** One run of a gateway: from its start to its stop or death, with what troubled it meanwhile. */
+export class Life {
+  readonly gateway: number;
+  readonly number: number;
+  readonly incarnation: string;
+  readonly startedMs: number;
+  endedMs: number | null = null;
+  /** When it was killed rather than stopped: its last words were not said. */
+  killed = false;
+  readonly #troubles: { readonly fromMs: number; untilMs: number }[] = [];
+  #open = 0;
+
+  constructor(gateway: number, number: number, incarnation: string, startedMs: number) {
+    this.gateway = gateway;
+    this.number = number;
+    this.incarnation = incarnation;
+    this.startedMs = startedMs;
+  }
+
+  get name(): string {
+    return `gw${this.gateway + 1}.${this.number}`;
+  }
+
+  /** Something keeps it from the store, or from the processor. Troubles may overlap. */
+  beginTrouble(nowMs: number): void {
+    if (this.#open++ === 0) this.#troubles.push({ fromMs: nowMs, untilMs: Number.MAX_VALUE });
+  }
+
+  endTrouble(nowMs: number): void {
+    if (--this.#open === 0) this.#troubles.at(-1)!.untilMs = nowMs;
+  }
+
+  /** How long of this span it was in trouble. */
+  troubledMs(fromMs: number, untilMs: number): number {
+    let sum = 0;
+    for (let i = this.#troubles.length - 1; i >= 0; i--) {
+      const trouble = this.#troubles[i]!;
+      if (trouble.untilMs <= fromMs) break;
+      const overlap = Math.min(untilMs, trouble.untilMs) - Math.max(fromMs, trouble.fromMs);
+      if (overlap > 0) sum += overlap;
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Somebody's connection to the store: latency, and every way in which a call can go wrong. The
+ * caller hears one answer or, after its own timeout, none; what the store does is another matter.
+ */
+import type { Random } from '../random.ts';
+import type { Timeline } from '../timeline.ts';
+import type { Server, StoreSite } from './store-site.ts';
+
+export const CALL_TIMEOUT_MS = 1_000;
+/** So much faster does a refusal come than a timeout. */
+const REFUSED_MS = 1;
+
+/** Shares and delays add up over the faults that are on. */
+export interface Weather {
+  /** Faults that keep calls from arriving. */
+  away: number;
+  /** Of those, the ones that are told at once: a connection is refused. */
+  refused: number;
+  slowMs: number;
+  loseReplies: number;
+  runTwice: number;
+  /** Calls that hang somewhere for seconds and then arrive after all. */
+  late: number;
+}
+
+export function calm(): Weather {
+  return { away: 0, refused: 0, slowMs: 0, loseReplies: 0, runTwice: 0, late: 0 };
+}
+
+export interface StoreLinkOptions {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly site: StoreSite;
+  /** Of this connection, and of all. */
+  readonly weather: Weather;
+  readonly everywhere: Weather;
+}
+
+export class StoreLink {
+  readonly weather: Weather;
+  /** A server that is no longer the master, where this connection still leads to it. */
+  pinned: Server | null = null;
+  readonly #options: StoreLinkOptions;
+  readonly #latencyMs: number;
+
+  constructor(options: StoreLinkOptions) {
+    this.#options = options;
+    this.weather = options.weather;
+    this.#latencyMs = options.random.pick([0.1, 0.3, 1, 3]);
+  }
+
+  /** `onReply` hears null where no answer came in time; it is called once. */
+  send<T>(execute: (server: Server) => T, onReply: (result: T | null) => void): void {
+    const { timeline, random, site } = this.#options;
+    let open = true;
+    const answer = (result: T | null) => {
+      if (!open) return;
+      open = false;
+      onReply(result);
+    };
+    if (this.#sum('away') > 0) {
+      const refused = this.#sum('refused') > 0;
+      timeline.after(refused ? REFUSED_MS : CALL_TIMEOUT_MS, () => answer(null));
+      return;
+    }
+    timeline.after(CALL_TIMEOUT_MS, () => answer(null));
+    const server = this.pinned ?? site.master;
+    const isLate = random.chance(this.#sum('late'));
+    const there = this.#delayMs() + (isLate ? random.between(500, 8_000) : 0);
+    timeline.after(there, () => {
+      // What is on its way arrives, even if the connection broke meanwhile.
+      if (!server.alive) return;
+      const result = execute(server);
+      if (random.chance(this.#sum('runTwice'))) {
+        timeline.after(random.between(0, 2_000), () => server.alive && execute(server));
+      }
+      if (random.chance(this.#sum('loseReplies'))) return;
+      timeline.after(this.#delayMs(), () => answer(result));
+    });
+  }
+
+  #sum(what: keyof Weather): number {
+    return this.weather[what] + this.#options.everywhere[what];
+  }
+
+  #delayMs(): number {
+    const { random } = this.#options;
+    const slow = this.#sum('slowMs');
+    return this.#latencyMs * random.between(0.5, 1.5) + (slow > 0 ? random.between(0, slow) : 0);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The store's side of the world: servers with clocks of their own over the model's data, one of
+ * them the master. Requests run one at a time, so that the witnesses see what each of them did.
+ */
+import type { ClusterConfig, Endpoint } from '@flowstore/flow';
+import { ModelData, ModelServer } from '@flowstore/flow-store/testing';
+import type { Operation, StoreCall, StoreReply } from '@flowstore/gateway-core';
+import type { Random } from '../random.ts';
+import type { Timeline } from '../timeline.ts';
+import type { Witness } from './witness.ts';
+
+/** Wall clocks of the servers: nobody else's. */
+const EPOCH_MS = 1.7e12;
+
+export interface Server {
+  readonly name: string;
+  readonly model: ModelServer;
+  readonly clock: ServerClock;
+  alive: boolean;
+}
+
+export class ServerClock {
+  readonly #timeline: Timeline;
+  readonly #rate: number;
+  offsetMs: number;
+
+  constructor(timeline: Timeline, offsetMs: number, rate: number) {
+    this.#timeline = timeline;
+    this.offsetMs = offsetMs;
+    this.#rate = rate;
+  }
+
+  nowMs(): number {
+    return EPOCH_MS + Math.floor(this.#timeline.nowMs * this.#rate + this.offsetMs);
+  }
+}
+
+/** How a mutant runs a request: the right way is `run(request)`. */
+export type Execute = (
+  server: Server,
+  operation: string,
+  request: unknown,
+  run: (request: unknown) => unknown,
+) => unknown;
+
+export interface StoreSiteOptions {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly config: ClusterConfig;
+  /** What the servers are configured with: a mutant's may differ. */
+  readonly serverConfig: ClusterConfig;
+  readonly witness: Witness;
+  readonly execute: Execute;
+}
+
+export class StoreSite {
+  master: Server;
+  readonly #options: StoreSiteOptions;
+  #servers = 0;
+
+  constructor(options: StoreSiteOptions) {
+    this.#options = options;
+    this.master = this.#newServer(new ModelData());
+    this.master.model.initialise();
+  }
+
+  /** Another server takes over, with this data. */
+  failOver(data: ModelData, { oldLives }: { oldLives: boolean }): void {
+    const { witness, timeline } = this.#options;
+    this.master.alive = oldLives;
+    this.master = this.#newServer(data);
+    const cause = { operation: 'dataLost', cancelled: false };
+    witness.truth.syncAll(data, cause, timeline.nowMs);
+  }
+
+  /** Moves the master's clock to another offset within the skew that servers may have. */
+  jumpClock(): void {
+    this.master.clock.offsetMs = this.#drawOffsetMs();
+  }
+
+  /** Runs a gateway's call, request by request; reading feeds changes nothing worth a look each. */
+  perform(server: Server, { operation, requests }: StoreCall): StoreReply['results'] {
+    if (operation === 'feed') {
+      const read = (batch: unknown) => server.model.feed(batch as never);
+      return this.#options.execute(server, operation, requests, read) as never;
+    }
+    return requests.map((request) => this.performOne(server, operation, request)) as never;
+  }
+
+  performOne(server: Server, operation: Operation, request: unknown): unknown {
+    const { execute, witness, timeline } = this.#options;
+    const scripts = server.model as unknown as Record<string, (requests: unknown[]) => unknown[]>;
+    const run = (mutated: unknown) => scripts[operation]!([mutated])[0];
+    const isMaster = server === this.master;
+    if (!isMaster || !('inside' in (request as object)) || operation === 'find') {
+      return execute(server, operation, request, run);
+    }
+    const named = request as { inside: Endpoint; remote: null; reason?: string };
+    const { data } = server.model;
+    const result = witness.identities.around(operation, named, data, () =>
+      execute(server, operation, request, run),
+    );
+    // A touch changes no identity: the checker around it has seen to that.
+    if (operation === 'touch') return result;
+    const cause = { operation, cancelled: named.reason === 'cancel' && witness.isOperator };
+    witness.truth.sync(named.inside, data, cause, timeline.nowMs);
+    return result;
+  }
+
+  sweep(server: Server, shard: number, blocksMax: number): void {
+    const { execute, witness, timeline } = this.#options;
+    execute(server, 'sweep', shard, (number) => server.model.sweep(number as number, blocksMax));
+    if (server !== this.master) return;
+    const cause = { operation: 'sweep', cancelled: false };
+    witness.truth.syncShard(shard, server.model.data, cause, timeline.nowMs);
+  }
+
+  #newServer(data: ModelData): Server {
+    const { timeline, random, serverConfig } = this.#options;
+    const rate = 1 + random.between(-5e-5, 5e-5);
+    const clock = new ServerClock(timeline, this.#drawOffsetMs(), rate);
+    const model = new ModelServer({ config: serverConfig, nowMs: () => clock.nowMs(), data });
+    return { name: `store${++this.#servers}`, model, clock, alive: true };
+  }
+
+  #drawOffsetMs(): number {
+    const half = this.#options.config.slack.clockSkewMs * 0.45;
+    return this.#options.random.between(-half, half);
+  }
+}

@@ -1,0 +1,99 @@
+/** Everything that watches the world, wired together: the truth and the checkers of I1 to I8. */
+import type { Endpoint, SocketAddress } from '@flowstore/flow';
+import type { StoredEntry, TouchRequest } from '@flowstore/flow-store';
+import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
+import { BoundChecker } from '../checkers/bounds.ts';
+import { Checks } from '../checkers/checks.ts';
+import { describeFlow, EndingChecker } from '../checkers/endings.ts';
+import { IdentityChecker } from '../checkers/identities.ts';
+import { describe, PortChecker } from '../checkers/ports.ts';
+import { TranslationChecker } from '../checkers/translations.ts';
+import { Truth } from '../checkers/truth.ts';
+import { addressNumber } from '../keys.ts';
+import type { Log } from '../log.ts';
+import type { Plan } from '../plan.ts';
+import type { Timeline } from '../timeline.ts';
+import type { Life } from './life.ts';
+
+export class Witness {
+  readonly checks: Checks;
+  readonly truth: Truth;
+  readonly ports: PortChecker;
+  readonly identities: IdentityChecker;
+  readonly endings: EndingChecker;
+  readonly translations: TranslationChecker;
+  readonly bounds: BoundChecker;
+  /** The script that runs now is an operator's: what it cancels may end early. */
+  isOperator = false;
+
+  constructor({ config, limits, tight }: Plan, timeline: Timeline, log: Log) {
+    const nowMs = () => timeline.nowMs;
+    const checks = new Checks(nowMs, () => timeline.stop());
+    this.checks = checks;
+    this.ports = new PortChecker(checks, config);
+    this.identities = new IdentityChecker(checks);
+    this.endings = new EndingChecker(checks, config, nowMs);
+    this.truth = new Truth({
+      bindingCreated: (binding, former) => {
+        log.line(nowMs(), `store  ${describe(binding)} bound`);
+        this.ports.bindingCreated(binding, former);
+      },
+      bindingEnded: (binding, cause) =>
+        log.line(nowMs(), `store  ${describe(binding)} ended by ${cause.operation}`),
+      flowCreated: (flow) => log.line(nowMs(), `store  ${describeFlow(flow)} opened`),
+      flowEnded: (flow, cause) => {
+        log.line(nowMs(), `store  ${describeFlow(flow)} closed by ${cause.operation}`);
+        this.endings.flowEnded(flow, cause);
+      },
+    });
+    const { truth } = this;
+    this.translations = new TranslationChecker(checks, { config, truth, nowMs, tight });
+    this.bounds = new BoundChecker(checks, limits);
+  }
+
+  /** A gateway heard from the store that flows are as it thinks, as of `sentMs`. */
+  confirmed(
+    life: Life,
+    { operation, requests }: StoreCall,
+    results: Results,
+    sentMs: number,
+  ): void {
+    for (let i = 0; i < requests.length; i++) {
+      const identity = confirmedIdentity(operation, requests[i], results[i]);
+      if (identity === null) continue;
+      const { inside, remote, generation } = identity;
+      const binding = this.truth.ofInside(
+        inside.protocol,
+        addressNumber(inside.address),
+        inside.port,
+      );
+      if (binding === undefined) continue;
+      const to = remote === null ? 0 : addressNumber(remote.address);
+      const flow = this.truth.flowOf(binding, to, remote?.port ?? 0);
+      if (flow?.generation === generation) flow.sightings.confirm(life, sentMs);
+    }
+  }
+}
+
+type Results = NonNullable<StoreReply['results']>;
+
+interface Confirmed {
+  readonly inside: Endpoint;
+  readonly remote: SocketAddress | null;
+  readonly generation: number;
+}
+
+function confirmedIdentity(operation: string, request: unknown, result: unknown): Confirmed | null {
+  const { kind } = result as { kind: string };
+  if (operation === 'touch') {
+    const { inside, remote, identity } = request as TouchRequest;
+    return kind === 'merged' ? { inside, remote, generation: identity.generation } : null;
+  }
+  if (operation !== 'open' && operation !== 'find') return null;
+  if (kind !== 'created' && kind !== 'exists' && kind !== 'entry') return null;
+  const { remote } = request as TouchRequest;
+  const { entry } = result as { entry: StoredEntry };
+  const flow = remote === null ? entry.binding : entry.flow;
+  if (flow === null) return null;
+  return { inside: entry.inside, remote, generation: flow.identity.generation };
+}
