@@ -1,7 +1,7 @@
 /**
  * I4, no early end: no flow ends before its RFC timeout has passed since the last packet seen by
- * any gateway that lived to report it. And what a gateway reports is true: nobody claims to have seen a
- * packet later than it came.
+ * any gateway that lived to report it. And what a gateway reports is true: nobody claims to have
+ * seen a packet later than it came.
  */
 import type { ClusterConfig } from '@flowstore/flow';
 import type { StoreCall } from '@flowstore/gateway-core';
