@@ -5,7 +5,7 @@
  *
  * ```
  *  bytes per flow: row 64, traffic 16, generation 8, nonce 4; rstMs 8 where an RST was seen
- *                  (flow-table.ts adds its list links 8, flow-index.ts 20 to 27)
+ *                  (flow-table.ts adds its list links 8, flow-index.ts 23 to 31)
  * ```
  */
 import { NEVER } from '@flowstore/flow';

@@ -52,7 +52,7 @@ describe('the index', () => {
       }
       expect(lost).toBe(0);
     }
-    expect(sizes.size).toBe(8);
+    expect(sizes.size).toBe(9);
     expect(growing).toBeGreaterThan(100);
     expect(growing).toBeLessThan(1_000);
     for (let slot = 1; slot <= flows; slot++) expect(rig.find(slot)).toBe(slot);
