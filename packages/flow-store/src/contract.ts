@@ -304,7 +304,7 @@ export interface FlowStore {
   /** Puts back what a holder knows and the store has lost; in grace only. */
   reassert(requests: readonly ReassertRequest[]): Promise<ReassertResult[]>;
   /** Writes the cluster configuration; false where one is stored already. The shards of a new
-   * deployment are marked fresh; one that is restored, after the store lost its data, is in grace. */
+   * deployment are marked fresh; one that is restored after a loss of data is in grace. */
   initialise(deployment: 'new' | 'restored'): Promise<boolean>;
   /** Whether `config` is what the deployment runs with: for those who are no members. */
   checkConfig(): Promise<ConfigCheck>;

@@ -49,7 +49,7 @@ describe('while the feed is read', () => {
     expect(world.sent).toHaveLength(2);
   });
 
-  test('freshness costs one read per shard and heartbeat, however many flows there are', async () => {
+  test('freshness costs one read per shard and heartbeat, for any number of flows', async () => {
     const world = new World();
     for (let i = 0; i < 500; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
     await world.advance(heartbeatMs);
@@ -129,7 +129,7 @@ describe('while the feed cannot be read', () => {
     expect(world.sent).toHaveLength(3);
   });
 
-  test('a paused gateway does not translate with an entry whose port is somebody else’s', async () => {
+  test('a paused gateway does not translate by an entry that may be somebody else’s', async () => {
     const world = new World({ gateways: 2 });
     const [sent] = await world.send(0, Side.Inside, udpOut);
     await world.advance(2 * heartbeatMs);
@@ -185,7 +185,7 @@ describe('the arithmetic of freshness', () => {
     expect(freshness.isFresh(4, 100, 1_001)).toBe(false);
   });
 
-  test('a gap takes nothing that the last good read gave, and a late answer gives nothing back', () => {
+  test('a gap takes nothing that the last good read gave, and a late answer adds nothing', () => {
     const freshness = new Freshness(60);
     freshness.begin(0, 100);
     freshness.renew(0, 1_000);

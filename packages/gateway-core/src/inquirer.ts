@@ -84,7 +84,7 @@ export class Inquirer {
     const question = this.#questionOf(packet, side);
     if (question === null) return;
     if (!this.#questions.hasRoom(question, length)) {
-      this.#options.counters.dropHoldFull++;
+      this.#dropForRoom(question);
       return;
     }
     this.#options.counters.packetsHeld++;
@@ -98,7 +98,7 @@ export class Inquirer {
     if (question === null) return;
     if (this.#questions.hasRoom(question, held.memory.bytes.length)) {
       this.#add(question, held, nowMs);
-    } else this.#options.counters.dropHoldFull++;
+    } else this.#dropForRoom(question);
   }
 
   tick(nowMs: number): void {
@@ -115,6 +115,13 @@ export class Inquirer {
     const question = this.#questions.find(key) ?? this.#questions.add(key);
     if (question === null) this.#options.counters.dropQuestionsFull++;
     return question;
+  }
+
+  /** A question that nobody waits for is none: it would take up a place for ever. */
+  #dropForRoom(question: Question): void {
+    this.#options.counters.dropHoldFull++;
+    const isNew = question.held.length === 0 && question.restingUntilMs === 0;
+    if (isNew) this.#questions.remove(question);
   }
 
   #add(question: Question, held: HeldPacket, nowMs: number): void {

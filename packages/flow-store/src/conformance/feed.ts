@@ -86,7 +86,7 @@ export function feedTests(current: () => Scenario): void {
     expect(await reader.news()).toEqual([]);
   });
 
-  it('tells every reader which outside endpoint was opened, and nothing about its use', async () => {
+  it('tells every reader which outside endpoint was opened, not of its use', async () => {
     const s = current();
     const readers = [await listener(s), await listener(s, GATEWAY_2)];
     const entry = await s.bound(tcp());

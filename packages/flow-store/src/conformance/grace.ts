@@ -72,7 +72,7 @@ export function graceTests(current: () => Scenario): void {
     expect(await s.find(udp())).toEqual({ kind: 'no' });
   });
 
-  it('comes with another server and goes a lease length after the first gateway was heard', async () => {
+  it('comes with another server, goes a lease length after a gateway was heard', async () => {
     const s = current();
     await hear(s);
     await s.harness.changeServer();
@@ -117,7 +117,7 @@ export function graceTests(current: () => Scenario): void {
     expect(await s.sweep()).toMatchObject({ inGrace: false, bindingsDeleted: 1 });
   });
 
-  it('lets a holder put back what was lost, under its old identity, as often as it likes', async () => {
+  it('lets a holder put back what was lost, under its old identity', async () => {
     const s = current();
     for (const entry of [await s.bound(udp()), await s.bound(tcp())]) {
       await failover(s, entry);
@@ -163,7 +163,7 @@ export function graceTests(current: () => Scenario): void {
     });
   });
 
-  it('restores leases that were lost, to whoever renews or opens first, and to one only', async () => {
+  it('restores lost leases to whoever renews or opens first, and to one only', async () => {
     const s = current();
     const entry = await s.bound(udp());
     await failover(s, entry);

@@ -213,7 +213,7 @@ export class ModelShard {
     return { kind: 'restored', flow: storedFlow(entry, merged, config, nowMs) };
   }
 
-  /** A binding that was lost, as its holder knew it; of TCP the first flow's identity is its own. */
+  /** A binding that was lost, as its holder knew it; for TCP its identity is the first flow's. */
   #restore(
     { inside, remote, outside, identity, seen }: contract.ReassertRequest,
     config: ClusterConfig,

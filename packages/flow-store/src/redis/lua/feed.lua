@@ -1,13 +1,13 @@
 #!lua
 --- @command feed
---- @purpose Reads what happened to a shard's outside endpoints since a gateway last heard, and notes
----   that the gateway was heard. A feed that does not have what was last heard answers a gap.
+--- @purpose Reads what happened to a shard's outside endpoints since a gateway last heard, and
+---   notes that the gateway was heard. A feed that does not have what was last heard answers a gap.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
 --- @args request incarnation(8) nonce(4) tag(4), then the id that was last heard, with its length
 ---   (1) in front, 0 for none
---- @result events 0 tail: id with its length (1) in front, tag(4); inGrace(1) more(1), then packed events (see
----   parts/feed.lua)
+--- @result events 0 tail: id with its length (1) in front, tag(4); inGrace(1) more(1), then
+---   packed events (see parts/feed.lua)
 --- @result gap 1 tail, inGrace(1)
 --- @cost nothing new: no call; else 2 calls. Per script: 7 calls more.
 --- @include shard

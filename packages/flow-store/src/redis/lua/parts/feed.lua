@@ -1,5 +1,5 @@
--- The shard's feed, `f:{tag}`: a stream of batches, one per script call, each one field `e` of packed
--- events. What ends it is kept in the meta key, for the stream is trimmed by time.
+-- The shard's feed, `f:{tag}`: a stream of batches, one per script call, each one field `e` of
+-- packed events. What ends it is kept in the meta key, for the stream is trimmed by time.
 --
 --   void      'v' protocol(1) outside and remote, each with its length (1) in front, below(8)
 --   closing   'c' protocol(1) outside and remote, each with its length (1) in front
