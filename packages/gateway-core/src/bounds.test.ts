@@ -60,6 +60,29 @@ describe('while the store is away', () => {
 });
 
 describe('every limit has a counter', () => {
+  test('a packet for which there is no room leaves no question behind', async () => {
+    const world = new World({ limits: { heldBytesMax: 60, questionsMax: 2 } });
+    world.storeIsAway = true;
+    for (let i = 0; i < 4; i++) {
+      await world.send(0, Side.Inside, { ...udpOut, fromPort: 5_000 + i });
+    }
+    expect(world.gateways[0]!.counters.dropHoldFull).toBe(3);
+    await world.advance(5_000, 50);
+    expect(world.gateways[0]!.gauges).toMatchObject({ questions: 0, heldBytes: 0 });
+  });
+
+  test('a flow that is found while the table is full is dropped, and its question ends', async () => {
+    const world = new World({ gateways: 2, limits: { flowsMax: 1 } });
+    await world.send(0, Side.Inside, udpOut);
+    await world.send(1, Side.Inside, { ...udpOut, fromPort: 6_000 });
+    const [to] = world.sent;
+    const back = { protocol: UDP, from: REMOTE, fromPort: 53, to: to!.from, toPort: to!.fromPort };
+    expect(await world.send(1, Side.Outside, back)).toHaveLength(0);
+    await world.advance(5_000, 50);
+    expect(world.gateways[1]!.counters.dropTableFull).toBe(1);
+    expect(world.gateways[1]!.gauges).toMatchObject({ questions: 0, heldBytes: 0 });
+  });
+
   test('flows above the high-water mark: said once per crossing, not once per flow', async () => {
     const world = new World({ limits: { flowsHighWater: 4 } });
     const core = world.gateways[0]!;

@@ -188,8 +188,8 @@ export class Inquirer {
       return;
     }
     counters.foundInStore++;
-    if (cache.install(result.entry, remote, sentMs, nowMs) === NONE) counters.dropTableFull++;
-    else this.#release(question, nowMs);
+    if (cache.install(result.entry, remote, sentMs, nowMs) !== NONE) this.#release(question, nowMs);
+    else counters.dropTableFull += this.#giveUp(question, nowMs);
   }
 
   /** In grace: a holder says what it holds; who holds nothing waits for whoever does. */
