@@ -12,10 +12,12 @@ import {
   type Endpoint,
   hasFlowPerRemote,
   type Identity,
+  IN_DATA,
   identityEquals,
   ipv4FromNumber,
   ipv4ToNumber,
   NEVER,
+  OUT_DATA,
   OUTSIDE_DOMAIN,
   Phase,
   type SocketAddress,
@@ -36,7 +38,7 @@ import {
   NONE,
   OUTBOUND,
 } from '@flowstore/flow-table';
-import { inboundFlags, isReset, outboundFlags, type Packet } from '@flowstore/nat';
+import { inboundFlags, isReset, isSyn, outboundFlags, type Packet } from '@flowstore/nat';
 import { Side } from './frame.ts';
 import { Freshness } from './freshness.ts';
 import { OutsideIndex } from './outside-index.ts';
@@ -130,6 +132,19 @@ export class FlowCache {
     const { table } = this;
     const phase = tcpPhase(table.flags(slot), table.seenMs(slot), table.rstMs(slot));
     return phase === Phase.Closing;
+  }
+
+  /**
+   * Whether a SYN or SYN-ACK may belong to a next incarnation, though the row seems to live: it saw
+   * data from that side before, and was not confirmed since the packet came (at `sinceMs`). Other
+   * gateways may have seen the end, or opened anew. What is seen of the new connection must not be
+   * put down to the old one.
+   */
+  maybeNext(slot: number, side: Side, packet: Packet, sinceMs: number): boolean {
+    if (!isSyn(packet)) return false;
+    const { table } = this;
+    const data = side === Side.Inside ? OUT_DATA : IN_DATA;
+    return (table.flags(slot) & data) !== 0 && table.confirmedMs(slot) < sinceMs;
   }
 
   /** Notes a packet of the flow. Returns whether the store should hear of it now. */

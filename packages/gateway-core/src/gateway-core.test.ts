@@ -281,6 +281,23 @@ describe('the end of a flow', () => {
     expect(world.gateways[0]!.counters.flowsOpened).toBe(2);
   });
 
+  test('its answer at a gateway that held the last incarnation counts for the next one', async () => {
+    const world = new World({ gateways: 2 });
+    const syn = await connect(world, 0, 1);
+    await world.send(0, Side.Inside, { ...synOut, tcpFlags: FIN_ACK });
+    await world.send(1, Side.Outside, answer(syn, { protocol: TCP, tcpFlags: FIN_ACK }));
+    await world.advance(1_000);
+    await world.send(0, Side.Inside, synOut);
+    // Before any feed is read: the whole handshake, and an answer.
+    await world.send(1, Side.Outside, answer(syn, { protocol: TCP, tcpFlags: SYN_ACK }));
+    await world.send(0, Side.Inside, { ...synOut, tcpFlags: ACK });
+    await world.send(1, Side.Outside, answer(syn, { protocol: TCP, tcpFlags: ACK }));
+    await world.advance(3_600_000, 5_000);
+    await world.sweep();
+    const sent = await world.send(1, Side.Outside, answer(syn, { protocol: TCP, tcpFlags: ACK }));
+    expect(sent).toHaveLength(1);
+  });
+
   test('after all clients stopped nothing is left, in the gateways or in the store', async () => {
     const world = new World({ gateways: 2 });
     await connect(world, 0, 1);

@@ -121,7 +121,7 @@ export class GatewayCore {
    * virtio-net header to the end of the IP packet. On Forward the IP packet was rewritten in place.
    */
   process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
-    const slot = this.#admit(side, memory, offset, length, nowMs);
+    const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
     if (slot === DROPPED) return Verdict.Done;
     if (slot !== NONE) return this.#forward(slot, side, memory, offset, nowMs);
     this.#inquirer.hold(this.#packet, side, memory, offset, length, nowMs);
@@ -182,7 +182,14 @@ export class GatewayCore {
   }
 
   /** The slot to translate by, NONE where the store has to be asked, DROPPED. */
-  #admit(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): number {
+  #admit(
+    side: Side,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    sinceMs: number,
+    nowMs: number,
+  ): number {
     const packet = this.#packet;
     const available = length - IP_OFFSET;
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
@@ -195,6 +202,8 @@ export class GatewayCore {
     if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return NONE;
     // A new SYN on a closing flow is the next incarnation: the store has to be asked for it.
     if (isFirstSegment(packet) && this.#cache.isClosing(slot)) return NONE;
+    // This row may not know that it is closing, or that the next incarnation was opened elsewhere.
+    if (this.#cache.maybeNext(slot, side, packet, sinceMs)) return NONE;
     return slot;
   }
 
@@ -240,7 +249,7 @@ export class GatewayCore {
   /** A packet that was held goes the way of a new one, and leaves on its own. */
   #readmit(side: Side, memory: FrameMemory, sinceMs: number, nowMs: number): void {
     const length = memory.bytes.length;
-    const slot = this.#admit(side, memory, 0, length, nowMs);
+    const slot = this.#admit(side, memory, 0, length, sinceMs, nowMs);
     if (slot === DROPPED) return;
     if (slot === NONE) {
       this.#inquirer.holdAgain(this.#packet, { side, memory, sinceMs }, nowMs);

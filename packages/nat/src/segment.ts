@@ -32,6 +32,11 @@ export function isFirstSegment(packet: Packet): boolean {
   return (packet.tcpFlags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) === TCP_SYN;
 }
 
+/** A SYN, or a SYN-ACK. */
+export function isSyn(packet: Packet): boolean {
+  return (packet.tcpFlags & (TCP_SYN | TCP_RST | TCP_FIN)) === TCP_SYN;
+}
+
 // The shift above relies on the lattice's layout: each "in" bit is just above its "out" bit.
 if (IN_SYN !== OUT_SYN << 1 || IN_DATA !== OUT_DATA << 1 || IN_FIN !== OUT_FIN << 1) {
   throw new Error('the lattice flags of the two directions are not one bit apart');
