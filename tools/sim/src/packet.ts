@@ -16,6 +16,7 @@
  */
 import type { FrameMemory } from '@flowstore/gateway-core';
 import { IP_OFFSET } from '@flowstore/gateway-core';
+import { formatEndpoint, protocolName } from './keys.ts';
 
 export const TCP = 6;
 export const UDP = 17;
@@ -156,6 +157,13 @@ function readTag(view: DataView, at: number): Tag {
     sequence: view.getUint32(at + 24),
     heardMs: view.getUint32(at + 28),
   };
+}
+
+/** For people. */
+export function formatHeader(header: Header): string {
+  const from = formatEndpoint(header.source, header.sourcePort);
+  const to = formatEndpoint(header.destination, header.destinationPort);
+  return `${protocolName(header.protocol)} ${from} > ${to} control ${header.control}`;
 }
 
 export function copyPacket({ bytes }: FrameMemory): FrameMemory {

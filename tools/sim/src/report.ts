@@ -1,11 +1,11 @@
 /** What the runs of many seeds add up to. */
-import { INVARIANTS, type Invariant } from './checkers/checks.ts';
+import { type Failure, INVARIANTS, type Invariant } from './checkers/checks.ts';
 import { FAULT_KINDS } from './faults/kinds.ts';
 import type { Outcome } from './run.ts';
 
 export interface FailureReport {
   readonly seed: number;
-  readonly invariant: Invariant;
+  readonly invariant: Failure['invariant'];
   readonly atMs: number;
   readonly text: string;
   /** The line that replays it. */

@@ -58,7 +58,11 @@ export async function runPlan(plan: Plan, { mutant, write }: RunOptions = {}): P
   });
   const endMs = plan.workloadMs + CALM_MS + plan.drainMs;
   for (let untilMs = TICK_MS; !timeline.stopped && timeline.nowMs < endMs; untilMs += TICK_MS) {
-    timeline.runUntil(Math.min(untilMs, endMs));
+    try {
+      timeline.runUntil(Math.min(untilMs, endMs));
+    } catch (error) {
+      witness.checks.crash(error);
+    }
     await macrotask();
   }
   if (!timeline.stopped) checkLeftovers(world);

@@ -3,7 +3,8 @@ export const INVARIANTS = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8'] as co
 export type Invariant = (typeof INVARIANTS)[number];
 
 export interface Failure {
-  readonly invariant: Invariant;
+  /** `crash`: what was tested threw an error. */
+  readonly invariant: Invariant | 'crash';
   readonly atMs: number;
   readonly text: string;
 }
@@ -26,6 +27,15 @@ export class Checks {
   constructor(nowMs: () => number, onFailure: () => void) {
     this.#nowMs = nowMs;
     this.#onFailure = onFailure;
+  }
+
+  crash(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    // Its first lines say where; the rest is the simulator's own stack.
+    const [what = '', where = ''] = text.split('\n');
+    const place = /[\w-]+\.ts:\d+/.exec(where)?.[0] ?? '';
+    this.failure ??= { invariant: 'crash', atMs: this.#nowMs(), text: `${what} (${place})` };
+    this.#onFailure();
   }
 
   /** Counts a check; `text` is only asked for when it failed. */

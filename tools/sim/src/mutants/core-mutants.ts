@@ -148,7 +148,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     newTamper: () => ({
       ...honest,
       reply(call, reply) {
-        if (reply.results === null || call.operation === 'feed') return reply;
+        if (reply.results === null || call.operation !== 'find') return reply;
         const [first, ...others] = reply.results;
         return { id: reply.id, results: [...others, first!] };
       },

@@ -14,7 +14,7 @@ import {
   Verdict,
 } from '@flowstore/gateway-core';
 import type { Log } from '../log.ts';
-import { readPacket } from '../packet.ts';
+import { formatHeader, readPacket } from '../packet.ts';
 import type { Random } from '../random.ts';
 import type { Timeline } from '../timeline.ts';
 import { Life } from './life.ts';
@@ -224,7 +224,7 @@ export class GatewayBox {
   #process(side: Side, frame: FrameMemory): void {
     const { life, core } = this;
     if (life === null || core === null) return;
-    const { witness, timeline, limits } = this.#options;
+    const { witness, timeline, limits, log } = this.#options;
     const { translations } = witness;
     const outbound = side === Side.Inside;
     const { length } = frame.bytes;
@@ -233,6 +233,7 @@ export class GatewayBox {
     const mustLeave = translations.isAlive(flow, before);
     const verdict = core.process(side, frame, 0, length, this.clockMs());
     const forwarded = verdict === Verdict.Forward;
+    if (!forwarded) log.line(timeline.nowMs, `hold   ${life.name} ${formatHeader(before.header)}`);
     if (mustLeave && this.outage) translations.duringOutage(flow, life, forwarded);
     if (forwarded) {
       this.#leave(life, outbound ? Side.Outside : Side.Inside, frame, length);
