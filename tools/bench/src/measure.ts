@@ -2,7 +2,7 @@
 import { type Contestant, clockMs } from './contestants/contestant.ts';
 import { processCpuNs } from './cpu.ts';
 import type { Figures } from './figures.ts';
-import { meterTurns } from './turns.ts';
+import { type EmptyTurns, meterEmptyTurns, meterTurns } from './turns.ts';
 import { Deadlines, EXPIRING_MAX, newLookups, shuffled } from './workload.ts';
 
 export interface RunOptions {
@@ -34,7 +34,8 @@ export async function measure(make: NewContestant, options: RunOptions): Promise
   const expiring = Math.min(flows, EXPIRING_MAX);
   const order = shuffled(flows);
   const { random, hot, missing } = newLookups(flows, lookups);
-  const warm = await warmUp(make);
+  const empty = await meterEmptyTurns();
+  const warm = await warmUp(make, empty);
   collectGarbage();
 
   const rssBefore = process.memoryUsage.rss();
@@ -68,7 +69,7 @@ export async function measure(make: NewContestant, options: RunOptions): Promise
   const busyMs = clockMs() - startMs;
 
   const limitMs = deadlines.endMs + PATIENCE_MS;
-  const expiry = await meterTurns(turnOf(contestant), flows - expiring, limitMs);
+  const expiry = await meterTurns(turnOf(contestant), flows - expiring, limitMs, empty);
   if (warm.some(({ size }) => size > 0)) throw new Error('flows of the warm-up are left');
   return {
     flows,
@@ -87,7 +88,7 @@ export async function measure(make: NewContestant, options: RunOptions): Promise
  * All phases on a small table, so that the figures are those of compiled code. Resolves with
  * contestants to be kept: V8 drops code that was compiled for objects that are gone.
  */
-async function warmUp(make: NewContestant): Promise<readonly Contestant[]> {
+async function warmUp(make: NewContestant, empty: EmptyTurns): Promise<readonly Contestant[]> {
   const kept: Contestant[] = [];
   const order = shuffled(WARM_FLOWS);
   const { random, missing } = newLookups(WARM_FLOWS, WARM_LOOKUPS);
@@ -99,7 +100,7 @@ async function warmUp(make: NewContestant): Promise<readonly Contestant[]> {
     found.close();
     const expiring = make(new Deadlines(clockMs() + WARM_WINDOW_MS, WARM_WINDOW_MS));
     await insertAll(expiring, order);
-    await meterTurns(turnOf(expiring), 0, clockMs() + PATIENCE_MS);
+    await meterTurns(turnOf(expiring), 0, clockMs() + PATIENCE_MS, empty);
     kept.push(found, expiring);
   }
   return kept;

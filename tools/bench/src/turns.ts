@@ -8,17 +8,42 @@
  * ```
  *
  * A turn that took something out is followed by the next one at once, any other one by a pause of
- * a millisecond. What an idle turn costs, pause and meter included, is not counted.
+ * a millisecond. What the meter and the pauses cost by themselves is measured beforehand, with
+ * nothing to do, and is not counted; polling in vain is.
  */
 import { processCpuNs, threadCpuNs } from './cpu.ts';
 import { median } from './figures.ts';
 
 export interface TurnCosts {
-  /** CPU of all threads, beside what as many idle turns cost. */
+  /** CPU of all threads, beside what as many turns cost that do nothing. */
   readonly cpuNs: number;
   /** This thread's CPU in the longest turn. */
   readonly longestNs: number;
 }
+
+/** CPU of a turn that does nothing, with a pause before it and without. */
+export interface EmptyTurns {
+  readonly pausedNs: number;
+  readonly promptNs: number;
+}
+
+const EMPTY_TURNS = 101;
+
+export async function meterEmptyTurns(): Promise<EmptyTurns> {
+  const costNs = async (isPaused: boolean) => {
+    const turnsNs: number[] = [];
+    for (let turn = 0; turn < EMPTY_TURNS; turn++) {
+      const startNs = threadCpuNs();
+      if (isPaused) await pause();
+      await new Promise(setImmediate);
+      turnsNs.push(threadCpuNs() - startNs);
+    }
+    return median(turnsNs);
+  };
+  return { pausedNs: await costNs(true), promptNs: await costNs(false) };
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 /**
  * Turns the loop until `step`, which is called once per turn and tells how many flows are left,
@@ -28,9 +53,10 @@ export async function meterTurns(
   step: () => number,
   remaining: number,
   limitMs: number,
+  empty: EmptyTurns,
 ): Promise<TurnCosts> {
-  const idleTurnsNs: number[] = [];
-  let turns = 0;
+  let emptyNs = 0;
+  let isPaused = false;
   let longestNs = 0;
   let left = step();
   const startNs = processCpuNs();
@@ -43,12 +69,10 @@ export async function meterTurns(
     const nowNs = threadCpuNs();
     const turnNs = nowNs - previousNs;
     previousNs = nowNs;
-    turns++;
+    emptyNs += isPaused ? empty.pausedNs : empty.promptNs;
     longestNs = Math.max(longestNs, turnNs);
-    if (left !== before) continue;
-    idleTurnsNs.push(turnNs);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    isPaused = left === before;
+    if (isPaused) await pause();
   }
-  const idleNs = idleTurnsNs.length === 0 ? 0 : turns * median(idleTurnsNs);
-  return { cpuNs: processCpuNs() - startNs - idleNs, longestNs };
+  return { cpuNs: processCpuNs() - startNs - emptyNs, longestNs };
 }
