@@ -2,10 +2,11 @@
 import { type IpAddress, ipv4ToNumber } from '@flowstore/flow';
 
 const PORTS = 65_536;
+const PROTOCOLS = [1, 6, 17];
 
 /** Of an inside or an outside endpoint; the realm is known from where the key is used. */
 export function endpointKey(protocol: number, address: number, port: number): number {
-  return (address * PORTS + port) * 4 + (protocol & 3);
+  return (address * PORTS + port) * 4 + PROTOCOLS.indexOf(protocol);
 }
 
 export function remoteKey(address: number, port: number): number {

@@ -28,7 +28,7 @@ interface Column {
   /** When the flags last grew. */
   changedMs: number;
   resetMs: number;
-  /** A packet that came when the flow might have ended already: it counts once it was reported. */
+  /** This life's first packet after the flow might have ended: it counts once it was reported. */
   revivedMs: number;
   /** When the store last confirmed the flow to this life: as of the sending of the question. */
   confirmedMs: number;
@@ -39,6 +39,7 @@ const NEVER = Number.NEGATIVE_INFINITY;
 export class Sightings {
   readonly protocol: number;
   readonly #columns: Column[] = [];
+  #revivedMs = NEVER;
 
   constructor(protocol: number) {
     this.protocol = protocol;
@@ -48,7 +49,8 @@ export class Sightings {
   see(life: Life, outbound: boolean, control: number, config: ClusterConfig, nowMs: number): void {
     const column = this.#column(life);
     const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
-    if (refreshes && this.#isRevived(config, nowMs)) column.revivedMs = nowMs;
+    if (refreshes && this.#isRevived(config, nowMs)) this.#revivedMs = nowMs;
+    if (refreshes && column.seenMs < this.#revivedMs) column.revivedMs = nowMs;
     if (this.protocol !== TCP) {
       if (outbound) column.seenMs = nowMs;
       return;
