@@ -71,7 +71,7 @@ describe('every limit has a counter', () => {
     expect(world.gateways[0]!.gauges).toMatchObject({ questions: 0, heldBytes: 0 });
   });
 
-  test('a flow that is found while the table is full is dropped, and its question ends', async () => {
+  test('a flow that is found while the table is full ends its question', async () => {
     const world = new World({ gateways: 2, limits: { flowsMax: 1 } });
     await world.send(0, Side.Inside, udpOut);
     await world.send(1, Side.Inside, { ...udpOut, fromPort: 6_000 });

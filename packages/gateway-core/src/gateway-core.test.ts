@@ -281,7 +281,7 @@ describe('the end of a flow', () => {
     expect(world.gateways[0]!.counters.flowsOpened).toBe(2);
   });
 
-  test('its answer at a gateway that held the last incarnation counts for the next one', async () => {
+  test('a SYN-ACK where the last incarnation is held counts for the next one', async () => {
     const world = new World({ gateways: 2 });
     const syn = await connect(world, 0, 1);
     await world.send(0, Side.Inside, { ...synOut, tcpFlags: FIN_ACK });

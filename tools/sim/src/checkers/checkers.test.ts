@@ -182,7 +182,7 @@ describe('I4', () => {
     expect(end(tcp, 300_000)).toBeUndefined();
   });
 
-  test('what was seen a moment before a kill may be lost, but not what was seen long before', () => {
+  test('what was seen a moment before a kill may be lost, what was seen before is not', () => {
     const killed = new Life(0, 1, '0', 0);
     const tcp = new Sightings(TCP);
     tcp.see(killed, true, ACK, config, 1_000_000);
