@@ -67,7 +67,7 @@ export function drawPlan(seed: number, { hours, gateways = 3 }: PlanOptions = {}
     traffic: drawTraffic(random, pace),
     workloadMs,
     drainMs: drainMsOf(config),
-    sweepEveryMs: Math.round(random.between(2_000, 10_000) / Math.sqrt(pace)),
+    sweepEveryMs: Math.round(random.between(4_000, 15_000) / Math.sqrt(pace)),
     tickMs: random.pick([100, 250, 500]),
     faults: drawSchedule(random.fork('faults'), { workloadMs, gateways, config }),
   };
@@ -99,7 +99,8 @@ function drawConfig(random: Random, pace: number): ClusterConfig {
 }
 
 function drawLimits(random: Random, tight: boolean): GatewayLimits {
-  const limits = { ...DEFAULT_LIMITS, flowsMax: 65_536 };
+  // Ticks are rarer than a gateway's, and the lists shorter.
+  const limits = { ...DEFAULT_LIMITS, flowsMax: 65_536, endpointsPerTickMax: 4 };
   if (!tight) return { ...limits, requestsPerCallMax: random.pick([1, 4, 16, 512]) };
   return {
     ...limits,
@@ -116,7 +117,7 @@ function drawLimits(random: Random, tight: boolean): GatewayLimits {
 
 function drawTraffic(random: Random, pace: number): Traffic {
   return {
-    everyMs: random.between(150, 900) * (pace === 1 ? 4 : 1),
+    everyMs: random.between(250, 1_200) * (pace === 1 ? 4 : 1),
     insideHosts: random.pick([2, 8, 24]),
     remoteHosts: random.pick([1, 4, 12]),
     shards: random.pick([1, 2, 4, 16]),

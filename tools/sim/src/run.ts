@@ -48,7 +48,9 @@ export async function runPlan(plan: Plan, { mutant, write }: RunOptions = {}): P
   for (const event of plan.faults) scheduleFault(world, event, faults);
   timeline.at(0, () => world.start());
   const audit = () => {
-    witness.ports.audit(world.site.master.model.data);
+    const { data } = world.site.master.model;
+    witness.ports.audit(data);
+    witness.truth.syncAll(data, { operation: 'nobody', cancelled: false }, timeline.nowMs);
     timeline.after(AUDIT_MS, audit);
   };
   timeline.after(AUDIT_MS, audit);

@@ -109,8 +109,14 @@ export class StoreSite {
 
   sweep(server: Server, shard: number, blocksMax: number): void {
     const { execute, witness, timeline } = this.#options;
-    execute(server, 'sweep', shard, (number) => server.model.sweep(number as number, blocksMax));
+    const { entries } = server.model.data.shards[shard]!;
+    const before = entries.size;
+    const result = execute(server, 'sweep', shard, (number) =>
+      server.model.sweep(number as number, blocksMax),
+    ) as { flowsDeleted: number } | undefined;
     if (server !== this.master) return;
+    // What a sweep does not tell of is found by the next audit.
+    if (entries.size === before && result?.flowsDeleted === 0) return;
     const cause = { operation: 'sweep', cancelled: false };
     witness.truth.syncShard(shard, server.model.data, cause, timeline.nowMs);
   }
