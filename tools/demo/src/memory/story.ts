@@ -147,13 +147,11 @@ class Story {
   /** Kills, and looks for a while at what the survivor makes of it. */
   async #killAndLook(name: string): Promise<void> {
     const before = this.#kill(name);
-    const { awayMs, settleMaxMs, clock } = this.#options;
+    const { awayMs, clock } = this.#options;
     const backMs = clock() + awayMs;
-    const hasFound = () => this.#foundInStore > before;
-    await this.#patiently(() => clock() >= backMs && hasFound(), awayMs + settleMaxMs);
+    await this.#patiently(() => clock() >= backMs, awayMs);
     const found = this.#foundInStore - before;
-    if (found === 0) this.#failures.push(`nothing was found in the store after ${name} was killed`);
-    else this.#say(`since the kill of ${name} ${found} flows were found in the store on a miss`);
+    this.#say(`since the kill of ${name} ${found} flows were found in the store on a miss`);
   }
 
   /** Returns how many flows had been found in the store until then. */
@@ -175,6 +173,11 @@ class Story {
   #checkKills(): void {
     for (const { result } of this.#network.gateways) {
       if (result.kills === 0) this.#failures.push(`${result.name} was never killed`);
+    }
+    // After the first kill the survivor may know all flows by chance: their other direction. The
+    // gateway that came back with an empty table knows none when the other one dies.
+    if (this.#foundInStore === 0) {
+      this.#failures.push('nothing was found in the store: the kills proved nothing');
     }
   }
 
