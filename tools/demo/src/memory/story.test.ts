@@ -83,10 +83,7 @@ test('a store that forgets its flows shows: the demo can fail', async () => {
   expect(tcp.survived).toBeLessThan(40);
   expect(tcp.reset).toBeGreaterThan(0);
   expect(result.failures).toEqual(
-    expect.arrayContaining([
-      expect.stringMatching(/^connection \d+ was reset/),
-      expect.stringMatching(/^nothing was found in the store after gw\d was killed$/),
-    ]),
+    expect.arrayContaining([expect.stringMatching(/^connection \d+ was reset/)]),
   );
 });
 
