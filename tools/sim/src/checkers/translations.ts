@@ -30,6 +30,8 @@ export interface Expectation {
 }
 
 export class TranslationChecker {
+  /** Whether a shard knows no `no`: packets that need it may wait and be dropped. */
+  inGrace: (shard: number) => boolean = () => false;
   readonly #checks: Checks;
   readonly #config: ClusterConfig;
   readonly #truth: Truth;
@@ -64,6 +66,7 @@ export class TranslationChecker {
   /** Whether a packet of this flow has to come out again, be the store as it may. */
   isAlive(flow: FlowTruth | undefined, { header }: Reading): flow is FlowTruth {
     if (flow === undefined || flow.endedMs !== null || this.#tight) return false;
+    if (this.inGrace(flow.binding.shard)) return false;
     const { control, protocol } = header;
     if (protocol === TCP && (isFirstSegment(control) || control & RST)) return false;
     const nowMs = this.#nowMs();
@@ -119,6 +122,7 @@ export class TranslationChecker {
     const excused =
       life.endedMs !== null ||
       flow.endedMs !== null ||
+      this.inGrace(flow.binding.shard) ||
       life.startedMs > sinceMs - 100 ||
       life.troubledMs(sinceMs - AFTERMATH_MS, nowMs) > 0;
     if (excused) return;

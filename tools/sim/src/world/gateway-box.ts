@@ -170,16 +170,24 @@ export class GatewayBox {
   }
 
   #join(life: Life): void {
-    const { site, timeline } = this.#options;
+    const { timeline } = this.#options;
     const member = this.#member(life);
     this.link.send(
       ({ model }) => model.join(member),
       (result) => {
         if (this.life !== life) return;
         if (result?.kind === 'joined') this.#whenAwake(life, () => this.#begin(life));
+        else if (result?.kind === 'notInitialised' && this.core !== null) this.#restore(life);
         else timeline.after(JOIN_RETRY_MS, () => this.life === life && this.#join(life));
-        void site;
       },
+    );
+  }
+
+  /** The store lost everything: whoever had joined writes the configuration back. */
+  #restore(life: Life): void {
+    this.link.send(
+      ({ model }) => model.initialise('restored'),
+      () => this.life === life && this.#join(life),
     );
   }
 

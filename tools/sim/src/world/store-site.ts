@@ -78,6 +78,12 @@ export class StoreSite {
     this.master.clock.offsetMs = this.#drawOffsetMs();
   }
 
+  /** Whether a shard waits for what gateways hold, and knows no `no` meanwhile. */
+  inGrace(shard: number): boolean {
+    const { clock, model } = this.master;
+    return model.data.shards[shard]!.grace.isOn(model.config, clock.nowMs());
+  }
+
   /** Runs a gateway's call, request by request; reading feeds changes nothing worth a look each. */
   perform(server: Server, { operation, requests }: StoreCall): StoreReply['results'] {
     if (operation === 'feed') {
@@ -125,8 +131,9 @@ export class StoreSite {
     const { timeline, random, serverConfig } = this.#options;
     const rate = 1 + random.between(-5e-5, 5e-5);
     const clock = new ServerClock(timeline, this.#drawOffsetMs(), rate);
-    const model = new ModelServer({ config: serverConfig, nowMs: () => clock.nowMs(), data });
-    return { name: `store${++this.#servers}`, model, clock, alive: true };
+    const name = `store${++this.#servers}`;
+    const options = { config: serverConfig, nowMs: () => clock.nowMs(), runId: () => name, data };
+    return { name, model: new ModelServer(options), clock, alive: true };
   }
 
   #drawOffsetMs(): number {

@@ -61,6 +61,7 @@ export class World {
       witness,
       execute: mutant.newExecute?.() ?? ((_server, _operation, request, run) => run(request)),
     });
+    witness.translations.inGrace = (shard) => this.site.inGrace(shard);
     this.boxes = this.#newBoxes(mutant);
     this.network.gateways = this.boxes;
     const link = this.#newLink('reaper');
