@@ -78,6 +78,17 @@ describe('a store that lost all of its data', () => {
     expect(world.sent.length).toBe(before + 40);
   });
 
+  test('a gateway that is granted no ports yet joins the bindings that there are', async () => {
+    const { world, datagram } = await settled();
+    await world.changeStore();
+    await world.advance(leaseMs + 2 * heartbeatMs);
+    const [out] = await world.send(1, Side.Inside, udpOut);
+    expect(out).toMatchObject({ from: datagram.from, fromPort: datagram.fromPort });
+    // A new binding has to wait, and its packet is held for as long as packets are.
+    await world.send(1, Side.Inside, { ...udpOut, fromPort: 6_000 });
+    expect(world.gateways[1]!.counters.dropPortsExhausted).toBe(0);
+  });
+
   test('leases that it lost stay with their holder, and no port is given twice', async () => {
     const { world, datagram } = await settled();
     const blocks = world.gateways[0]!.gauges.portBlocks;

@@ -35,6 +35,8 @@ interface Attempt extends Opening {
   /** 0: none. */
   port: number;
   proposals: number;
+  /** The store grants no ports for now: worth another try later. */
+  mayWait: boolean;
 }
 
 export interface OpenerOptions {
@@ -57,7 +59,10 @@ export class Opener {
   open(opening: Opening, nowMs: number, onDone: OnOpened): void {
     const range = this.#options.ports.rangeFor(opening.inside);
     const nonce = this.#options.random();
-    this.#propose({ ...opening, nonce, range, onDone, port: 0, proposals: 0 }, nowMs);
+    this.#propose(
+      { ...opening, nonce, range, onDone, port: 0, proposals: 0, mayWait: false },
+      nowMs,
+    );
   }
 
   #propose(attempt: Attempt, nowMs: number): void {
@@ -74,8 +79,11 @@ export class Opener {
     ports.lease(attempt.range, nowMs, (outcome, leasedMs) => {
       if (outcome === 'granted') this.#propose(attempt, leasedMs);
       else if (outcome === 'noAnswer') attempt.onDone({ kind: 'noAnswer' }, leasedMs);
-      // No block is to be had, but the endpoint may have a binding already: another gateway's.
-      else this.#ask(attempt, leasedMs);
+      else {
+        // No block is to be had, but the endpoint may have a binding already: another gateway's.
+        attempt.mayWait = outcome === 'notYet';
+        this.#ask(attempt, leasedMs);
+      }
     });
   }
 
@@ -133,7 +141,8 @@ export class Opener {
         attempt.onDone({ kind: 'limit' }, nowMs);
         return;
       case 'noBinding':
-        attempt.onDone({ kind: attempt.mayBind ? 'portsExhausted' : 'noBinding' }, nowMs);
+        if (attempt.mayWait) attempt.onDone({ kind: 'noAnswer' }, nowMs);
+        else attempt.onDone({ kind: attempt.mayBind ? 'portsExhausted' : 'noBinding' }, nowMs);
     }
   }
 

@@ -16,8 +16,9 @@ import type { GatewayCounters } from './counters.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
-/** `granted`: take again; `exhausted`: the store has none; `noAnswer`: it did not say. */
-export type LeaseOutcome = 'granted' | 'exhausted' | 'noAnswer';
+/** `granted`: take again; `exhausted`: the store has none; `notYet`: it grants none for now;
+ * `noAnswer`: it did not say. */
+export type LeaseOutcome = 'granted' | 'exhausted' | 'notYet' | 'noAnswer';
 type OnLeased = (outcome: LeaseOutcome, nowMs: number) => void;
 
 /** Blocks asked for at once: as many as the range already uses, within these bounds. */
@@ -148,7 +149,7 @@ export class PortKeeper {
       }
     }
     // In grace there are no grants: to be asked again, like a store that does not answer.
-    const outcome = result === null || result.kind === 'notYet' ? 'noAnswer' : result.kind;
+    const outcome = result?.kind ?? 'noAnswer';
     for (const waiter of waiters) waiter(outcome, nowMs);
   }
 
