@@ -97,7 +97,7 @@ export class TranslationChecker {
     });
     if (holder === undefined) return;
     const flow = this.#truth.flowOf(holder, tag.remote, tag.remotePort);
-    if (flow === undefined || flow.endedMs !== null) return;
+    if (flow === undefined || (flow.endedMs !== null && !flow.isLost)) return;
     flow.sightings.see(life, outbound, header.control, this.#config, this.#nowMs());
     this.#survived(flow, life);
     this.#expected.delete(nameOf(life, outbound, tag));

@@ -25,6 +25,8 @@ export interface FlowTruth {
   readonly nonce: number;
   readonly createdMs: number;
   endedMs: number | null;
+  /** The store lost it with its data: whoever holds it may tell it again. */
+  isLost: boolean;
   readonly sightings: Sightings;
 }
 
@@ -116,6 +118,8 @@ export class Truth {
     const { protocol } = inside;
     const outside = addressNumber(binding.outside.address);
     const outsidePort = binding.outside.port;
+    const last = this.#byInside.get(key);
+    const isBack = last?.generation === binding.generation && last.nonce === binding.nonce;
     const created: BindingTruth = {
       endpoint: inside,
       shard: shardOfInside(inside),
@@ -129,7 +133,8 @@ export class Truth {
       createdMs: nowMs,
       endedMs: null,
       cancelled: false,
-      flows: new Map(),
+      // A store that lost it and was told again: what was seen of it stays true.
+      flows: isBack ? new Map(last.flows) : new Map(),
     };
     const outsideKey = endpointKey(protocol, outside, outsidePort);
     const former = this.#byOutside.get(outsideKey);
@@ -152,12 +157,14 @@ export class Truth {
   #endFlow(flow: FlowTruth, cause: Cause, nowMs: number): void {
     if (flow.endedMs !== null) return;
     flow.endedMs = nowMs;
+    flow.isLost = cause.operation === 'dataLost';
     this.#watch.flowEnded(flow, cause);
   }
 
   #syncFlows(binding: BindingTruth, stored: StoredEntry, cause: Cause, nowMs: number): void {
     if (binding.protocol !== TCP) {
-      if (!binding.flows.has(0)) {
+      const flow = binding.flows.get(0);
+      if (flow === undefined || flow.endedMs !== null) {
         this.#createFlow(binding, 0, 0, 0, stored.binding, cause, nowMs);
       }
       return;
@@ -193,6 +200,7 @@ export class Truth {
     nowMs: number,
   ): void {
     const former = binding.flows.get(key);
+    const isBack = former?.generation === generation && former.nonce === nonce;
     if (former !== undefined) this.#endFlow(former, cause, nowMs);
     const flow: FlowTruth = {
       binding,
@@ -202,7 +210,8 @@ export class Truth {
       nonce,
       createdMs: nowMs,
       endedMs: null,
-      sightings: new Sightings(binding.protocol),
+      isLost: false,
+      sightings: isBack ? former.sightings : new Sightings(binding.protocol),
     };
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);
