@@ -1,5 +1,6 @@
 /** npm run sim -- ...: runs seeds, prints what failed and how to see it again. */
 import { Command, InvalidArgumentError } from 'commander';
+import { FAULT_KINDS } from './faults/kinds.ts';
 import { formatEvent } from './faults/schedule.ts';
 import { MUTANTS, type Mutant, mutantNamed } from './mutants.ts';
 import { drawPlan } from './plan.ts';
@@ -12,6 +13,7 @@ interface Options {
   readonly seeds?: readonly [number, number];
   readonly hours?: number;
   readonly gateways?: number;
+  readonly fault?: string;
   readonly mutant?: Mutant;
   readonly mutants?: boolean;
   readonly json?: boolean;
@@ -52,6 +54,12 @@ function gatewayCount(text: string): number {
   return value;
 }
 
+function kind(name: string): string {
+  if (FAULT_KINDS.some((one) => one.name === name)) return name;
+  const names = FAULT_KINDS.map((one) => one.name).join(', ');
+  throw new InvalidArgumentError(`It must be one of ${names}.`);
+}
+
 function mutantOption(name: string): Mutant {
   const mutant = mutantNamed(name);
   if (mutant === undefined) {
@@ -67,6 +75,7 @@ function parse(args: readonly string[]): Options {
     .option('--seeds <a..b>', 'a range of seeds (default 1..20; with --mutant 1..200)', seedRange)
     .option('--hours <h>', 'hours of traffic (default: as the seed says)', positive)
     .option('--gateways <n>', 'how many gateways (default 3)', gatewayCount)
+    .option('--fault <kind>', 'three more faults of a kind, promised to be survived or not', kind)
     .option('--mutant <name>', 'run this broken variant until it is caught', mutantOption)
     .option('--mutants', 'list the broken variants')
     .option('--json', 'print one line of JSON at the end')
@@ -83,10 +92,11 @@ function rangeOf({ seed, seeds, mutant }: Options): readonly [number, number] {
 }
 
 /** The options that make another world of the same seed. */
-function replayLine(seed: number, { hours, gateways, mutant }: Options): string {
+function replayLine(seed: number, { hours, gateways, fault, mutant }: Options): string {
   const more = [
     hours === undefined ? '' : ` --hours ${hours}`,
     gateways === undefined ? '' : ` --gateways ${gateways}`,
+    fault === undefined ? '' : ` --fault ${fault}`,
     mutant === undefined ? '' : ` --mutant ${mutant.name}`,
   ];
   return `npm run sim -- --seed ${seed}${more.join('')}`;

@@ -4,7 +4,7 @@
  */
 import { brokenRelations, CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
 import { DEFAULT_LIMITS, type GatewayLimits } from '@flowstore/gateway-core';
-import { drawSchedule, type FaultEvent } from './faults/schedule.ts';
+import { drawMore, drawSchedule, type FaultEvent } from './faults/schedule.ts';
 import { Random } from './random.ts';
 
 export interface Traffic {
@@ -43,13 +43,16 @@ export interface Plan {
 export interface PlanOptions {
   readonly hours?: number | undefined;
   readonly gateways?: number | undefined;
+  /** A kind of fault that happens three times more, enabled or not. */
+  readonly fault?: string | undefined;
 }
 
 export const POOL = '203.0.113.0/31';
 export const INSIDE_PREFIX = '198.18.0.0/16';
 const HOUR_MS = 3_600_000;
 
-export function drawPlan(seed: number, { hours, gateways = 3 }: PlanOptions = {}): Plan {
+export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
+  const { hours, gateways = 3, fault } = options;
   const random = new Random(seed, 'plan');
   // Most worlds live fast: the same relations, whole lives of flows within minutes.
   const pace = random.pick([1, 4, 6, 8, 8, 12]);
@@ -58,6 +61,8 @@ export function drawPlan(seed: number, { hours, gateways = 3 }: PlanOptions = {}
   if (broken.length > 0) throw new Error(`seed ${seed}: ${broken[0]}`);
   const tight = random.chance(0.08);
   const workloadMs = hours === undefined ? drawWorkloadMs(random, pace) : hours * HOUR_MS;
+  const space = { workloadMs, config };
+  const more = fault === undefined ? [] : drawMore(random.fork('more'), fault, space);
   return {
     seed,
     gateways,
@@ -69,7 +74,7 @@ export function drawPlan(seed: number, { hours, gateways = 3 }: PlanOptions = {}
     drainMs: drainMsOf(config),
     sweepEveryMs: Math.round(random.between(4_000, 15_000) / Math.sqrt(pace)),
     tickMs: random.pick([100, 250, 500]),
-    faults: drawSchedule(random.fork('faults'), { workloadMs, gateways, config }),
+    faults: [...drawSchedule(random.fork('faults'), space), ...more],
   };
 }
 

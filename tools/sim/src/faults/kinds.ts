@@ -5,10 +5,10 @@
 import type { ClusterConfig } from '@flowstore/flow';
 import type { GatewayBox } from '../world/gateway-box.ts';
 import type { World } from '../world/world.ts';
+import { LOSS_KINDS } from './loss-kinds.ts';
 import { NETWORK_KINDS } from './network-kinds.ts';
 import type { FaultEvent } from './schedule.ts';
 import { STORE_KINDS } from './store-kinds.ts';
-import { UNPROMISED_KINDS } from './unpromised-kinds.ts';
 
 export interface FaultKind {
   readonly name: string;
@@ -147,7 +147,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   ...NETWORK_KINDS,
   ...GATEWAY_KINDS,
   ...STORE_KINDS,
-  ...UNPROMISED_KINDS,
+  ...LOSS_KINDS,
 ];
 
 export const ENABLED_KINDS = FAULT_KINDS.filter(({ disabled }) => disabled === null);

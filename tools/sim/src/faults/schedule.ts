@@ -1,7 +1,7 @@
 /** When what goes wrong: drawn from the seed before the world begins. */
 import type { ClusterConfig } from '@flowstore/flow';
 import type { Random } from '../random.ts';
-import { ENABLED_KINDS, type FaultKind } from './kinds.ts';
+import { ENABLED_KINDS, type FaultKind, kindNamed } from './kinds.ts';
 
 export interface FaultEvent {
   readonly number: number;
@@ -16,7 +16,6 @@ export interface FaultEvent {
 
 export interface ScheduleSpace {
   readonly workloadMs: number;
-  readonly gateways: number;
   readonly config: ClusterConfig;
 }
 
@@ -28,19 +27,42 @@ export function drawSchedule(random: Random, { workloadMs, config }: ScheduleSpa
   const events: FaultEvent[] = [];
   let atMs = random.exponential(meanMs);
   for (let number = 1; atMs < workloadMs; number++) {
-    const kind = drawKind(random);
-    const [shortestMs, longestMs] = kind.durationMs(config);
-    events.push({
-      number,
-      kind: kind.name,
-      atMs: Math.round(atMs),
-      durationMs: Math.round(random.between(shortestMs, longestMs)),
-      target: random.next(),
-      force: random.float(),
-    });
+    events.push(drawEvent(random, number, drawKind(random), atMs, config));
     atMs += random.exponential(meanMs);
   }
   return events;
+}
+
+const MORE = 3;
+
+/** A few more of one kind, spread over the time of the traffic. */
+export function drawMore(
+  random: Random,
+  name: string,
+  { workloadMs, config }: ScheduleSpace,
+): FaultEvent[] {
+  return Array.from({ length: MORE }, (_, i) => {
+    const atMs = workloadMs * ((i + 1) / (MORE + 1) + random.between(0, 0.1));
+    return drawEvent(random, 1_001 + i, kindNamed(name), atMs, config);
+  });
+}
+
+function drawEvent(
+  random: Random,
+  number: number,
+  kind: FaultKind,
+  atMs: number,
+  config: ClusterConfig,
+): FaultEvent {
+  const [shortestMs, longestMs] = kind.durationMs(config);
+  return {
+    number,
+    kind: kind.name,
+    atMs: Math.round(atMs),
+    durationMs: Math.round(random.between(shortestMs, longestMs)),
+    target: random.next(),
+    force: random.float(),
+  };
 }
 
 function drawKind(random: Random): FaultKind {
