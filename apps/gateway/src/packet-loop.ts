@@ -62,6 +62,9 @@ export class PacketLoop {
     const frames = wire.receive();
     const { memory } = wire;
     for (let k = 0; k < frames; k++) {
+      this.#core.announce(side, memory, wire.offset(k), wire.length(k));
+    }
+    for (let k = 0; k < frames; k++) {
       const offset = wire.offset(k);
       const length = wire.length(k);
       if (side === Side.Inside && this.#isLocal(memory, offset, length)) {

@@ -14,7 +14,7 @@ test('a million lookups, misses, touches or timer ticks allocate nothing', async
     bytes: Record<string, number>;
     timerSteps: number;
   };
-  expect(Object.keys(bytes)).toEqual(['lookup', 'miss', 'touch', 'tick']);
+  expect(Object.keys(bytes)).toEqual(['lookup', 'prefetch', 'miss', 'touch', 'tick']);
   for (const [name, allocated] of Object.entries(bytes)) {
     expect(allocated, name).toBeLessThan(BYTES_MAX);
   }

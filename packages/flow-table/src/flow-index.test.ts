@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FlowIndex } from './flow-index.ts';
+import { FlowIndex, PREFETCH_MAX } from './flow-index.ts';
 import { KeyHash } from './key-hash.ts';
 import { NONE } from './none.ts';
 import { type FlowKeys, Rows } from './rows.ts';
@@ -89,6 +89,24 @@ describe('the index', () => {
       for (const [n, slot] of held) expect(rig.find(n)).toBe(slot);
     });
     fc.assert(run, { numRuns: 400 });
+  });
+
+  test('tells the slots of prefetched keys at every step of its growth, 0 of others', () => {
+    const rig = new Rig(4_000);
+    const keys = new Int32Array(4 * PREFETCH_MAX);
+    const told = (numbers: readonly number[]) => {
+      numbers.forEach((n, i) => {
+        const keyOf = n % 2 === 0 ? outboundKey : inboundKey;
+        keys.set(keyOf(flowOf(n)), 4 * i);
+      });
+      rig.index.prefetch(keys, numbers.length);
+      return [...rig.index.foreseen.subarray(0, numbers.length)];
+    };
+    for (let slot = 1; slot <= 4_000; slot++) {
+      rig.insert(slot, slot);
+      const held = Array.from({ length: PREFETCH_MAX - 1 }, (_, i) => 1 + ((slot * i) % slot));
+      if (slot % 7 === 0) expect(told([...held, slot + 1])).toEqual([...held, 0]);
+    }
   });
 
   test('leaves no tombstones: it is empty when its last key has gone', () => {

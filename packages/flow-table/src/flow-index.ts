@@ -58,10 +58,17 @@ const LOAD_MAX = 0.7;
 const SIZE_MIN = 1_024;
 /** A table is 52 to 70 % full: each growth is by a third. */
 const GROWTH = 4 / 3;
-/** Positions that an insert spreads. The growth is over after inserts of 1/32 of the size. */
-const MOVES_PER_INSERT = 32;
+/**
+ * Positions that an insert spreads while the index grows: a share of its size, so that growth is
+ * soon over, but no more than take some 20 µs. Many at once are cheaper each (they are read and
+ * written in a row): 2,048 instead of 32 took a fifth off an insert (1 M flows, November 2026).
+ */
+const MOVES_SHARE = 1 / 32;
+const MOVES_MAX = 2_048;
 /** Positions behind the last home. Tables of half as many flows cannot fill it, others never do. */
 const TAIL_MAX = 65_536;
+/** Keys of one prefetch. */
+export const PREFETCH_MAX = 64;
 const KIND_BITS = 2;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 const INBOUND_KIND = 1;
@@ -82,6 +89,9 @@ export class FlowIndex {
   readonly #hash: KeyHash;
   readonly #sizeMax: number;
   readonly #entries: Int32Array;
+  /** Of each key that was prefetched last: its slot, or 0. */
+  readonly foreseen = new Int32Array(PREFETCH_MAX);
+  readonly #hashes = new Int32Array(PREFETCH_MAX);
   #count = 0;
   #size: number;
   /** Homes per hash, of the size and of the one before it. */
@@ -90,8 +100,9 @@ export class FlowIndex {
   /** Hashes below it have their old home: 0 when nothing grows. */
   #boundary = 0;
   #cursor = 0;
-  /** Entries on the move. */
-  #moved = new Int32Array(1_024);
+  #movesPerInsert = 0;
+  /** Entries on the move, and room for an empty one behind them. */
+  #moved = new Int32Array(4 * MOVES_MAX);
   readonly #key6 = new Int32Array(IPV6_KEY_WORDS);
 
   /** `flowsMax` is how many flows there will be at most. */
@@ -121,6 +132,37 @@ export class FlowIndex {
   find(w0: number, w1: number, w2: number, w3: number): number {
     const kind = w0 >>> 8 === OUTSIDE_DOMAIN ? INBOUND_KIND : 0;
     return this.#probe(this.#hash.of(w0, w1, w2, w3), kind, w0, w1, w2, w3);
+  }
+
+  /**
+   * Brings what `find` will read for so many keys (four words each, one after the other; up to
+   * PREFETCH_MAX of them) into the CPU's cache. A lookup is two misses, the index's line and the
+   * row's, and the second waits for the first; those of different keys wait for nothing. So that
+   * as many as possible are under way at once, each loop is as short as can be.
+   */
+  prefetch(keys: Int32Array, count: number): void {
+    const entries = this.#entries;
+    const words = this.#words;
+    const hashes = this.#hashes;
+    const places = this.foreseen;
+    const hash = this.#hash;
+    for (let i = 0, w = 0; i < count; i++, w += 4) {
+      hashes[i] = hash.of(keys[w]!, keys[w + 1]!, keys[w + 2]!, keys[w + 3]!);
+    }
+    let ahead = 0;
+    for (let i = 0; i < count; i++) {
+      const at = this.#homeOf(hashes[i]!);
+      places[i] = at;
+      ahead ^= entries[at]!;
+    }
+    for (let i = 0; i < count; i++) {
+      const wanted = hashes[i]!;
+      let at = places[i]!;
+      while (entries[at] !== wanted && entries[at + 1] !== 0) at += 2;
+      places[i] = entries[at + 1]! >>> KIND_BITS;
+    }
+    for (let i = 0; i < count; i++) ahead ^= words[places[i]! * ROW_WORDS]!;
+    this.ahead = ahead;
   }
 
   /** Looks for both keys of a flow: `inside`, `outside` and their hashes say what was found. */
@@ -319,6 +361,7 @@ export class FlowIndex {
   #grow(): void {
     if (this.#size >= this.#sizeMax) return;
     this.#cursor = this.#size;
+    this.#movesPerInsert = Math.min(MOVES_MAX, Math.ceil(this.#size * MOVES_SHARE));
     this.#boundary = 2 ** 32;
     this.#oldScale = this.#scale;
     this.#size = Math.min(this.#sizeMax, Math.ceil(this.#size * GROWTH));
@@ -327,20 +370,20 @@ export class FlowIndex {
 
   #spreadSome(): void {
     const entries = this.#entries;
-    let start = Math.max(0, this.#cursor - MOVES_PER_INSERT);
+    let start = Math.max(0, this.#cursor - this.#movesPerInsert);
     while (start > 0 && entries[2 * start - 1] !== 0) start--;
     let end = this.#cursor;
     while (entries[2 * end + 1] !== 0) end++;
-    if (2 * (end - start) > this.#moved.length) this.#moved = new Int32Array(4 * (end - start));
+    if (2 * (end - start) >= this.#moved.length) this.#moved = new Int32Array(4 * (end - start));
     const moved = this.#moved;
     let count = 0;
     for (let at = 2 * start; at < 2 * end; at += 2) {
       const ref = entries[at + 1]!;
-      if (ref === 0) continue;
       moved[count] = entries[at]!;
       moved[count + 1] = ref;
       entries[at + 1] = 0;
-      count += 2;
+      // Two if there was one, without a branch: which are empty is anybody's guess.
+      count += ((ref | -ref) >>> 31) << 1;
     }
     this.#cursor = start;
     this.#boundary = firstHashAt(start, this.#oldScale);

@@ -1,4 +1,4 @@
-import type { FlowState, Identity } from '@flowstore/flow';
+import { DOMAIN_MAX, type FlowState, type Identity, IPV6_BYTES } from '@flowstore/flow';
 import type { Handle } from './handle.ts';
 import type { FlowKeys, FlowKeys6 } from './rows.ts';
 
@@ -60,4 +60,19 @@ export function newCounters(): FlowTableCounters {
     timerSteps: 0,
     highWaterCrossings: 0,
   };
+}
+
+/** Throws a RangeError for an outside domain, or a deadline that is no instant. */
+export function checkFacts({ domain, deadlineMs }: FlowFacts & { domain: number }): void {
+  if (domain > DOMAIN_MAX) throw new RangeError(`${domain} is no inside domain`);
+  if (!(deadlineMs > Number.NEGATIVE_INFINITY)) {
+    throw new RangeError(`${deadlineMs} is no deadline`);
+  }
+}
+
+/** Throws a RangeError where an address has not 16 bytes. */
+export function checkAddresses6(flow: FlowKeys6): void {
+  for (const address of [flow.insideAddress, flow.remoteAddress, flow.outsideAddress]) {
+    if (address.length !== IPV6_BYTES) throw new RangeError(`${address.length} bytes, not 16`);
+  }
 }

@@ -1,9 +1,10 @@
 /** The ten promises of DESIGN.md section 3, each test named after what it promises. */
 import { FlowStatus } from '@flowstore/flow';
 import { describe, expect, test } from 'vitest';
-import { CAPACITY_MAX, FlowTable } from './flow-table.ts';
+import { FlowTable } from './flow-table.ts';
 import { NONE } from './none.ts';
 import type { FlowTableOptions } from './options.ts';
+import { CAPACITY_MAX } from './options.ts';
 import { findBoth, flowOf, outboundKey, put, START_MS } from './testing.ts';
 import { INBOUND, OUTBOUND } from './traffic.ts';
 

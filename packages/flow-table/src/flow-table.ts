@@ -13,11 +13,13 @@
  * Each row is in exactly one list: one of the timer's while Active, UNTOLD or TOLD once Expired,
  * FREE when the slot is free.
  */
-import { DOMAIN_MAX, FlowStatus, IPV6_BYTES } from '@flowstore/flow';
+import { FlowStatus } from '@flowstore/flow';
 import type { Expiry, ExpiryContext } from './expiry.ts';
 import { FlowColumns } from './flow-columns.ts';
-import { FlowIndex } from './flow-index.ts';
+import { FlowIndex, PREFETCH_MAX } from './flow-index.ts';
 import {
+  checkAddresses6,
+  checkFacts,
   type FlowFacts,
   type FlowInput,
   type FlowInput6,
@@ -26,23 +28,22 @@ import {
   newCounters,
   type PutResult,
 } from './flow-input.ts';
-import { type Handle, INCARNATIONS_MAX, SLOTS_MAX } from './handle.ts';
+import { type Handle, INCARNATIONS_MAX } from './handle.ts';
 import type { Key6 } from './key-hash.ts';
 import { Lazy } from './lazy.ts';
 import { Lists } from './lists.ts';
 import { NONE } from './none.ts';
-import type { FlowTableOptions } from './options.ts';
+import {
+  capacityOf,
+  DUE_DEFAULT,
+  type FlowTableOptions,
+  HIGH_WATER_DEFAULT,
+  RESERVE_SHARE,
+} from './options.ts';
 import { IPV6_BIT } from './rows.ts';
 import { Slots } from './slots.ts';
 import { WHEEL_LISTS, Wheel } from './wheel.ts';
 
-const CAPACITY_DEFAULT = 10_000_000;
-const HIGH_WATER_DEFAULT = 1_000_000;
-/** A poll of so many and their removal take some 0.5 ms at 1 M flows. */
-const DUE_DEFAULT = 256;
-/** The named reserve above the capacity, for flows whose binding is active already. */
-export const RESERVE_SHARE = 1 / 64;
-export const CAPACITY_MAX = Math.floor((SLOTS_MAX - 1) / (1 + RESERVE_SHARE));
 /** The purge stops when the table is so far below its high-water mark. */
 const LOW_WATER_SHARE = 7 / 8;
 /** Timers that a poll looks at per handle it may hand out: most were extended or move down. */
@@ -80,10 +81,8 @@ export class FlowTable extends FlowColumns {
 
   /** Throws a RangeError when the capacity is not 1 to CAPACITY_MAX. */
   constructor(options: FlowTableOptions) {
-    const { capacityMax = CAPACITY_DEFAULT, highWaterMax = HIGH_WATER_DEFAULT } = options;
-    if (!(Number.isInteger(capacityMax) && capacityMax >= 1 && capacityMax <= CAPACITY_MAX)) {
-      throw new RangeError(`capacityMax is ${capacityMax}, not 1 to ${CAPACITY_MAX}`);
-    }
+    const { highWaterMax = HIGH_WATER_DEFAULT } = options;
+    const capacityMax = capacityOf(options);
     const reserve = Math.floor(capacityMax * RESERVE_SHARE);
     const flows = capacityMax + reserve;
     const slots = flows + 1;
@@ -131,20 +130,20 @@ export class FlowTable extends FlowColumns {
    * it out. The slot is good until the table is next put to, polled, purged or removed from.
    */
   find(w0: number, w1: number, w2: number, w3: number, nowMs: number): number {
-    const slot = this.#index.find(w0, w1, w2, w3);
-    if (slot === NONE) return NONE;
-    if (nowMs < this.rows.deadlineMs(slot)) return slot;
-    this.#expireBeforePoll(slot);
-    return NONE;
+    return this.#living(this.#index.find(w0, w1, w2, w3), nowMs);
+  }
+
+  /** Spares the next lookups of these keys (four words each; the first PREFETCH_MAX) their cache
+   * misses. Changes nothing; costs time where the cache holds all. */
+  prefetch(keys: Int32Array, count: number): void {
+    const keysCount = Math.min(count, PREFETCH_MAX);
+    this.#index.prefetch(keys, keysCount);
+    this.traffic.prefetch(this.#index.foreseen, keysCount);
   }
 
   /** As find, by the ten words of an IPv6 key. */
   find6(key: Key6, nowMs: number): number {
-    const slot = this.#index.find6(key);
-    if (slot === NONE) return NONE;
-    if (nowMs < this.rows.deadlineMs(slot)) return slot;
-    this.#expireBeforePoll(slot);
-    return NONE;
+    return this.#living(this.#index.find6(key), nowMs);
   }
 
   /**
@@ -154,7 +153,7 @@ export class FlowTable extends FlowColumns {
    * Throws a RangeError for a domain above DOMAIN_MAX or a deadline that is no instant.
    */
   put(flow: FlowInput, nowMs: number, mayUseReserve = false): PutResult {
-    this.#prepare(flow.domain, flow.deadlineMs, nowMs);
+    this.#prepare(flow, nowMs);
     this.#index.seek(flow);
     const slot = this.#claim(flow, mayUseReserve);
     if (slot === NONE) return FULL;
@@ -164,10 +163,8 @@ export class FlowTable extends FlowColumns {
 
   /** As put, for IPv6. Throws a RangeError also where an address has not 16 bytes. */
   put6(flow: FlowInput6, nowMs: number, mayUseReserve = false): PutResult {
-    for (const address of [flow.insideAddress, flow.remoteAddress, flow.outsideAddress]) {
-      if (address.length !== IPV6_BYTES) throw new RangeError(`${address.length} bytes, not 16`);
-    }
-    this.#prepare(flow.domain, flow.deadlineMs, nowMs);
+    checkAddresses6(flow);
+    this.#prepare(flow, nowMs);
     this.#index.seek6(flow);
     const slot = this.#claim(flow, mayUseReserve);
     if (slot === NONE) return FULL;
@@ -318,6 +315,13 @@ export class FlowTable extends FlowColumns {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
   }
 
+  /** The slot that was found, or NONE if its flow is past its deadline. */
+  #living(slot: number, nowMs: number): number {
+    if (slot === NONE || nowMs < this.rows.deadlineMs(slot)) return slot;
+    this.#expireBeforePoll(slot);
+    return NONE;
+  }
+
   #slotWith(handle: Handle, status: FlowStatus): number {
     const slot = this.#slots.slotOf(handle);
     return slot !== NONE && this.#slots.statusOf(slot) === status ? slot : NONE;
@@ -333,17 +337,12 @@ export class FlowTable extends FlowColumns {
   /** Replacing takes no room, except in place of slots that may not be used again. */
   #canReplace(inside: number, outside: number): boolean {
     const slots = this.#slots;
-    if (slots.hasRoom) return true;
-    return (
-      (inside !== NONE && slots.isReusable(inside)) ||
-      (outside !== NONE && slots.isReusable(outside))
-    );
+    return slots.hasRoom || slots.isReusable(inside) || slots.isReusable(outside);
   }
 
   /** Before a put: checks, time, and two stale rows fewer. */
-  #prepare(domain: number, deadlineMs: number, nowMs: number): void {
-    if (domain > DOMAIN_MAX) throw new RangeError(`${domain} is no inside domain`);
-    if (!(deadlineMs > OVER)) throw new RangeError(`${deadlineMs} is no deadline`);
+  #prepare(flow: FlowInput | FlowInput6, nowMs: number): void {
+    checkFacts(flow);
     this.#advance(nowMs);
     if (this.#isPurging) this.#purge(PURGE_PER_PUT, nowMs - this.#polledMs > POLL_PATIENCE_MS);
   }

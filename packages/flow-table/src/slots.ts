@@ -56,9 +56,9 @@ export class Slots {
     return this.#used + 1 < this.#slots || !this.#lists.isEmpty(this.#freeList);
   }
 
-  /** Whether the slot can be taken again once it is freed. */
+  /** Whether there is such a slot, and it can be taken again once it is freed. */
   isReusable(slot: number): boolean {
-    return this.#life(slot) >>> 2 < this.#incarnationsMax;
+    return slot !== NONE && this.#life(slot) >>> 2 < this.#incarnationsMax;
   }
 
   /** Whether nobody used the slot before its present flow. */

@@ -42,6 +42,7 @@ import { inboundFlags, isReset, isSyn, outboundFlags, type Packet } from '@flows
 import { Side } from './frame.ts';
 import { Freshness } from './freshness.ts';
 import { OutsideIndex } from './outside-index.ts';
+import { KEY_WORDS, writeKey } from './packet-key.ts';
 
 /** Marks of a row: two bits, and above them the shard. */
 export const TOUCH_QUEUED = 1;
@@ -65,6 +66,7 @@ export class FlowCache {
   readonly #config: ClusterConfig;
   readonly #random: () => number;
   readonly #domain: number;
+  readonly #key = new Int32Array(KEY_WORDS);
 
   /** @param random uniform 32-bit numbers */
   constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
@@ -78,16 +80,9 @@ export class FlowCache {
 
   /** The row of the packet's flow, or NONE. Allocates nothing. */
   lookup(side: Side, packet: Packet, nowMs: number): number {
-    const { protocol, source, sourcePort, destination, destinationPort } = packet;
-    const perRemote = hasFlowPerRemote(protocol);
-    if (side === Side.Inside) {
-      const ports = ((sourcePort << 16) | (perRemote ? destinationPort : 0)) >>> 0;
-      const realm = ((this.#domain << 8) | protocol) >>> 0;
-      return this.table.find(realm, source, perRemote ? destination : 0, ports, nowMs);
-    }
-    const ports = (((perRemote ? sourcePort : 0) << 16) | destinationPort) >>> 0;
-    const realm = (OUTSIDE_REALM | protocol) >>> 0;
-    return this.table.find(realm, perRemote ? source : 0, destination, ports, nowMs);
+    const key = this.#key;
+    writeKey(side, packet, this.#domain, key, 0);
+    return this.table.find(key[0]!, key[1]!, key[2]!, key[3]!, nowMs);
   }
 
   /** Whether the row may be used without asking (I2). */

@@ -31,6 +31,7 @@ import { GatewayCounters } from './counters.ts';
 import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
 import { FlowReporter } from './flow-reporter.ts';
+import { Foresight } from './foresight.ts';
 import { type FrameMemory, hasPartialChecksum, IP_OFFSET, Side, Verdict } from './frame.ts';
 import { Inquirer } from './inquirer.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -66,6 +67,7 @@ export class GatewayCore {
   readonly #pool: OutsidePool;
   readonly #outbox: StoreOutbox;
   readonly #cache: FlowCache;
+  readonly #foresight: Foresight;
   readonly #reporter: FlowReporter;
   readonly #ports: PortKeeper;
   readonly #feed: FeedReader;
@@ -91,6 +93,7 @@ export class GatewayCore {
       nowMs,
     });
     this.#cache = new FlowCache(table, config, random);
+    this.#foresight = new Foresight(table, limits.prefetchFlowsMin);
     this.#reporter = new FlowReporter(this.#cache, this.#outbox, limits, counters);
     const shared = { ...options, outbox: this.#outbox, counters };
     this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
@@ -117,10 +120,19 @@ export class GatewayCore {
   }
 
   /**
+   * Says that this packet will be processed soon, after others that were read with it. It changes
+   * nothing but how long that takes.
+   */
+  announce(side: Side, memory: FrameMemory, offset: number, length: number): void {
+    this.#foresight.announce(side, memory, offset, length);
+  }
+
+  /**
    * Takes a packet that came in on `side`: the frame at `offset` of `memory`, `length` bytes from
    * virtio-net header to the end of the IP packet. On Forward the IP packet was rewritten in place.
    */
   process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
+    this.#foresight.look();
     const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
     if (slot === DROPPED) return Verdict.Done;
     if (slot !== NONE) return this.#forward(slot, side, memory, offset, nowMs);

@@ -6,6 +6,8 @@ export interface GatewayLimits extends OutboxLimits {
   readonly flowsMax: number;
   /** Above so many flows the table purges stale ones, and the gateway says so. */
   readonly flowsHighWater: number;
+  /** A table of fewer flows is taken to be in the CPU's cache: packets are not looked up ahead. */
+  readonly prefetchFlowsMin: number;
   /** Keys that the store is being asked about at once. */
   readonly questionsMax: number;
   /** Packets that wait for one key's answer. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   callLostMs: 5_000,
   flowsMax: 1_000_000,
   flowsHighWater: 1_000_000,
+  prefetchFlowsMin: 16_384,
   questionsMax: 65_536,
   heldPerQuestionMax: 16,
   heldBytesMax: 33_554_432,

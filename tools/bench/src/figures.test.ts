@@ -5,6 +5,7 @@ const figures = (value: number): Figures => ({
   flows: 10,
   insertCpuNs: value,
   lookupTouchNs: 2 * value,
+  lookupTouchAloneNs: 3 * value,
   lookupTouchHotNs: -value,
   lookupMissNs: 1,
   bytesPerFlow: value,

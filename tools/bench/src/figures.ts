@@ -4,6 +4,7 @@ export interface Figures {
   readonly flows: number;
   readonly insertCpuNs: number;
   readonly lookupTouchNs: number;
+  readonly lookupTouchAloneNs: number;
   readonly lookupTouchHotNs: number;
   readonly lookupMissNs: number;
   readonly bytesPerFlow: number;
@@ -16,6 +17,7 @@ export type Measure = Exclude<keyof Figures, 'flows'>;
 export const MEASURES: readonly { readonly name: Measure; readonly title: string }[] = [
   { name: 'insertCpuNs', title: 'insert with timer, CPU ns' },
   { name: 'lookupTouchNs', title: 'lookup + touch, random, ns' },
+  { name: 'lookupTouchAloneNs', title: 'the same, unannounced, ns' },
   { name: 'lookupTouchHotNs', title: 'lookup + touch, hot, ns' },
   { name: 'lookupMissNs', title: 'miss, ns' },
   { name: 'bytesPerFlow', title: 'bytes per flow (RSS)' },
@@ -46,6 +48,7 @@ export function summarise(runs: readonly Figures[]): Summary {
       flows: runs[0]!.flows,
       insertCpuNs: value('insertCpuNs'),
       lookupTouchNs: value('lookupTouchNs'),
+      lookupTouchAloneNs: value('lookupTouchAloneNs'),
       lookupTouchHotNs: value('lookupTouchHotNs'),
       lookupMissNs: value('lookupMissNs'),
       bytesPerFlow: value('bytesPerFlow'),

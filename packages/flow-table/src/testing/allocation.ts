@@ -17,6 +17,7 @@ const table = new FlowTable({ capacityMax: 10_000, seed: 5, nowMs: START_MS, due
 for (let n = 0; n < FLOWS; n++) table.put(flowOf(n, { deadlineMs: START_MS + 1 + n }), START_MS);
 
 let nowMs = START_MS;
+const keys = new Int32Array(16);
 
 function findOutbound(n: number): number {
   return table.find(6, 0xc6120000 | 0, 0xc6336414 | 0, (n << 16) | 443, nowMs);
@@ -30,6 +31,15 @@ const operations: Record<string, (i: number) => void> = {
   lookup(i) {
     const n = i & (FLOWS - 1);
     if (findOutbound(n) === NONE || findInbound(n) === NONE) throw new Error('lost');
+  },
+  prefetch(i) {
+    for (let k = 0; k < 4; k++) {
+      keys[4 * k] = 6;
+      keys[4 * k + 1] = 0xc6120000 | 0;
+      keys[4 * k + 2] = 0xc6336414 | 0;
+      keys[4 * k + 3] = ((i + k) << 16) | 443;
+    }
+    table.prefetch(keys, 4);
   },
   miss(i) {
     if (findOutbound(FLOWS + (i & 1_023)) !== NONE) throw new Error('found');

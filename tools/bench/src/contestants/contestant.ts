@@ -7,6 +7,12 @@ export interface Contestant {
   insert(n: number, nowMs: number): void;
 
   /**
+   * Says which flows will be looked up next, as by whoever read a batch of packets: flow i of the
+   * list by its inbound key where i is odd. For those that can make use of it.
+   */
+  announce?(numbers: Uint32Array, from: number, to: number): void;
+
+  /**
    * Looks flow n up by one of its keys; if it is there and its deadline has not passed, notes when
    * it was seen and writes its deadline. False if it is not there.
    */

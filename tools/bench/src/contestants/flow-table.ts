@@ -1,5 +1,5 @@
 /** This table, with its wheel or with another expiry strategy. Polled as a gateway does. */
-import { FlowTable, type FlowTableOptions, NONE } from '@flowstore/flow-table';
+import { FlowTable, type FlowTableOptions, NONE, PREFETCH_MAX } from '@flowstore/flow-table';
 import {
   type Deadlines,
   INBOUND_WORD,
@@ -21,6 +21,7 @@ const HIGH_WATER_MAX = 20_000_000;
 export class FlowTableContestant implements Contestant {
   readonly #deadlines: Deadlines;
   readonly #table: FlowTable;
+  readonly #keys = new Int32Array(4 * PREFETCH_MAX);
 
   constructor(deadlines: Deadlines, expiry: NonNullable<FlowTableOptions['expiry']>) {
     this.#deadlines = deadlines;
@@ -56,6 +57,20 @@ export class FlowTableContestant implements Contestant {
       },
       nowMs,
     );
+  }
+
+  announce(numbers: Uint32Array, from: number, to: number): void {
+    const keys = this.#keys;
+    for (let i = from, at = 0; i < to; i++, at += 4) {
+      const n = numbers[i]!;
+      const isInbound = (i & 1) === 1;
+      const remote = remoteAddress(n);
+      keys[at] = isInbound ? INBOUND_WORD : OUTBOUND_WORD;
+      keys[at + 1] = isInbound ? remote : insideAddress(n);
+      keys[at + 2] = isInbound ? outsideAddress(n) : remote;
+      keys[at + 3] = isInbound ? outsidePorts(n) : insidePorts(n);
+    }
+    this.#table.prefetch(keys, to - from);
   }
 
   touch(n: number, isInbound: boolean, nowMs: number): boolean {

@@ -93,6 +93,7 @@ fn measure(runtime: &Runtime, flows: u32, lookups: usize, allowance_ms: u64) {
     std::hint::black_box(table.checksum(&outbound_key(flows - 1)));
     println!(
         "{{\"flows\":{flows},\"insertCpuNs\":{insert_ns:.1},\"lookupTouchNs\":{random_ns:.1},\
+         \"lookupTouchAloneNs\":{random_ns:.1},\
          \"lookupTouchHotNs\":{hot_ns:.1},\"lookupMissNs\":{miss_ns:.1},\
          \"bytesPerFlow\":{bytes:.1},\"expireCpuNs\":{expire_ns:.1},\"maxStallMs\":{stall_ms:.3},\
          \"busyMs\":{busy_ms}}}"
