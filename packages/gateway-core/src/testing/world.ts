@@ -10,7 +10,7 @@ import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/
 import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
 import { GatewayCore } from '../gateway-core.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from '../limits.ts';
-import { performCall, type StoreCall } from '../store-call.ts';
+import { performCall, type StoreCall, type StoreReply } from '../store-call.ts';
 
 export const INSIDE = '198.18.1.10';
 export const REMOTE = '198.51.100.10';
@@ -32,6 +32,14 @@ export interface Sent {
   readonly bytes: Uint8Array;
 }
 
+/** Is told what goes where. */
+export interface Watcher {
+  packetIn(gateway: number, side: Side, bytes: Uint8Array): void;
+  packetOut(sent: Sent): void;
+  call(gateway: number, call: StoreCall): void;
+  reply(gateway: number, call: StoreCall, reply: StoreReply): void;
+}
+
 export interface WorldOptions {
   readonly gateways?: number;
   readonly config?: ClusterConfig;
@@ -39,6 +47,7 @@ export interface WorldOptions {
   readonly seed?: number;
   /** For packets that come in broken: a NAT must not make a broken payload look whole. */
   readonly wrongPayloadsPass?: boolean;
+  readonly watcher?: Watcher;
 }
 
 export class World {
@@ -99,6 +108,7 @@ export class World {
     const frame = newFrame(IP_OFFSET + bytes.length);
     frame.bytes.set(bytes, IP_OFFSET);
     const length = frame.bytes.length;
+    this.#options.watcher?.packetIn(gateway, side, bytes);
     const verdict = this.gateways[gateway]!.process(side, frame, 0, length, this.nowMs);
     if (verdict !== Verdict.Forward) return;
     this.#collect(gateway, side === Side.Inside ? Side.Outside : Side.Inside, frame, length);
@@ -116,15 +126,17 @@ export class World {
   async settle(): Promise<void> {
     for (let again = true; again; ) {
       again = false;
-      for (const gateway of this.gateways) {
+      for (const [index, gateway] of this.gateways.entries()) {
         for (const call of gateway.takeCalls(this.nowMs)) {
           again = true;
           this.calls.push(call);
+          this.#options.watcher?.call(index, call);
           const reply = this.storeIsAway
             ? { id: call.id, results: null }
             : await performCall(this.store as FlowStore, call, (error) => {
                 throw error;
               });
+          this.#options.watcher?.reply(index, call, reply);
           gateway.reply(reply, this.nowMs);
         }
       }
@@ -161,7 +173,7 @@ export class World {
     }
     const text = (address: number) =>
       [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join('.');
-    this.sent.push({
+    const sent = {
       gateway,
       side,
       from: text(packet.source),
@@ -170,6 +182,8 @@ export class World {
       toPort: packet.destinationPort,
       tcpFlags: packet.tcpFlags,
       bytes,
-    });
+    };
+    this.#options.watcher?.packetOut(sent);
+    this.sent.push(sent);
   }
 }
