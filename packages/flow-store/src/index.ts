@@ -6,5 +6,5 @@ export {
   connectRedisStore,
   IN_FLIGHT_MAX,
 } from './redis/connect.ts';
-export { withoutPassword } from './redis/redis-runner.ts';
 export { RedisFlowStore, type RedisStoreStats } from './redis/redis-store.ts';
+export { withoutPassword } from './redis/store-url.ts';

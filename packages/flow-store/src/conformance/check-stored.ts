@@ -24,7 +24,7 @@ import {
   unpackLeaseRecord,
   unpackPortRow,
 } from '@flowstore/flow';
-import type { Redis } from 'ioredis';
+import { mastersOf, type RedisClient } from '../redis/redis-client.ts';
 
 /** Between PTTL's being set and our reading it real time went by. */
 const READ_LATE_MS = 10_000;
@@ -40,13 +40,14 @@ interface Hash {
 
 /** Throws an Error that says what is wrong. */
 export async function checkStored(
-  redis: Redis,
+  redis: RedisClient,
   config: ClusterConfig,
   nowMs: number,
 ): Promise<void> {
   const hashes: Hash[] = [];
   const indexes = new Map<string, { ttlMs: number; scores: Map<string, number> }>();
-  const keys = await redis.keysBuffer('*');
+  const found = await Promise.all(mastersOf(redis).map((master) => master.keysBuffer('*')));
+  const keys = found.flat();
   const ttls = await Promise.all(keys.map((key) => redis.pttl(key)));
   for (const [place, key] of keys.entries()) {
     const [, kind, tag] = /^(\w):\{(\w+)\}/.exec(key.toString('latin1')) ?? [];
@@ -138,7 +139,7 @@ function readEntry(entry: Hash, config: ClusterConfig) {
   return { inside, binding, dueMs: Math.min(...deadlines), lastMs: Math.max(...deadlines) };
 }
 
-async function fieldsOf(redis: Redis, key: Buffer): Promise<Map<string, Buffer>> {
+async function fieldsOf(redis: RedisClient, key: Buffer): Promise<Map<string, Buffer>> {
   const flat = (await redis.callBuffer('HGETALL', key)) as Buffer[];
   const fields = new Map<string, Buffer>();
   for (let i = 0; i < flat.length; i += 2) {
@@ -149,7 +150,7 @@ async function fieldsOf(redis: Redis, key: Buffer): Promise<Map<string, Buffer>>
   return fields;
 }
 
-async function scoresOf(redis: Redis, key: Buffer): Promise<Map<string, number>> {
+async function scoresOf(redis: RedisClient, key: Buffer): Promise<Map<string, number>> {
   const flat = (await redis.callBuffer('ZRANGE', key, '0', '-1', 'WITHSCORES')) as Buffer[];
   const scores = new Map<string, number>();
   for (let i = 0; i < flat.length; i += 2) {

@@ -12,18 +12,19 @@ import {
   shardOfInside,
   shardOfOutside,
 } from '@flowstore/flow';
-import { Redis } from 'ioredis';
 import { connectRedisStore } from '../redis/connect.ts';
 import { DIRECTORY_META_KEY, metaKey, SHARD_TAGS } from '../redis/keys.ts';
+import { mastersOf, newClient, type RedisClient } from '../redis/redis-client.ts';
 import { checkStored } from './check-stored.ts';
 import type { Harness } from './harness.ts';
 
 const AHEAD_MS = 3_600_000;
 const CONFIG_KEY = 'c:{flowstore}';
+const PATIENCE_MS = 10_000;
 const META_TTL_MS = 86_400_000;
 
 export interface RedisHarness extends Harness {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Where shard time stands. */
   readonly nowMs: () => number;
   /** Looks over what is stored: see `checkStored`. */
@@ -38,16 +39,20 @@ export async function redisHarness(
   config: ClusterConfig,
   shards: readonly number[] = [...Array(SHARDS).keys()],
 ): Promise<RedisHarness> {
-  const redis = new Redis(url, { protocol: 2 });
-  await redis.flushdb();
-  const [seconds] = await redis.time();
+  const redis = newClient({ url, connectTimeoutMs: PATIENCE_MS, silenceMaxMs: PATIENCE_MS });
+  await redis.connect();
+  const masters = mastersOf(redis);
+  const empty = () => Promise.all(masters.map((master) => master.flushdb()));
+  await empty();
+  const [seconds] = await masters[0]!.time();
   let clockMs = Number(seconds) * 1000 + AHEAD_MS;
   const setClock = async () => {
-    const pipeline = redis.pipeline();
-    for (const key of [...shards.map(metaKey), DIRECTORY_META_KEY]) {
-      pipeline.hset(key, 't', String(clockMs * 1000)).pexpire(key, META_TTL_MS);
-    }
-    await pipeline.exec();
+    const keys = [...shards.map(metaKey), DIRECTORY_META_KEY];
+    const set = (key: string) => [
+      redis.hset(key, 't', String(clockMs * 1000)),
+      redis.pexpire(key, META_TTL_MS),
+    ];
+    await Promise.all(keys.flatMap(set));
   };
   await setClock();
   const store = await connectRedisStore({ url, config });
@@ -79,19 +84,18 @@ export async function redisHarness(
       if ((await redis.del(key)) !== 1) throw new Error('there was no block to lose');
     },
     async leftovers() {
-      const keys = await redis.keys('*');
-      return keys.filter((key) => /^[epi]:/.test(key)).length;
+      const keys = await Promise.all(masters.map((master) => master.keys('*')));
+      return keys.flat().filter((key) => /^[epi]:/.test(key)).length;
     },
     check: () => checkStored(redis, config, clockMs),
     async reset() {
-      await redis.flushdb();
+      await empty();
       await setClock();
       await begin();
     },
     async changeServer() {
-      const pipeline = redis.pipeline();
-      for (let shard = 0; shard < SHARDS; shard++) pipeline.hset(metaKey(shard), 'r', 'another');
-      await pipeline.exec();
+      const all = [...Array(SHARDS).keys()];
+      await Promise.all(all.map((shard) => redis.hset(metaKey(shard), 'r', 'another')));
     },
     async end() {
       await checkStored(redis, config, clockMs);

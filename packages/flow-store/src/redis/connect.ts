@@ -5,9 +5,10 @@ import { RedisFlowStore } from './redis-store.ts';
 import { systemTimers } from './timers.ts';
 
 export interface ConnectOptions {
-  /** redis://user:password@host:port/database, or rediss:// for TLS. */
+  /** redis://..., redis+sentinel://... or redis+cluster://...: see store-url.ts. */
   readonly url: string;
   readonly config: ClusterConfig;
+  readonly tlsCa?: string | undefined;
   readonly connectTimeoutMs?: number;
   /** How long a call may take before it rejects with StoreUnavailable. */
   readonly callTimeoutMs?: number;
@@ -29,6 +30,7 @@ export async function connectRedisStore(options: ConnectOptions): Promise<RedisF
   const callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
   const runner = await RedisRunner.connect({
     url,
+    tlsCa: options.tlsCa,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     silenceMaxMs: SILENT_CALLS_MAX * callTimeoutMs,
     onState,

@@ -1,25 +1,16 @@
-/**
- * Scripts over one ioredis connection. Its offline queue, its resending and its retries are off:
- * what was asked while the store was away fails at once, and the caller decides. A connection over
- * which nothing comes back is given up and made anew.
- */
-import { Redis } from 'ioredis';
+/** Scripts over one connection, or a cluster's; see redis-client.ts. */
 import { StoreUnavailable } from '../contract.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
+import { type ClientOptions, newClient, type RedisClient } from './redis-client.ts';
 import { loadScript } from './script-loader.ts';
 import type { ScriptRunner } from './script-runner.ts';
+import { withoutPassword } from './store-url.ts';
 
-export interface RedisRunnerOptions {
-  readonly url: string;
-  readonly connectTimeoutMs: number;
-  /** A reply may take this long before the connection counts as dead. */
-  readonly silenceMaxMs: number;
+export interface RedisRunnerOptions extends ClientOptions {
   /** Told each time the connection comes or goes, with the reason for the latter. */
   readonly onState: (state: 'up' | 'down', reason: string) => void;
 }
 
-const BACKOFF_FIRST_MS = 50;
-const BACKOFF_MAX_MS = 2_000;
 /** Scripts with #!lua flags came with Redis 7.0; Valkey calls itself Redis 7.2 in this field. */
 const SERVER_MAJOR_MIN = 7;
 /** Replies by which a server says that it can't serve now. Other error replies are our bugs. */
@@ -29,31 +20,18 @@ const NOT_NOW =
 type ScriptCall = (key: string, ...args: Buffer[]) => Promise<Buffer[]>;
 
 export class RedisRunner implements ScriptRunner {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   #lastError = 'no connection yet';
   #up = false;
 
-  private constructor(redis: Redis) {
+  private constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 
   /** Rejects with StoreUnavailable, telling what to do, where nobody answers. */
   static async connect(options: RedisRunnerOptions): Promise<RedisRunner> {
     const where = withoutPassword(options.url);
-    if (!URL.canParse(options.url) || !/^rediss?:$/.test(new URL(options.url).protocol)) {
-      throw new StoreUnavailable(`the store's URL must be redis://host:port, not ${where}`);
-    }
-    const redis = new Redis(options.url, {
-      lazyConnect: true,
-      protocol: 2,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: options.connectTimeoutMs,
-      socketTimeout: options.silenceMaxMs,
-      retryStrategy: (attempt) =>
-        Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 10)),
-    });
+    const redis = newClient(options);
     for (const name of COMMAND_NAMES) {
       redis.defineCommand(scriptName(name), {
         numberOfKeys: 1,
@@ -112,7 +90,7 @@ export class RedisRunner implements ScriptRunner {
 }
 
 /** A user whose ACL forbids INFO is believed. */
-async function refuseOldServer(redis: Redis, where: string): Promise<void> {
+async function refuseOldServer(redis: RedisClient, where: string): Promise<void> {
   const info = await redis.info('server').catch(() => '');
   const version = /^redis_version:((\d+)\.\S*)/m.exec(info);
   if (version === null || Number(version[2]) >= SERVER_MAJOR_MIN) return;
@@ -120,14 +98,6 @@ async function refuseOldServer(redis: Redis, where: string): Promise<void> {
   throw new StoreUnavailable(
     `the Redis at ${where} is ${version[1]}: flowstore needs Redis 7.0 or Valkey 7.2, or newer`,
   );
-}
-
-/** For messages and logs. A text that is no URL is not repeated: it may hold a password. */
-export function withoutPassword(url: string): string {
-  if (!URL.canParse(url)) return '(not a URL)';
-  const shown = new URL(url);
-  if (shown.password !== '') shown.password = '***';
-  return shown.href;
 }
 
 function scriptName(command: CommandName): string {
