@@ -20,7 +20,7 @@ export interface ClientOptions {
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2_000;
-/** MOVED and ASK: the server that was asked did nothing. Slots move once, or twice in a failover. */
+/** MOVED and ASK: who was asked did nothing. Slots move once, or twice in a failover. */
 const REDIRECTIONS_MAX = 4;
 
 /** Not connected yet. Throws StoreUnavailable where the URL can't be read. */
