@@ -99,14 +99,14 @@ export class FlowColumns {
     this.rows.words[at] = (this.rows.words[at]! & ~0xff) | (flags & 0xff);
   }
 
-  /** Eight bits of the caller's. */
+  /** Sixteen bits of the caller's. */
   marks(slot: number): number {
-    return (this.rows.words[slot * ROW_WORDS + STATE]! >>> 8) & 0xff;
+    return (this.rows.words[slot * ROW_WORDS + STATE]! >>> 8) & 0xffff;
   }
 
   setMarks(slot: number, marks: number): void {
     const at = slot * ROW_WORDS + STATE;
-    this.rows.words[at] = (this.rows.words[at]! & ~0xff00) | ((marks & 0xff) << 8);
+    this.rows.words[at] = (this.rows.words[at]! & ~0xffff00) | ((marks & 0xffff) << 8);
   }
 
   seenMs(slot: number): number {
@@ -176,7 +176,7 @@ export class FlowColumns {
   /** All but the keys; `family` is 0 or IPV6_BIT. */
   protected fillColumns(slot: number, flow: FlowFacts, family: number, isFirstUse: boolean): void {
     const { words, doubles } = this.rows;
-    const marks = (flow.marks ?? 0) & 0xff;
+    const marks = (flow.marks ?? 0) & 0xffff;
     words[slot * ROW_WORDS + STATE] = family | (marks << 8) | (flow.flags & 0xff);
     const base = slot * ROW_DOUBLES;
     doubles[base + SEEN] = flow.seenMs;

@@ -17,7 +17,7 @@ export interface FlowFacts extends Identity, FlowState {
   /** The caller's own columns; 0 where absent. */
   readonly confirmedMs?: number;
   readonly touchDueMs?: number;
-  /** Eight bits of the caller's. */
+  /** Sixteen bits of the caller's. */
   readonly marks?: number;
 }
 

@@ -50,7 +50,7 @@ describe('a row', () => {
       deadlineMs: Number.POSITIVE_INFINITY,
       confirmedMs: 3.5,
       touchDueMs: 4.5,
-      marks: 255,
+      marks: 65_535,
     });
     expect(table.flowAt(put(table, flow).slot)).toEqual(flow);
     expect(findBoth(table, flow, START_MS)).not.toBe(NONE);

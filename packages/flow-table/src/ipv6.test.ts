@@ -76,7 +76,7 @@ describe('an IPv6 row', () => {
       flags: 255,
       confirmedMs: 1.5,
       touchDueMs: 2.5,
-      marks: 255,
+      marks: 65_535,
     });
     const { slot } = put6(table, flow);
     expect(findBoth6(table, flow)).toBe(slot);

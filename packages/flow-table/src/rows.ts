@@ -37,7 +37,7 @@ export const OUTSIDE_PORTS = 5;
 export const STATE = 6;
 export const LIFE = 7;
 /** Beside flags and marks: the row is an IPv6 flow's. */
-export const IPV6_BIT = 1 << 16;
+export const IPV6_BIT = 1 << 24;
 const ROW_BYTES = ROW_WORDS * 4;
 export const ROW_DOUBLES = ROW_BYTES / 8;
 const DEADLINE = 4;

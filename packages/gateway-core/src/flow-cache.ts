@@ -44,14 +44,17 @@ import { Freshness } from './freshness.ts';
 import { OutsideIndex } from './outside-index.ts';
 import { KEY_WORDS, writeKey } from './packet-key.ts';
 
-/** Marks of a row: two bits, and above them the shard. */
+/** Marks of a row: four bits, and above them the shard's six. */
 export const TOUCH_QUEUED = 1;
 /** This gateway opened or touched the flow: it asks the store before it lets it go. */
 export const REPORTED = 2;
 /** Something was seen that no touch has carried to the store yet. */
 export const NEWS = 4;
 
-const SHARD_SHIFT = 3;
+/** Opened while the store could not be asked: it has no generation yet. */
+export const PROVISIONAL = 8;
+
+const SHARD_SHIFT = 4;
 
 const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
 /** What was seen so shortly after the last report is no news at the end of a flow's life. */

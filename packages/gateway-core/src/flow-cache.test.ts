@@ -1,0 +1,24 @@
+import { CLUSTER_DEFAULTS, type Endpoint, SHARDS, shardOfInside, UDP } from '@flowstore/flow';
+import { FlowTable } from '@flowstore/flow-table';
+import { expect, test } from 'vitest';
+import { FlowCache, NEWS, PROVISIONAL, REPORTED, TOUCH_QUEUED } from './flow-cache.ts';
+
+const config = { ...CLUSTER_DEFAULTS, pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'] };
+
+test('a row knows its shard, whichever it is and whatever else it is marked with', () => {
+  const table = new FlowTable({ capacityMax: 4_096, seed: 1, nowMs: 0 });
+  const cache = new FlowCache(table, config, () => 0);
+  const seen = new Set<number>();
+  for (let port = 1; seen.size < SHARDS; port++) {
+    const address = Uint8Array.of(198, 18, 1, 10);
+    const inside: Endpoint = { domain: 0, protocol: UDP, address, port };
+    const outside = { address: Uint8Array.of(203, 0, 113, 1), port };
+    const stored = { identity: { generation: 1, nonce: 1 }, flags: 0, reset: false, lifeMs: 1e6 };
+    const entry = { inside, outside, binding: stored, flow: null };
+    const slot = cache.install(entry, null, 0, 0);
+    cache.mark(slot, TOUCH_QUEUED | REPORTED | NEWS | PROVISIONAL);
+    const shard = shardOfInside(inside);
+    expect(cache.shardOf(slot)).toBe(shard);
+    seen.add(shard);
+  }
+});
