@@ -14,12 +14,13 @@ export interface ServerProcess {
 }
 
 const SERVER_NAMES = ['redis-server', 'valkey-server'];
-/** Nothing on disk, nothing evicted. */
+/** Nothing on disk, nothing evicted; a replica is served at once. */
 const PLAIN = [
   ['--save', ''],
   ['--appendonly', 'no'],
   ['--maxmemory-policy', 'noeviction'],
   ['--daemonize', 'no'],
+  ['--repl-diskless-sync-delay', '0'],
 ].flat();
 /** Somebody else may take the port between our looking and the server's binding it. */
 const PORT_TRIES_MAX = 5;

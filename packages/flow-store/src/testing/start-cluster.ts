@@ -1,62 +1,77 @@
-/** A Redis Cluster of three masters for tests, on loopback ports of its own. */
+/** A Redis Cluster of three masters for tests, with a replica each if wanted, on loopback. */
 import { Redis } from 'ioredis';
 import { freePort, type ServerProcess, startServer } from './server-process.ts';
 
 export interface TestCluster {
   readonly url: string;
   readonly masters: readonly ServerProcess[];
+  /** The n-th is the n-th master's; empty unless wanted. */
+  readonly replicas: readonly ServerProcess[];
   stop(): Promise<void>;
+}
+
+interface Node extends ServerProcess {
+  readonly busPort: number;
 }
 
 const MASTERS = 3;
 const SLOTS = 16_384;
 const PATIENCE_MS = 20_000;
 
-export async function startCluster(serverArguments: readonly string[] = []): Promise<TestCluster> {
-  const nodes: { server: ServerProcess; busPort: number }[] = [];
+export async function startCluster({ replicas = false } = {}): Promise<TestCluster> {
+  const nodes: Node[] = [];
   const stop = async () => {
-    await Promise.all(nodes.map(({ server }) => server.stop()));
+    await Promise.all(nodes.map((node) => node.stop()));
   };
   try {
-    while (nodes.length < MASTERS) {
-      const busPort = await freePort();
-      const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'];
-      const bus = ['--cluster-port', String(busPort)];
-      nodes.push({ server: await startServer([...cluster, ...bus, ...serverArguments]), busPort });
-    }
-    await join(nodes.map(({ server, busPort }) => ({ port: server.port, busPort })));
+    while (nodes.length < (replicas ? 2 : 1) * MASTERS) nodes.push(await startNode());
+    await join(nodes);
   } catch (error) {
     await stop();
     throw error;
   }
-  const masters = nodes.map(({ server }) => server);
+  const masters = nodes.slice(0, MASTERS);
   const hosts = masters.map(({ port }) => `127.0.0.1:${port}`).join(',');
-  return { url: `redis+cluster://${hosts}`, masters, stop };
+  return {
+    url: `redis+cluster://${hosts}`,
+    masters,
+    replicas: nodes.slice(MASTERS),
+    stop,
+  };
 }
 
-/** Deals the slots, introduces the nodes to each other, and waits until all agree. */
-async function join(nodes: readonly { port: number; busPort: number }[]): Promise<void> {
+async function startNode(): Promise<Node> {
+  const busPort = await freePort();
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'];
+  // A replica may take over however long it was without its master.
+  const bus = ['--cluster-port', String(busPort), '--cluster-replica-validity-factor', '0'];
+  return { ...(await startServer([...cluster, ...bus])), busPort };
+}
+
+/** Introduces the nodes to each other, deals slots and replicas, and waits until all agree. */
+async function join(nodes: readonly Node[]): Promise<void> {
   const clients = nodes.map(({ port }) => new Redis({ host: '127.0.0.1', port, protocol: 2 }));
   const limitMs = performance.now() + PATIENCE_MS;
+  const until = async (client: Redis, ...signs: string[]) => {
+    for (let info = ''; !signs.every((sign) => info.includes(sign)); ) {
+      if (performance.now() > limitMs) throw new Error('the cluster does not come together');
+      info = `${await client.call('CLUSTER', 'INFO')}${await client.info('replication')}`;
+    }
+  };
   try {
     for (const [i, client] of clients.entries()) {
-      const first = Math.floor((SLOTS * i) / nodes.length);
-      const last = Math.floor((SLOTS * (i + 1)) / nodes.length) - 1;
-      await client.call('CLUSTER', 'ADDSLOTSRANGE', first, last);
+      const [first, last] = [i, i + 1].map((k) => Math.floor((SLOTS * k) / MASTERS));
+      if (i < MASTERS) await client.call('CLUSTER', 'ADDSLOTSRANGE', first!, last! - 1);
       const { port, busPort } = nodes[0]!;
       if (i > 0) await client.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort);
     }
-    for (const client of clients) {
-      while (!(await isWhole(client))) {
-        if (performance.now() > limitMs) throw new Error('the cluster does not come together');
-      }
+    const known = `cluster_known_nodes:${nodes.length}`;
+    for (const client of clients) await until(client, 'cluster_state:ok', known);
+    for (const [i, client] of clients.slice(MASTERS).entries()) {
+      await client.call('CLUSTER', 'REPLICATE', String(await clients[i]!.call('CLUSTER', 'MYID')));
+      await until(client, 'master_link_status:up');
     }
   } finally {
     for (const client of clients) client.disconnect();
   }
-}
-
-async function isWhole(client: Redis): Promise<boolean> {
-  const info = String(await client.call('CLUSTER', 'INFO'));
-  return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${MASTERS}`);
 }
