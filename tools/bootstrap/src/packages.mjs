@@ -9,6 +9,8 @@ const redis = { programs: ['redis-server', 'valkey-server'], debian: 'redis-serv
 const ip = { programs: ['ip'], debian: 'iproute2' };
 const ping = { programs: ['ping'], debian: 'iputils-ping' };
 const iperf3 = { programs: ['iperf3'], debian: 'iperf3' };
+/** Makes the certificates of the tests. */
+const openssl = { programs: ['openssl'], debian: 'openssl' };
 const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
 
 /**
@@ -18,8 +20,8 @@ const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
 export function neededTools(task, { linux, root }) {
   if (task === 'bench' || task === 'sim') return [];
   const network = linux && root;
-  if (!network) return task === 'lab' ? [] : [redis];
-  return task === 'test' ? [redis, ip, ping, iperf3, ethtool] : [redis, ip, ping];
+  if (!network) return task === 'lab' ? [] : task === 'test' ? [redis, openssl] : [redis];
+  return task === 'test' ? [redis, openssl, ip, ping, iperf3, ethtool] : [redis, ip, ping];
 }
 
 /** The ones that are not there. A server that the environment names is as good as installed. */

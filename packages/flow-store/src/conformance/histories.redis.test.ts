@@ -213,7 +213,7 @@ describe('histories', () => {
   let redis: RedisHarness;
   beforeAll(async () => {
     server = await startRedis();
-    redis = await redisHarness(server.url, config, [SHARD]);
+    redis = await redisHarness(server.url, config, { shards: [SHARD] });
   });
   afterAll(async () => {
     await redis.end();

@@ -33,11 +33,17 @@ export interface RedisHarness extends Harness {
   reset(): Promise<void>;
 }
 
-/** Where a test uses few shards, naming them saves setting the clocks of all. */
+export interface RedisHarnessOptions {
+  /** Where a test uses few shards, naming them saves setting the clocks of all. */
+  readonly shards?: readonly number[];
+  /** The same server for the store under test, as another user. */
+  readonly storeUrl?: string;
+}
+
 export async function redisHarness(
   url: string,
   config: ClusterConfig,
-  shards: readonly number[] = [...Array(SHARDS).keys()],
+  { shards = [...Array(SHARDS).keys()], storeUrl = url }: RedisHarnessOptions = {},
 ): Promise<RedisHarness> {
   const redis = newClient({ url, connectTimeoutMs: PATIENCE_MS, silenceMaxMs: PATIENCE_MS });
   await redis.connect();
@@ -55,7 +61,7 @@ export async function redisHarness(
     await Promise.all(keys.flatMap(set));
   };
   await setClock();
-  const store = await connectRedisStore({ url, config });
+  const store = await connectRedisStore({ url: storeUrl, config });
   // A new deployment, so without grace, but for its configuration.
   const begin = async () => {
     await store.initialise('new');
@@ -66,7 +72,7 @@ export async function redisHarness(
     store,
     redis,
     nowMs: () => clockMs,
-    connect: (other = config) => connectRedisStore({ url, config: other }),
+    connect: (other = config) => connectRedisStore({ url: storeUrl, config: other }),
     async advance(ms) {
       clockMs += ms;
       await setClock();

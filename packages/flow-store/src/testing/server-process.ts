@@ -26,11 +26,16 @@ const PLAIN = [
 const PORT_TRIES_MAX = 5;
 
 /** On a free port. Throws an Error that says what to install where there is no server. */
-export async function startServer(serverArguments: readonly string[] = []): Promise<ServerProcess> {
+export async function startServer(
+  serverArguments: readonly string[] = [],
+  { tls = false } = {},
+): Promise<ServerProcess> {
   const program = findServer();
   for (let attempt = 1; ; attempt++) {
     try {
-      return await spawnServer(program, await freePort(), serverArguments);
+      const port = String(await freePort());
+      const ports = tls ? ['--tls-port', port, '--port', '0'] : ['--port', port];
+      return await spawnServer(program, Number(port), [...ports, ...serverArguments]);
     } catch (error) {
       if (attempt === PORT_TRIES_MAX) throw error;
     }
@@ -71,7 +76,7 @@ async function spawnServer(
   serverArguments: readonly string[],
 ): Promise<ServerProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'flowstore-redis-'));
-  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory];
+  const fixed = ['--bind', '127.0.0.1', '--dir', directory];
   const child = spawn(program, [...fixed, ...PLAIN, ...serverArguments], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
