@@ -17,6 +17,7 @@ import type {
   IpAddress,
   PortBlock,
   SocketAddress,
+  Subscriber,
 } from '@flowstore/flow';
 
 /** What a gateway saw of a flow and has not reported yet. */
@@ -265,6 +266,15 @@ export type ReassertResult =
   /** The outside endpoint is somebody else's, or the shard is not in grace any more. */
   | { readonly kind: 'tooLate' };
 
+export interface CountRequest {
+  readonly shard: number;
+  readonly subscriber: Subscriber;
+}
+
+/** How many outside ports of the shard are bound to the subscriber; always 0 where the deployment
+ * has no limit on them. The dead count until a sweep was there. */
+export type CountResult = { readonly kind: 'counted'; readonly bindings: number };
+
 export interface MemberInfo {
   readonly name: string;
   readonly incarnation: string;
@@ -303,6 +313,8 @@ export interface FlowStore {
   feed(requests: readonly FeedRequest[]): Promise<FeedResult[]>;
   /** Puts back what a holder knows and the store has lost; in grace only. */
   reassert(requests: readonly ReassertRequest[]): Promise<ReassertResult[]>;
+  /** One subscriber's share of one shard: its bindings are the sum over all shards. */
+  count(requests: readonly CountRequest[]): Promise<CountResult[]>;
   /** Writes the cluster configuration; false where one is stored already. The shards of a new
    * deployment are marked fresh; one that is restored after a loss of data is in grace. */
   initialise(deployment: 'new' | 'restored'): Promise<boolean>;

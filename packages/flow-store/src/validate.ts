@@ -14,6 +14,7 @@ import {
 } from '@flowstore/flow';
 import type {
   CloseRequest,
+  CountRequest,
   FeedRequest,
   LeaseRef,
   LeaseRequest,
@@ -65,6 +66,10 @@ export function checkReassert({ inside, remote, outside }: ReassertRequest): voi
 export function checkFeed({ shard, incarnation }: FeedRequest): void {
   checkShard(shard);
   checkIncarnation(incarnation);
+}
+
+export function checkCount({ shard }: CountRequest): void {
+  checkShard(shard);
 }
 
 export function checkLease({ shard, blocks, incarnation }: LeaseRequest): void {

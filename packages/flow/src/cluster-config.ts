@@ -24,6 +24,12 @@ export interface ClusterConfig {
   readonly ttlMarginMs: number;
   /** Flows that one inside endpoint may hold at once. */
   readonly flowsPerEndpointMax: number;
+  /**
+   * Bindings that one subscriber (an inside address of a domain) may hold at once, and open per
+   * second, over all gateways; 0: no limit (RFC 6888 REQ-4).
+   */
+  readonly bindingsPerSubscriberMax: number;
+  readonly newBindingsPerSubscriberPerSMax: number;
 }
 
 export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = {
@@ -41,6 +47,10 @@ export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = 
   heartbeatMs: 5_000,
   ttlMarginMs: 600_000,
   flowsPerEndpointMax: 1_024,
+  // What a subscriber is differs too much for one figure: a phone, or a node with a hundred pods
+  // behind it. Paired pooling bounds one at the ports of an outside address in any case.
+  bindingsPerSubscriberMax: 0,
+  newBindingsPerSubscriberPerSMax: 0,
 };
 
 /**

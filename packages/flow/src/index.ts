@@ -9,4 +9,5 @@ export * from './record.ts';
 export * from './shard.ts';
 export * from './state.ts';
 export * from './status.ts';
+export * from './subscriber.ts';
 export * from './timeouts.ts';

@@ -18,6 +18,8 @@ export const POOL_ADDRESSES_MAX = 65_536;
 /** Overlap is checked pair by pair, so the lists stay short. */
 export const PREFIXES_MAX = 256;
 export const FLOWS_PER_ENDPOINT_LIMIT = 65_536;
+/** More than the ports of an outside address, over all protocols: no limit in effect. */
+export const PER_SUBSCRIBER_LIMIT = 1_048_576;
 
 const PREFIX = 'an IPv4 prefix such as 203.0.113.0/28';
 
@@ -76,6 +78,16 @@ export const clusterSchema = z
       .min(1)
       .max(FLOWS_PER_ENDPOINT_LIMIT)
       .default(rest.flowsPerEndpointMax),
+    bindingsPerSubscriberMax: z
+      .int()
+      .min(0)
+      .max(PER_SUBSCRIBER_LIMIT)
+      .default(rest.bindingsPerSubscriberMax),
+    newBindingsPerSubscriberPerSMax: z
+      .int()
+      .min(0)
+      .max(PER_SUBSCRIBER_LIMIT)
+      .default(rest.newBindingsPerSubscriberPerSMax),
   })
   .superRefine((config: ClusterConfig, context) => {
     const problem = (path: PropertyKey[], message: string) =>

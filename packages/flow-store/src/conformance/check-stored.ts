@@ -5,6 +5,7 @@
  * - every key has a TTL, the configuration aside, that outlives what it is the backstop of;
  * - I1: two bindings never share an outside endpoint;
  * - every binding has its row, under its identity, unless its row was lost with it;
+ * - subscribers have as many ports as is counted, unless the shard says that this is not sure;
  * - the index names every block that holds something, early enough for all that is due in it.
  */
 import {
@@ -18,6 +19,7 @@ import {
   hasFlowPerRemote,
   identityEquals,
   packEndpoint,
+  packSubscriber,
   unpackBindingRecord,
   unpackEndpoint,
   unpackFlowRecord,
@@ -38,6 +40,13 @@ interface Hash {
   readonly ttlMs: number;
 }
 
+interface Index {
+  readonly ttlMs: number;
+  readonly scores: Map<string, number>;
+  /** False where blocks went by their TTL, until the next sweep. */
+  readonly isCounted: boolean;
+}
+
 /** Throws an Error that says what is wrong. */
 export async function checkStored(
   redis: RedisClient,
@@ -45,7 +54,7 @@ export async function checkStored(
   nowMs: number,
 ): Promise<void> {
   const hashes: Hash[] = [];
-  const indexes = new Map<string, { ttlMs: number; scores: Map<string, number> }>();
+  const indexes = new Map<string, Index>();
   const found = await Promise.all(mastersOf(redis).map((master) => master.keysBuffer('*')));
   const keys = found.flat();
   const ttls = await Promise.all(keys.map((key) => redis.pttl(key)));
@@ -55,15 +64,23 @@ export async function checkStored(
     if (kind === undefined || tag === undefined) throw new Error(`unknown key ${show(key)}`);
     if (ttlMs < 0 && kind !== 'c') throw new Error(`key without TTL: ${show(key)}`);
     if (kind === 'i') {
-      indexes.set(tag, { ttlMs, scores: await scoresOf(redis, key) });
-    } else if (kind === 'e' || kind === 'p') {
-      const fields = await fieldsOf(redis, key);
+      const scores = await scoresOf(redis, key);
+      const isCounted = (await redis.hget(`s:{${tag}}`, 'n')) !== '0';
+      indexes.set(tag, { ttlMs, scores, isCounted });
+    } else if (kind === 'e' || kind === 'p' || kind === 'n') {
+      const fields = await fieldsOf(redis, key, kind);
       const subject = key.subarray(`e:{${tag}}:`.length);
       hashes.push({ key, tag, subject, fields, ttlMs });
     }
   }
   const entries = hashes.filter(({ key }) => key[0] === 0x65);
   const blocks = hashes.filter(({ key }) => key[0] === 0x70);
+  const counts = hashes.filter(({ key }) => key[0] === 0x6e);
+  const tags = [...indexes.keys()].filter((tag) => indexes.get(tag)!.isCounted);
+  for (const tag of tags) {
+    const ofTag = (hash: Hash) => hash.tag === tag;
+    checkCounts(counts.filter(ofTag), blocks.filter(ofTag), config);
+  }
   for (const entry of entries) checkEntry(entry, blocks, config, nowMs);
   for (const block of blocks) {
     const index = indexes.get(block.tag);
@@ -139,12 +156,42 @@ function readEntry(entry: Hash, config: ClusterConfig) {
   return { inside, binding, dueMs: Math.min(...deadlines), lastMs: Math.max(...deadlines) };
 }
 
-async function fieldsOf(redis: RedisClient, key: Buffer): Promise<Map<string, Buffer>> {
+/** The bound rows of each shard, by subscriber, are what is counted; a count outlives its rows. */
+function checkCounts(counts: Hash[], blocks: Hash[], config: ClusterConfig): void {
+  const expected = new Map<string, { ports: number; ttlMs: number }>();
+  for (const { tag, fields, ttlMs } of config.bindingsPerSubscriberMax > 0 ? blocks : []) {
+    for (const [field, bytes] of fields) {
+      const row = field === 'L' ? null : unpackPortRow(bytes);
+      if (row?.kind !== 'bound') continue;
+      const key = `${tag}/${Buffer.from(packSubscriber(row.inside)).toString('latin1')}`;
+      const { ports = 0, ttlMs: longestMs = 0 } = expected.get(key) ?? {};
+      expected.set(key, { ports: ports + 1, ttlMs: Math.max(longestMs, ttlMs) });
+    }
+  }
+  const stored = counts.flatMap(({ tag, fields, ttlMs }) =>
+    [...fields].map(([field, bytes]) => ({ key: `${tag}/${field}`, ports: Number(bytes), ttlMs })),
+  );
+  for (const { key, ports, ttlMs } of stored) {
+    const rows = expected.get(key)?.ports ?? 0;
+    if (ports !== rows) throw new Error(`${JSON.stringify(key)}: ${ports} counted, ${rows} bound`);
+    // A block also outlives a lease or a mark, which may be longer than its rows need.
+    const needMs = Math.min(expected.get(key)!.ttlMs, config.ttlMarginMs) - READ_LATE_MS;
+    if (ttlMs < needMs) throw new Error(`the count of ${JSON.stringify(key)} goes early`);
+    expected.delete(key);
+  }
+  for (const key of expected.keys()) throw new Error(`${JSON.stringify(key)} is not counted`);
+}
+
+async function fieldsOf(
+  redis: RedisClient,
+  key: Buffer,
+  kind: string,
+): Promise<Map<string, Buffer>> {
   const flat = (await redis.callBuffer('HGETALL', key)) as Buffer[];
   const fields = new Map<string, Buffer>();
   for (let i = 0; i < flat.length; i += 2) {
-    const isRow = flat[i]!.length === 1;
-    if (!isRow && flat[i + 1]!.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
+    const isRecord = kind === 'e' && flat[i]!.length > 1;
+    if (isRecord && flat[i + 1]!.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
     fields.set(flat[i]!.toString('latin1'), flat[i + 1]!);
   }
   return fields;

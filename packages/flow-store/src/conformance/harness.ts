@@ -17,6 +17,8 @@ export interface Harness {
   loseEntry(inside: Endpoint): Promise<void>;
   /** The same for the whole block of an outside endpoint: rows, marks and lease. */
   loseBlock(protocol: number, outside: SocketAddress): Promise<void>;
+  /** Lets the TTL of the block come, as when no reaper was there in time. */
+  expireBlock(protocol: number, outside: SocketAddress): Promise<void>;
   /** Lets another server take over with the same data. */
   changeServer(): Promise<void>;
   /** What is stored of flows, ports and leases: none once everything idled and was swept. */
@@ -30,4 +32,6 @@ export const CONFORMANCE_CONFIG: ClusterConfig = {
   pool: ['203.0.113.0/28'],
   insidePrefixes: ['198.18.0.0/15'],
   flowsPerEndpointMax: 4,
+  // So that they are counted, in every test.
+  bindingsPerSubscriberMax: 100,
 };

@@ -13,6 +13,10 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
   const store = new ModelFlowStore({ config, nowMs, runId: () => runId });
   // A new deployment, so without grace, but for its configuration.
   for (const { grace } of store.data.shards) grace.markFresh(runId);
+  const loseBlock: Harness['loseBlock'] = async (protocol, outside) => {
+    const shard = shardOfOutside(protocol, outside.address, outside.port);
+    store.data.shards[shard]!.ports.blocks.delete(blockKeyOf(protocol, outside));
+  };
   return {
     store,
     async connect(other = config) {
@@ -27,10 +31,8 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
     async loseEntry(inside) {
       store.data.shards[shardOfInside(inside)]!.entries.delete(entryKey(inside));
     },
-    async loseBlock(protocol, outside) {
-      const shard = shardOfOutside(protocol, outside.address, outside.port);
-      store.data.shards[shard]!.ports.blocks.delete(blockKeyOf(protocol, outside));
-    },
+    loseBlock,
+    expireBlock: loseBlock,
     async leftovers() {
       return Object.values(store.counts()).reduce((sum, count) => sum + count, 0);
     },

@@ -4,19 +4,13 @@
  * hour ahead, so shard time stands still until the harness writes a later one. TTLs run in real
  * time all the same, counted from when they were set.
  */
-import {
-  blockOfPort,
-  type ClusterConfig,
-  packEndpoint,
-  SHARDS,
-  shardOfInside,
-  shardOfOutside,
-} from '@flowstore/flow';
+import { type ClusterConfig, SHARDS } from '@flowstore/flow';
 import { connectRedisStore } from '../redis/connect.ts';
-import { DIRECTORY_META_KEY, metaKey, SHARD_TAGS } from '../redis/keys.ts';
+import { DIRECTORY_META_KEY, metaKey } from '../redis/keys.ts';
 import { mastersOf, newClient, type RedisClient } from '../redis/redis-client.ts';
 import { checkStored } from './check-stored.ts';
 import type { Harness } from './harness.ts';
+import { lossesOf } from './losses.ts';
 
 const AHEAD_MS = 3_600_000;
 const CONFIG_KEY = 'c:{flowstore}';
@@ -77,18 +71,7 @@ export async function redisHarness(
       clockMs += ms;
       await setClock();
     },
-    async loseEntry(inside) {
-      const tag = SHARD_TAGS[shardOfInside(inside)];
-      const key = Buffer.concat([Buffer.from(`e:{${tag}}:`), packEndpoint(inside)]);
-      if ((await redis.del(key)) !== 1) throw new Error('there was no entry to lose');
-    },
-    async loseBlock(protocol, { address, port }) {
-      const tag = SHARD_TAGS[shardOfOutside(protocol, address, port)];
-      const block = blockOfPort(port);
-      const member = Buffer.from([protocol, ...address, block >> 8, block & 0xff]);
-      const key = Buffer.concat([Buffer.from(`p:{${tag}}:`), member]);
-      if ((await redis.del(key)) !== 1) throw new Error('there was no block to lose');
-    },
+    ...lossesOf(redis),
     async leftovers() {
       const keys = await Promise.all(masters.map((master) => master.keys('*')));
       return keys.flat().filter((key) => /^[epi]:/.test(key)).length;

@@ -10,6 +10,7 @@ import { membershipTests } from './membership.ts';
 import { quarantineTests } from './quarantine.ts';
 import { raceTests } from './races.ts';
 import { Scenario } from './scenario.ts';
+import { subscriberTests } from './subscribers.ts';
 import { sweepTests } from './sweeps.ts';
 import { tcpTests } from './tcp.ts';
 
@@ -30,6 +31,7 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('quarantine', () => quarantineTests(current));
     describe('leases', () => leaseTests(current));
     describe('sweeps', () => sweepTests(current));
+    describe('subscribers', () => subscriberTests(current));
     describe('feed', () => feedTests(current));
     describe('grace', () => graceTests(current));
     describe('races', () => raceTests(current));

@@ -3,6 +3,7 @@
  * It knows nothing of entries: whether a bound row is an orphan is the shard's to say.
  */
 import {
+  addressEquals,
   BLOCK_PORTS,
   BLOCKS_PER_SHARD,
   blockOfPort,
@@ -11,6 +12,7 @@ import {
   type Endpoint,
   firstPortOfBlock,
   type SocketAddress,
+  type Subscriber,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import {
@@ -99,6 +101,15 @@ export class ModelPorts {
       }
     }
     return true;
+  }
+
+  /** The ports that are bound to an inside endpoint of the subscriber. */
+  countOf({ domain, address }: Subscriber): number {
+    const rows = [...this.blocks.values()].flatMap((block) => [...block.rows.values()]);
+    return rows.filter(
+      ({ kind, inside }) =>
+        kind === 'bound' && inside.domain === domain && addressEquals(inside.address, address),
+    ).length;
   }
 
   quarantine(

@@ -15,6 +15,7 @@ import type * as contract from '../contract.ts';
 import { shardOfFind } from '../route.ts';
 import {
   checkClose,
+  checkCount,
   checkFeed,
   checkIncarnation,
   checkLease,
@@ -152,6 +153,15 @@ export class ModelServer {
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfInside(request.inside));
       return shard.reassert(request, this.config, nowMs);
+    });
+  }
+
+  count(requests: readonly contract.CountRequest[]): contract.CountResult[] {
+    requests.forEach(checkCount);
+    return requests.map(({ shard, subscriber }) => {
+      const { ports } = this.#at(shard).shard;
+      const isCounted = this.config.bindingsPerSubscriberMax > 0;
+      return { kind: 'counted', bindings: isCounted ? ports.countOf(subscriber) : 0 };
     });
   }
 

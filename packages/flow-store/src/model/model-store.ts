@@ -58,6 +58,10 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.reassert(requests);
   }
 
+  async count(requests: readonly contract.CountRequest[]): Promise<contract.CountResult[]> {
+    return this.#server.count(requests);
+  }
+
   async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
     return this.#server.initialise(deployment);
   }

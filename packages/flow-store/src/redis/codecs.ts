@@ -4,6 +4,7 @@ import {
   blockOfShard,
   type ClusterConfig,
   packSocketAddress,
+  packSubscriber,
   shardOfBlock,
   shardOfInside,
   unpackSocketAddress,
@@ -127,6 +128,16 @@ export const closeCodec: Codec<contract.CloseRequest, contract.CloseResult> = {
   decode(reply) {
     const { kind, reader } = readReply('close', reply);
     return kind === 'alive' ? { kind, flow: reader.storedFlow() } : { kind };
+  },
+};
+
+export const countCodec: Codec<contract.CountRequest, contract.CountResult> = {
+  command: 'count',
+  shardOf: ({ shard }) => shard,
+  encode: ({ subscriber }) => new ByteWriter().bytes(packSubscriber(subscriber)).done(),
+  decode(reply) {
+    const { kind, reader } = readReply('count', reply);
+    return { kind, bindings: reader.u32() };
   },
 };
 

@@ -35,6 +35,7 @@ export const COMMANDS = {
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
   close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone']),
   reassert: signature<contract.ReassertResult['kind']>(['restored', 'exists', 'tooLate']),
+  count: signature<contract.CountResult['kind']>(['counted'], REQUESTS_MAX, true),
   fresh: signature<'marked'>(['marked'], 1),
   // A read answers up to FEED_BATCHES_MAX batches.
   feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1),

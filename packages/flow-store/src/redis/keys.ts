@@ -6,6 +6,7 @@
  * i:{tag}                                  index: blocks by their earliest possible deadline
  * p:{tag}:<protocol><address><block>       block: rows and lease
  * e:{tag}:<inside endpoint>                entry: binding and flows
+ * n:{tag}:<last byte of the address>       how many ports each subscriber has in the shard
  * ```
  *
  * A tag is two characters, chosen so that shard s lies near the middle of the s-th 64th of the

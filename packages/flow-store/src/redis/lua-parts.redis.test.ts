@@ -38,7 +38,9 @@ afterAll(async () => {
 
 /** Runs a body after the parts, in a script that exists for the test alone. */
 async function probe(body: string, ...args: Buffer[]): Promise<unknown> {
-  const parts = ['shard', 'flow', 'block', 'entry'].map((part) => `--- @include ${part}`);
+  const parts = ['shard', 'subscriber', 'flow', 'block', 'entry'].map(
+    (part) => `--- @include ${part}`,
+  );
   const tags = ['--- @command probe', '--- @purpose test', '--- @cost none', ...parts];
   const { lua } = parseScript('probe.lua', ['#!lua', ...tags, body].join('\n'), readPart);
   return redis.callBuffer('EVAL', lua, '1', metaKey(0), packPolicy(config), ...args);

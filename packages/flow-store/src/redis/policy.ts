@@ -30,10 +30,11 @@ export function packPolicy(config: ClusterConfig): Buffer {
     flowsPerEndpointMax,
     feedKeepMs(config),
     silenceMs(config),
+    config.bindingsPerSubscriberMax,
   ];
   const writer = new ByteWriter();
   for (const figure of figures) {
-    if (!Number.isInteger(figure)) throw new RangeError(`${figure} is not a whole number of ms`);
+    if (!Number.isInteger(figure)) throw new RangeError(`${figure} is not a whole number`);
     writer.u32(figure);
   }
   return writer.done();

@@ -12,6 +12,7 @@ import { StoreUnavailable } from '../contract.ts';
 import { shardOfFind } from '../route.ts';
 import {
   checkClose,
+  checkCount,
   checkFeed,
   checkIncarnation,
   checkLease,
@@ -24,6 +25,7 @@ import {
 import {
   type Codec,
   closeCodec,
+  countCodec,
   decodeSweep,
   encodeMember,
   encodeSweep,
@@ -139,6 +141,11 @@ export class RedisFlowStore implements contract.FlowStore {
   ): Promise<contract.ReassertResult[]> {
     requests.forEach(checkReassert);
     return this.#batched(reassertCodec, requests);
+  }
+
+  async count(requests: readonly contract.CountRequest[]): Promise<contract.CountResult[]> {
+    requests.forEach(checkCount);
+    return this.#batched(countCodec, requests);
   }
 
   async initialise(deployment: 'new' | 'restored'): Promise<boolean> {

@@ -17,6 +17,7 @@
 --- @include feed
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 --- @include entry
 

@@ -15,6 +15,7 @@
 --- @include grace
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 --- @include entry
 

@@ -16,15 +16,24 @@
 --- @include grace
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 
 local GRANTED, EXHAUSTED, NOT_YET = '\0', '\1', '\2'
+
+-- A block that the index knows and that is not there went by its TTL, with rows that are counted:
+-- the next sweep counts anew.
+local function note_gone(block, rows)
+  if BINDINGS_PER_SUBSCRIBER_MAX == 0 or next(rows) then return end
+  if redis.call('ZSCORE', INDEX, block.member) then redis.call('HSET', META, 'n', '0') end
+end
 
 -- The free ports of a block that nobody leases, none if somebody does.
 local function ports_to_lease(block)
   local _, until_ms = lease_of(redis.call('HGET', block.key, 'L'))
   if until_ms and until_ms > now_ms then return 0 end
   local rows = read_block(block)
+  note_gone(block, rows)
   expire_lease(block, rows)
   return free_ports(rows)
 end

@@ -20,6 +20,7 @@
 --- @include grace
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 --- @include entry
 --- @include opening
@@ -37,8 +38,9 @@ local function read_request(bytes)
   return r
 end
 
--- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one.
-local function bind(r, outside)
+-- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one;
+-- `former` is the port's row so far.
+local function bind(r, outside, former)
   local id, state = new_identity(r.nonce), first_state(r.seen)
   local empty = { flags = 0, seen_ms = NEVER, rst_ms = NEVER }
   local record = pack_record(id, r.remote == '' and state or empty)
@@ -46,7 +48,7 @@ local function bind(r, outside)
   if r.remote == '' then redis.call('HSET', r.key, 'b', record .. outside)
   else redis.call('HSET', r.key, 'b', record .. outside, r.remote, pack_record(id, state)) end
   local block, field = block_of(r.protocol, outside)
-  redis.call('HSET', block.key, field, bound_row(id, r.inside))
+  write_row(block, field, id, r.inside, former)
   tell_void(r.protocol, outside, '', (struct.unpack('>I8', id)))
   written(r, outside, deadline_ms(r.protocol, state))
 
@@ -66,8 +68,9 @@ local function bind_proposal(r)
     local incarnation, until_ms = lease_of(lease)
     if incarnation ~= r.incarnation or until_ms <= now_ms then return LEASE_LOST end
   end
-  if not may_take(block, field, r.inside) then return PORT_TAKEN end
-  return bind(r, r.proposal)
+  local free, former = may_take(block, field, r.inside)
+  if not free then return PORT_TAKEN end
+  return bind(r, r.proposal, former)
 end
 
 -- The entry's flows are all dead: the same inside endpoint revives it on the same port, if the
@@ -75,9 +78,8 @@ end
 local function revive(r, binding)
   r.was_there = true
   local block, field = block_of(r.protocol, binding.outside)
-  if redis.call('HGET', block.key, field) == bound_row(binding.id, r.inside) then
-    return bind(r, binding.outside)
-  end
+  local row = redis.call('HGET', block.key, field)
+  if row == bound_row(binding.id, r.inside) then return bind(r, binding.outside, row) end
   return bind_proposal(r)
 end
 

@@ -15,6 +15,7 @@
 --- @include grace
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 --- @include entry
 --- @include opening
@@ -24,12 +25,13 @@ local RESTORED, EXISTS, TOO_LATE = '\0', '\1', '\2'
 -- Writes the binding that was lost; of TCP the first flow's identity is the binding's own.
 local function restore(r)
   local block, field = block_of(r.protocol, r.outside)
-  if not may_take(block, field, r.inside) then return nil end
+  local free, former = may_take(block, field, r.inside)
+  if not free then return nil end
   local empty = { flags = 0, seen_ms = NEVER, rst_ms = NEVER }
   local record = pack_record(r.id, r.remote == '' and first_state(r.seen) or empty)
   redis.call('DEL', r.key)
   redis.call('HSET', r.key, 'b', record .. r.outside)
-  redis.call('HSET', block.key, field, bound_row(r.id, r.inside))
+  write_row(block, field, r.id, r.inside, former)
   tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id)))
   return read_binding(record .. r.outside)
 end

@@ -14,6 +14,7 @@
 --- @include grace
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 
 local RENEWED, LEASE_LOST = '\0', '\1'

@@ -2,19 +2,23 @@
 --- @command sweep
 --- @purpose Looks at the blocks of a shard whose earliest deadline may have passed: deletes dead
 ---   flows and bindings, marks orphaned rows, frees ports whose quarantine is over, ends leases.
----   What moved on is given its new deadline, like a timer that finds its flow extended.
+---   What moved on is given its new deadline, like a timer that finds its flow extended. Counts
+---   subscribers' ports anew where rows are gone that nobody ended.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
 --- @args request blocksMax(4)
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
 ---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none)
 --- @cost per block 2 calls and 1 per binding (all of its flows read), 5 per deletion; stops after
----   the block in which it has read 4,096 flows
+---   the block in which it has read 4,096 flows. To count anew: 1 call per block of the shard, and
+---   1 per bound row; only after a limit was set, or after the reaper was away for so long that
+---   blocks went by their TTL
 --- @include shard
 --- @include feed
 --- @include grace
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 --- @include entry
 
@@ -45,9 +49,39 @@ local function sweep_binding(block, field, row)
   return entry.first_ms
 end
 
--- Gives the instant at which the block needs a look next, nil if nothing is left of it.
+-- Counts the bound rows of all blocks anew: the truth, whatever the counts said.
+local function recount()
+  drop_counts()
+  for _, member in ipairs(redis.call('ZRANGE', INDEX, 0, -1)) do
+    local block = block_at(member)
+    for field, row in pairs(read_block(block)) do
+      if field ~= 'L' and is_bound(row) then
+        local _, inside = holder_of(row)
+        count_port(inside, 1)
+        keep_count(inside, redis.call('PTTL', block.key))
+      end
+    end
+  end
+end
+
+-- Counts are wrong where they were not kept so far, or where a block is gone by its TTL.
+local function keep_counts_right(block_is_gone)
+  local kept = redis.call('HGET', META, 'n')
+  if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
+    if kept == '1' and not block_is_gone then return end
+    recount()
+    if keep_ms > 0 then redis.call('HSET', META, 'n', '1') end
+  elseif kept then
+    drop_counts()
+    redis.call('HDEL', META, 'n')
+  end
+end
+
+-- Gives the instant at which the block needs a look next, nil if nothing is left of it; and whether
+-- nothing was there to begin with.
 local function sweep_block(block)
   local rows = read_block(block)
+  if not next(rows) then return nil, true end
   local mark_ms = now_ms + QUARANTINE_MS
   local next_ms = math.huge
   for offset = 0, BLOCK_PORTS - 1 do
@@ -84,15 +118,17 @@ local function sweep(bytes)
   local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES',
     'LIMIT', 0, blocks_max)
   local overdue_ms = due[2] and now_ms - tonumber(due[2]) or 0
-  local blocks = 0
+  local blocks, any_gone = 0, false
   for i = 1, #due, 2 do
     local block = block_at(due[i])
-    local next_ms = sweep_block(block)
+    local next_ms, gone = sweep_block(block)
+    any_gone = any_gone or gone
     if next_ms then redis.call('ZADD', INDEX, next_ms, block.member)
     else redis.call('ZREM', INDEX, block.member) end
     blocks = blocks + 1
     if flows_read >= FLOWS_READ_MAX then break end
   end
+  keep_counts_right(any_gone)
   local first = redis.call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
   local next_due_ms = first[2] and math.max(0, tonumber(first[2]) - now_ms) or NONE_DUE
   return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6', blocks, count.flows, count.bindings,

@@ -13,6 +13,7 @@
 --- @include feed
 --- @include requests
 --- @include flow
+--- @include subscriber
 --- @include block
 --- @include entry
 

@@ -32,6 +32,13 @@ local function bound_row(id, inside) return 'b' .. id .. inside end
 
 local function is_bound(row) return string.byte(row) == 98 end
 
+-- Binds the port to the inside endpoint. `former` is its row so far, if any: where it is bound, it
+-- is this very endpoint's, and counted.
+local function write_row(block, field, id, inside, former)
+  redis.call('HSET', block.key, field, bound_row(id, inside))
+  if not former or not is_bound(former) then count_port(inside, 1) end
+end
+
 -- Of a bound row: the binding's identity and its inside endpoint.
 local function holder_of(row) return string.sub(row, 2, 13), string.sub(row, 14) end
 
@@ -69,6 +76,7 @@ local function orphan(block, field, inside)
   local port = FIRST_PORT + number * BLOCK_PORTS + string.byte(field)
   local outside = string.sub(block.member, 2, -3) .. struct.pack('>I2', port)
   tell_void(protocol, outside, '', new_generation())
+  count_port(inside, -1)
   quarantine(block, field, inside)
 end
 

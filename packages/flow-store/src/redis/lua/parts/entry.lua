@@ -49,6 +49,7 @@ local function keep_entry(inside, block, until_ms)
   local ttl_ms = math.max(0, until_ms - now_ms) + TTL_MARGIN_MS
   extend(entry_key(inside), ttl_ms)
   extend(block.key, ttl_ms + QUARANTINE_MS)
+  keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
 
 -- Removes an entry and puts its port into quarantine, if the port still is this binding's.
@@ -57,6 +58,7 @@ local function unbind(inside, binding)
   tell_void(protocol_of(inside), binding.outside, '', new_generation())
   local block, field = block_of(protocol_of(inside), binding.outside)
   if redis.call('HGET', block.key, field) == bound_row(binding.id, inside) then
+    count_port(inside, -1)
     quarantine(block, field, inside)
   end
 end

@@ -13,20 +13,20 @@ local function written(r, outside, until_ms)
   look_again(block, until_ms)
 end
 
--- Whether the port is free for this inside endpoint. A bound row whose entry is gone is not free:
--- it goes into quarantine, from now on, unless it names this very endpoint.
+-- Whether the port is free for this inside endpoint, and its row so far. A bound row whose entry is
+-- gone is not free: it goes into quarantine, from now on, unless it names this very endpoint.
 local function may_take(block, field, inside)
   local row = redis.call('HGET', block.key, field)
   if not row then return true end
   if is_bound(row) then
     if names_its_entry(row) then return false end
     local _, holder = holder_of(row)
-    if holder == inside then return true end
+    if holder == inside then return true, row end
     orphan(block, field, holder)
     return false
   end
   local until_ms, holder = mark_of(row)
-  return until_ms <= now_ms or holder == inside
+  return until_ms <= now_ms or holder == inside, row
 end
 
 -- Merges a sighting into a flow or binding; who else carries a flow that now closes is told. Says

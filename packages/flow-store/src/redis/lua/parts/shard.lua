@@ -1,18 +1,19 @@
 -- What every script of a shard starts from: its keys, the policy, its time, its generations.
 --
 -- KEYS[1] is the shard's meta key `s:{tag}`; every other key is built from its tag, so that one
--- script stays within one slot. ARGV[1] is the policy, 10 unsigned 32-bit numbers: how long a flow
+-- script stays within one slot. ARGV[1] is the policy, 11 unsigned 32-bit numbers: how long a flow
 -- lives after it was seen last (timeout and slack: TCP established, TCP transitory, UDP, ICMP),
 -- the quarantine (clock skew included), the lease, the margin of TTLs, flows per endpoint, how long
--- the feed keeps its events, and how long a silence of all gateways may be.
+-- the feed keeps its events, how long a silence of all gateways may be, and bindings per
+-- subscriber (0: they are not counted).
 local META = KEYS[1]
 local TAG = string.match(META, '{[^}]*}')
 local INDEX = 'i:' .. TAG
 local FEED = 'f:' .. TAG
 
 local LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_UDP_MS, LIFE_ICMP_MS, QUARANTINE_MS, LEASE_MS,
-  TTL_MARGIN_MS, FLOWS_PER_ENDPOINT_MAX, FEED_KEEP_MS, SILENCE_MS =
-  struct.unpack('>I4I4I4I4I4I4I4I4I4I4', ARGV[1])
+  TTL_MARGIN_MS, FLOWS_PER_ENDPOINT_MAX, FEED_KEEP_MS, SILENCE_MS,
+  BINDINGS_PER_SUBSCRIBER_MAX = struct.unpack('>I4I4I4I4I4I4I4I4I4I4I4', ARGV[1])
 
 -- Shard time never goes back: it is the larger of what was written last and the server's clock,
 -- which is read once (on Redis 7.0 it moves while a script runs).

@@ -1,0 +1,31 @@
+-- How many outside ports of the shard each subscriber (an inside address of a domain) has: its
+-- bound rows, counted by the script that writes or ends them. `n:{tag}:<last byte of the address>`
+-- is a hash from domain(3) and address to that number; 256 of them, so that each stays a listpack.
+-- Kept only where the deployment limits it; meta field n is 1 where all rows are counted.
+local COUNT_KEYS = 256
+
+local function count_key_at(byte) return 'n:' .. TAG .. ':' .. string.char(byte) end
+
+local function count_key(subscriber) return count_key_at(string.byte(subscriber, -1)) end
+
+local function subscriber_of(inside)
+  return string.sub(inside, 1, 3) .. string.sub(inside, 5, -3)
+end
+
+-- A port is bound to the inside endpoint (by 1), or no longer is (by -1).
+local function count_port(inside, by)
+  if BINDINGS_PER_SUBSCRIBER_MAX == 0 then return end
+  local subscriber = subscriber_of(inside)
+  local key = count_key(subscriber)
+  if redis.call('HINCRBY', key, subscriber, by) <= 0 then redis.call('HDEL', key, subscriber) end
+end
+
+-- A count outlives the rows that it counts.
+local function keep_count(inside, ttl_ms)
+  if BINDINGS_PER_SUBSCRIBER_MAX == 0 then return end
+  extend(count_key(subscriber_of(inside)), ttl_ms)
+end
+
+local function drop_counts()
+  for byte = 0, COUNT_KEYS - 1 do redis.call('DEL', count_key_at(byte)) end
+end
