@@ -8,7 +8,8 @@
  * of sending) and come out as remaining lifetimes: no gateway's clock ever reaches the store.
  *
  * A call rejects with StoreUnavailable when no answer came in time; whether it took effect is then
- * unknown, and asking again with the same nonce is safe.
+ * unknown, and asking again with the same nonce is safe. Where a part of the store is away (a
+ * master of a cluster), the results of its requests alone are null, which says the same of them.
  */
 import type {
   ClusterConfig,
@@ -301,20 +302,20 @@ export type HeartbeatResult =
   | { readonly kind: 'unknown' };
 
 export interface FlowStore {
-  open(requests: readonly OpenRequest[]): Promise<OpenResult[]>;
-  find(requests: readonly FindRequest[]): Promise<FindResult[]>;
-  touch(requests: readonly TouchRequest[]): Promise<TouchResult[]>;
-  close(requests: readonly CloseRequest[]): Promise<CloseResult[]>;
+  open(requests: readonly OpenRequest[]): Promise<(OpenResult | null)[]>;
+  find(requests: readonly FindRequest[]): Promise<(FindResult | null)[]>;
+  touch(requests: readonly TouchRequest[]): Promise<(TouchResult | null)[]>;
+  close(requests: readonly CloseRequest[]): Promise<(CloseResult | null)[]>;
   /** Looks at up to `blocksMax` blocks of the shard whose deadline may have passed. */
   sweep(shard: number, blocksMax: number): Promise<SweepResult>;
-  lease(requests: readonly LeaseRequest[]): Promise<LeaseResult[]>;
-  renew(requests: readonly LeaseRef[]): Promise<RenewResult[]>;
-  release(requests: readonly LeaseRef[]): Promise<ReleaseResult[]>;
-  feed(requests: readonly FeedRequest[]): Promise<FeedResult[]>;
+  lease(requests: readonly LeaseRequest[]): Promise<(LeaseResult | null)[]>;
+  renew(requests: readonly LeaseRef[]): Promise<(RenewResult | null)[]>;
+  release(requests: readonly LeaseRef[]): Promise<(ReleaseResult | null)[]>;
+  feed(requests: readonly FeedRequest[]): Promise<(FeedResult | null)[]>;
   /** Puts back what a holder knows and the store has lost; in grace only. */
-  reassert(requests: readonly ReassertRequest[]): Promise<ReassertResult[]>;
+  reassert(requests: readonly ReassertRequest[]): Promise<(ReassertResult | null)[]>;
   /** One subscriber's share of one shard: its bindings are the sum over all shards. */
-  count(requests: readonly CountRequest[]): Promise<CountResult[]>;
+  count(requests: readonly CountRequest[]): Promise<(CountResult | null)[]>;
   /** Writes the cluster configuration; false where one is stored already. The shards of a new
    * deployment are marked fresh; one that is restored after a loss of data is in grace. */
   initialise(deployment: 'new' | 'restored'): Promise<boolean>;

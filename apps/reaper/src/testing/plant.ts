@@ -45,8 +45,8 @@ export async function plant(
     });
   }
   const results = await store.open(requests);
-  const bad = results.find(({ kind }) => kind !== 'created');
-  if (bad !== undefined) throw new Error(`a flow could not be planted: ${bad.kind}`);
+  const bad = results.find((result) => result?.kind !== 'created');
+  if (bad !== undefined) throw new Error(`a flow could not be planted: ${bad?.kind}`);
   return insides;
 }
 
@@ -72,5 +72,5 @@ export async function survivors(store: FlowStore, insides: readonly Endpoint[]):
     remote: PEER,
   }));
   const results = await store.find(requests);
-  return results.filter((result) => result.kind === 'entry' && result.entry.flow !== null).length;
+  return results.filter((result) => result?.kind === 'entry' && result.entry.flow !== null).length;
 }

@@ -144,7 +144,7 @@ async function run(
   { store, advance }: Harness,
   step: Step,
   known: Known,
-): Promise<readonly { kind?: string }[]> {
+): Promise<readonly ({ kind?: string } | null)[]> {
   switch (step.op) {
     case 'advance':
       await advance(step.ms);

@@ -1,4 +1,5 @@
 /** A master that dies: the next one is found, its shards are in grace, what was lost is told. */
+import { shardOfInside } from '@flowstore/flow';
 import { Redis } from 'ioredis';
 import { afterEach, expect, test, vi } from 'vitest';
 import { CONFORMANCE_CONFIG as config, type Harness } from '../conformance/harness.ts';
@@ -86,6 +87,11 @@ async function isInGrace(scenario: Scenario, kept: StoredEntry, lost: StoredEntr
   expect(found).toMatchObject({ kind: 'entry', entry: { inside: lost.inside } });
 }
 
+/** Which of three masters holds the shard: slots are dealt in thirds. */
+function masterOf(shard: number): number {
+  return Math.floor((3 * slotOfTag(SHARD_TAGS[shard]!)) / SLOTS);
+}
+
 test('Sentinel: a replica that missed the last write takes over, in grace', async () => {
   const deployment = await startSentinel();
   ends.push(() => deployment.stop());
@@ -98,10 +104,24 @@ test('Cluster: only the shards of the master that died are in grace', async () =
   const cluster = await startCluster({ replicas: true });
   ends.push(() => cluster.stop());
   const scenario = await begin(cluster.url);
-  const masterOf = (shard: number) =>
-    Math.floor((slotOfTag(SHARD_TAGS[shard]!) * cluster.masters.length) / SLOTS);
   const { kept, lost } = await failsOver(scenario, cluster.masters[masterOf(SHARD)]!);
   await isInGrace(scenario, kept, lost);
   const elsewhere = SHARD_TAGS.findIndex((_, shard) => masterOf(shard) !== masterOf(SHARD));
   expect((await scenario.store.sweep(elsewhere, 1)).inGrace).toBe(false);
+});
+
+test('Cluster: a master that is away and has no replica leaves the other shards their answers', async () => {
+  const cluster = await startCluster();
+  ends.push(() => cluster.stop());
+  const { store } = await begin(cluster.url);
+  const insides = Array.from({ length: 48 }, (_, i) => ({ ...udp(), port: 2_000 + i }));
+  const finds = insides.map((inside) => ({ direction: 'inside', inside, remote: null }) as const);
+  expect(await store.find(finds)).toEqual(finds.map(() => ({ kind: 'no' })));
+  await cluster.masters[0]!.stop();
+  const results = await store.find(finds);
+  results.forEach((result, i) => {
+    const isAway = masterOf(shardOfInside(insides[i]!)) === 0;
+    expect(result).toEqual(isAway ? null : { kind: 'no' });
+  });
+  expect(results).toContain(null);
 });

@@ -79,13 +79,13 @@ export class RedisFlowStore implements contract.FlowStore {
     this.#policy = packPolicy(options.config);
   }
 
-  async open(requests: readonly contract.OpenRequest[]): Promise<contract.OpenResult[]> {
+  async open(requests: readonly contract.OpenRequest[]): Promise<(contract.OpenResult | null)[]> {
     requests.forEach(checkOpen);
     return this.#batched(openCodec, requests);
   }
 
-  async find(requests: readonly contract.FindRequest[]): Promise<contract.FindResult[]> {
-    const results = new Array<contract.FindResult>(requests.length).fill({ kind: 'no' });
+  async find(requests: readonly contract.FindRequest[]): Promise<(contract.FindResult | null)[]> {
+    const results = new Array<contract.FindResult | null>(requests.length).fill({ kind: 'no' });
     const routed: RoutedFind[] = [];
     const places: number[] = [];
     requests.forEach((request, place) => {
@@ -101,12 +101,16 @@ export class RedisFlowStore implements contract.FlowStore {
     return results;
   }
 
-  async touch(requests: readonly contract.TouchRequest[]): Promise<contract.TouchResult[]> {
+  async touch(
+    requests: readonly contract.TouchRequest[],
+  ): Promise<(contract.TouchResult | null)[]> {
     requests.forEach(checkTouch);
     return this.#batched(touchCodec, requests);
   }
 
-  async close(requests: readonly contract.CloseRequest[]): Promise<contract.CloseResult[]> {
+  async close(
+    requests: readonly contract.CloseRequest[],
+  ): Promise<(contract.CloseResult | null)[]> {
     requests.forEach(checkClose);
     return this.#batched(closeCodec, requests);
   }
@@ -116,34 +120,40 @@ export class RedisFlowStore implements contract.FlowStore {
     return decodeSweep(await this.#single('sweep', metaKey(shard), encodeSweep(blocksMax)));
   }
 
-  async lease(requests: readonly contract.LeaseRequest[]): Promise<contract.LeaseResult[]> {
+  async lease(
+    requests: readonly contract.LeaseRequest[],
+  ): Promise<(contract.LeaseResult | null)[]> {
     requests.forEach(checkLease);
     return this.#batched(leaseCodec, requests);
   }
 
-  async renew(requests: readonly contract.LeaseRef[]): Promise<contract.RenewResult[]> {
+  async renew(requests: readonly contract.LeaseRef[]): Promise<(contract.RenewResult | null)[]> {
     requests.forEach(checkLeaseRef);
     return this.#batched(renewCodec, requests);
   }
 
-  async release(requests: readonly contract.LeaseRef[]): Promise<contract.ReleaseResult[]> {
+  async release(
+    requests: readonly contract.LeaseRef[],
+  ): Promise<(contract.ReleaseResult | null)[]> {
     requests.forEach(checkLeaseRef);
     return this.#batched(releaseCodec, requests);
   }
 
-  async feed(requests: readonly contract.FeedRequest[]): Promise<contract.FeedResult[]> {
+  async feed(requests: readonly contract.FeedRequest[]): Promise<(contract.FeedResult | null)[]> {
     requests.forEach(checkFeed);
     return this.#batched(feedCodec, requests);
   }
 
   async reassert(
     requests: readonly contract.ReassertRequest[],
-  ): Promise<contract.ReassertResult[]> {
+  ): Promise<(contract.ReassertResult | null)[]> {
     requests.forEach(checkReassert);
     return this.#batched(reassertCodec, requests);
   }
 
-  async count(requests: readonly contract.CountRequest[]): Promise<contract.CountResult[]> {
+  async count(
+    requests: readonly contract.CountRequest[],
+  ): Promise<(contract.CountResult | null)[]> {
     requests.forEach(checkCount);
     return this.#batched(countCodec, requests);
   }
@@ -155,8 +165,9 @@ export class RedisFlowStore implements contract.FlowStore {
     if (deployment === 'restored') return true;
     const request = { requests: [Buffer.alloc(0)] };
     const calls = Array.from({ length: SHARDS }, (_, s) => ({ key: metaKey(s), ...request }));
-    await this.#call('fresh', calls);
-    return true;
+    const marked = await this.#call('fresh', calls);
+    if (!marked.includes(null)) return true;
+    throw new StoreUnavailable('fresh: no answer from some shards, which begin in grace');
   }
 
   async checkConfig(): Promise<contract.ConfigCheck> {
@@ -204,9 +215,9 @@ export class RedisFlowStore implements contract.FlowStore {
   async #batched<Request, Result>(
     codec: Codec<Request, Result>,
     requests: readonly Request[],
-  ): Promise<Result[]> {
+  ): Promise<(Result | null)[]> {
     if (requests.length === 0) return [];
-    const results = new Array<Result>(requests.length);
+    const results = new Array<Result | null>(requests.length).fill(null);
     const { command } = codec;
     const chunks = chunksByShard(requests, codec.shardOf, COMMANDS[command].requestsMax);
     const calls = chunks.map(({ shard, places }) => ({
@@ -215,8 +226,10 @@ export class RedisFlowStore implements contract.FlowStore {
     }));
     const replies = await this.#call(command, calls);
     chunks.forEach(({ places }, c) => {
+      const reply = replies[c];
+      if (!reply) return;
       places.forEach((place, i) => {
-        results[place] = codec.decode(replies[c]![i]!, requests[place]!, this.config);
+        results[place] = codec.decode(reply[i]!, requests[place]!, this.config);
       });
     });
     return results;
@@ -227,11 +240,14 @@ export class RedisFlowStore implements contract.FlowStore {
     return replies![0]!;
   }
 
-  /** All at once, within one timeout; an answer that comes after it is ignored. */
+  /**
+   * All at once, within one timeout; an answer that comes after it is ignored. Where some got no
+   * answer their replies are null; where none did it rejects with StoreUnavailable.
+   */
   async #call(
     command: CommandName,
     calls: readonly { key: string; requests: Buffer[] }[],
-  ): Promise<Buffer[][]> {
+  ): Promise<(Buffer[] | null)[]> {
     const { timers, callTimeoutMs, inFlightMax } = this.#options;
     if (this.stats.inFlight + calls.length > inFlightMax) {
       this.stats.refused += 1;
@@ -239,26 +255,35 @@ export class RedisFlowStore implements contract.FlowStore {
         `${command}: ${this.stats.inFlight} calls are in flight, at most ${inFlightMax} may be`,
       );
     }
-    const { promise: late, reject } = Promise.withResolvers<never>();
+    const { promise: late, resolve: giveUp } = Promise.withResolvers<StoreUnavailable>();
     const cancel = timers.after(callTimeoutMs, () => {
       this.stats.timedOut += 1;
-      reject(new StoreUnavailable(`${command}: no answer within ${callTimeoutMs} ms`));
+      giveUp(new StoreUnavailable(`${command}: no answer within ${callTimeoutMs} ms`));
     });
     try {
       const answers = calls.map(({ key, requests }) => this.#run(command, key, requests));
-      return await Promise.race([Promise.all(answers), late]);
+      const replies = await Promise.all(answers.map((answer) => Promise.race([answer, late])));
+      const failures = replies.filter((reply) => reply instanceof StoreUnavailable);
+      if (failures.length > 0 && failures.length === replies.length) throw failures[0]!;
+      return replies.map((reply) => (reply instanceof StoreUnavailable ? null : reply));
     } finally {
       cancel();
     }
   }
 
-  async #run(command: CommandName, key: string, requests: Buffer[]): Promise<Buffer[]> {
+  /** Resolves with StoreUnavailable where there is no answer; other errors are bugs. */
+  async #run(
+    command: CommandName,
+    key: string,
+    requests: Buffer[],
+  ): Promise<Buffer[] | StoreUnavailable> {
     this.stats.inFlight += 1;
     try {
       return await this.#options.runner.run(command, key, [this.#policy, ...requests]);
     } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
       this.stats.failed += 1;
-      throw error;
+      return error;
     } finally {
       this.stats.inFlight -= 1;
     }

@@ -43,9 +43,10 @@ export async function startCluster({ replicas = false } = {}): Promise<TestClust
 async function startNode(): Promise<Node> {
   const busPort = await freePort();
   const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'];
+  const coverage = ['--cluster-require-full-coverage', 'no'];
   // A replica may take over however long it was without its master.
   const bus = ['--cluster-port', String(busPort), '--cluster-replica-validity-factor', '0'];
-  return { ...(await startServer([...cluster, ...bus])), busPort };
+  return { ...(await startServer([...cluster, ...coverage, ...bus])), busPort };
 }
 
 /** Introduces the nodes to each other, deals slots and replicas, and waits until all agree. */
