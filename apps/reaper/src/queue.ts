@@ -5,8 +5,9 @@
  * Jobs carry their shards: a reaper with another layout, or an older one, can work on them all the
  * same.
  */
+import { withoutPassword } from '@flowstore/flow';
 import { Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import { newProbe, newQueueConnection, type QueueConnection } from './queue-connection.ts';
 import { within } from './within.ts';
 
 /** The braces keep every key of the queue in one slot of a Redis Cluster. */
@@ -20,7 +21,6 @@ const ATTEMPTS_MAX = 3;
 const BACKOFF_MS = 500;
 /** A job of a reaper that died is another's after this. */
 const LOCK_MS = 15_000;
-const RECONNECT_MS_MAX = 2_000;
 /** How long a stop waits for jobs at work before it leaves them to the stalled check. */
 const CLOSE_TIMEOUT_MS = 4_000;
 const FORCED_CLOSE_TIMEOUT_MS = 1_000;
@@ -54,20 +54,13 @@ export interface SweepQueueOptions {
 
 export class SweepQueue {
   readonly #options: SweepQueueOptions;
-  readonly #connection: Redis;
+  readonly #connection: QueueConnection;
   #queue: Queue<SweepJob> | null = null;
   #worker: Worker<SweepJob> | null = null;
 
   constructor(options: SweepQueueOptions) {
     this.#options = options;
-    // As BullMQ wants it: commands wait for a reconnect instead of failing, which is safe because
-    // every job may run twice.
-    this.#connection = new Redis(options.url, {
-      maxRetriesPerRequest: null,
-      lazyConnect: true,
-      protocol: 2,
-      retryStrategy: (times) => Math.min(times * 100, RECONNECT_MS_MAX),
-    });
+    this.#connection = newQueueConnection(options.url);
     this.#connection.on('error', options.onError);
   }
 
@@ -158,15 +151,8 @@ export class SweepQueue {
   }
 }
 
-/** ioredis tells a refused connection only by its events, so a connection of its own asks. */
 async function checkQueue(url: string, timeoutMs: number): Promise<void> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    protocol: 2,
-    connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
-    retryStrategy: () => null,
-  });
+  const redis = newProbe(url, timeoutMs);
   let reason = `no answer within ${timeoutMs} ms`;
   redis.on('error', (error) => {
     reason = error.message;
@@ -175,7 +161,7 @@ async function checkQueue(url: string, timeoutMs: number): Promise<void> {
     await redis.connect();
     await redis.ping();
   } catch (error) {
-    const message = `no connection to the queue's Redis at ${url}: ${reason}`;
+    const message = `no connection to the queue's Redis at ${withoutPassword(url)}: ${reason}`;
     throw new QueueUnavailable(message, { cause: error });
   } finally {
     redis.disconnect();

@@ -7,4 +7,3 @@ export {
   IN_FLIGHT_MAX,
 } from './redis/connect.ts';
 export { RedisFlowStore, type RedisStoreStats } from './redis/redis-store.ts';
-export { withoutPassword } from './redis/store-url.ts';

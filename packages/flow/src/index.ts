@@ -9,5 +9,6 @@ export * from './record.ts';
 export * from './shard.ts';
 export * from './state.ts';
 export * from './status.ts';
+export { parseStoreUrl, type StoreNode, type StoreUrl, withoutPassword } from './store-url.ts';
 export * from './subscriber.ts';
 export * from './timeouts.ts';

@@ -102,7 +102,9 @@ eager: maybe
 nmae: x
 `;
   const unknown = 'found a setting that does not exist, allowed:';
-  const url = 'a URL such as redis://127.0.0.1:6379/0 or rediss://user:password@host:6379';
+  const url =
+    'redis://host:port/database, redis+sentinel://host:port,host:port/master or ' +
+    'redis+cluster://host:port,host:port; rediss for TLS';
   expect(problems(text).sort()).toEqual(
     [
       'F:2: name: found 7, allowed: text',

@@ -1,4 +1,5 @@
 /** The settings that gateway and reaper share. All are strict: an unknown setting is refused. */
+import { parseStoreUrl } from '@flowstore/flow';
 import { z } from 'zod';
 
 /** The longest that setTimeout can wait, some 24 days. */
@@ -11,16 +12,20 @@ export function durationMs(minimumMs: number) {
   return z.int().min(minimumMs).max(DURATION_MS_MAX);
 }
 
-export const redisUrlSchema = z
-  .string()
-  .refine(isRedisUrl, 'a URL such as redis://127.0.0.1:6379/0 or rediss://user:password@host:6379')
-  .describe('a URL such as redis://127.0.0.1:6379/0 or rediss://user:password@host:6379');
+const URL_FORM =
+  'redis://host:port/database, redis+sentinel://host:port,host:port/master or ' +
+  'redis+cluster://host:port,host:port; rediss for TLS';
+
+/** See @flowstore/flow's store-url.ts. */
+export const redisUrlSchema = z.string().refine(isRedisUrl, URL_FORM).describe(URL_FORM);
 
 function isRedisUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, pathname } = new URL(text);
-  const scheme = protocol === 'redis:' || protocol === 'rediss:';
-  return scheme && hostname !== '' && /^(\/\d*)?$/.test(pathname);
+  try {
+    parseStoreUrl(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export const redisSchema = z.strictObject({

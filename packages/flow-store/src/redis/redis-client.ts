@@ -3,8 +3,9 @@
  * off: what is asked while nobody is there fails at once, and the caller decides. A connection over
  * which nothing comes back is given up and made anew.
  */
+import { parseStoreUrl, type StoreUrl } from '@flowstore/flow';
 import { Cluster, Redis } from 'ioredis';
-import { parseStoreUrl } from './store-url.ts';
+import { StoreUnavailable } from '../contract.ts';
 
 /** One server (the master, where Sentinel knows it), or all of a cluster's. */
 export type RedisClient = Redis | Cluster;
@@ -25,7 +26,7 @@ const REDIRECTIONS_MAX = 4;
 
 /** Not connected yet. Throws StoreUnavailable where the URL can't be read. */
 export function newClient(options: ClientOptions): RedisClient {
-  const { kind, nodes, masterName, database, ...url } = parseStoreUrl(options.url);
+  const { kind, nodes, masterName, database, ...url } = readUrl(options.url);
   const { username, password } = url;
   const tls = url.tls ? { tls: options.tlsCa === undefined ? {} : { ca: options.tlsCa } } : {};
   const common = {
@@ -64,6 +65,14 @@ export function newClient(options: ClientOptions): RedisClient {
     slotsRefreshTimeout: options.connectTimeoutMs,
     redisOptions: common,
   });
+}
+
+function readUrl(text: string): StoreUrl {
+  try {
+    return parseStoreUrl(text);
+  } catch (error) {
+    throw new StoreUnavailable((error as Error).message, { cause: error });
+  }
 }
 
 /** The servers that hold the keys: for those who look at all of them. */

@@ -1,10 +1,10 @@
 /** Scripts over one connection, or a cluster's; see redis-client.ts. */
+import { withoutPassword } from '@flowstore/flow';
 import { StoreUnavailable } from '../contract.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
 import { type ClientOptions, newClient, type RedisClient } from './redis-client.ts';
 import { loadScript } from './script-loader.ts';
 import type { ScriptRunner } from './script-runner.ts';
-import { withoutPassword } from './store-url.ts';
 
 export interface RedisRunnerOptions extends ClientOptions {
   /** Told each time the connection comes or goes, with the reason for the latter. */

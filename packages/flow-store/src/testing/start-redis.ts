@@ -3,8 +3,8 @@
  * port, from REDIS_SERVER_BIN or redis-server or valkey-server on PATH. Stopped by its pid, and
  * never left behind.
  */
+import { withoutPassword } from '@flowstore/flow';
 import { Redis } from 'ioredis';
-import { withoutPassword } from '../redis/store-url.ts';
 import { startServer } from './server-process.ts';
 
 export interface TestRedis {

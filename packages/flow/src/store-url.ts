@@ -10,8 +10,6 @@
  * With `rediss` for `redis` it is TLS (to the servers; Sentinels are asked the same way). Ports are
  * 6379, of Sentinels 26379, unless said. What is in user and password is percent-encoded.
  */
-import { StoreUnavailable } from '../contract.ts';
-
 export interface StoreNode {
   readonly host: string;
   readonly port: number;
@@ -33,7 +31,7 @@ const NODE = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+)(?::(\d{1,5}))?$/;
 const PORT = 6379;
 const SENTINEL_PORT = 26_379;
 
-/** Throws StoreUnavailable; a text that can't be read is not repeated: it may hold a password. */
+/** Throws a RangeError, which does not repeat the text: it may hold a password. */
 export function parseStoreUrl(text: string): StoreUrl {
   const match = FORM.exec(text);
   if (match === null) throw misread('it must be redis://host:port (redis+sentinel, redis+cluster)');
@@ -84,8 +82,8 @@ function subject(kind: StoreUrl['kind'], path: string) {
   return { masterName: '', database };
 }
 
-function misread(why: string): StoreUnavailable {
-  return new StoreUnavailable(`the store's URL can't be read: ${why}`);
+function misread(why: string): RangeError {
+  return new RangeError(`the store's URL can't be read: ${why}`);
 }
 
 /** For messages and logs. */
