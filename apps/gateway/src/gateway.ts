@@ -64,6 +64,8 @@ export async function startGateway(parts: GatewayParts): Promise<Running & { url
     undo.unshift(() => membership.leave());
     const thread = await startThread(parts, store, incarnation, limit);
     undo.unshift(() => thread.finish(FINISH_TIMEOUT_MS));
+    membership.onMembers = (count) => thread.setGateways(count);
+    thread.setGateways(membership.members);
     http.serve(thread, membership);
     log.info({ url: http.url, incarnation, ...config.devices }, 'forwarding');
     return { log, url: http.url, stop: () => stop(undo, http, log) };

@@ -12,6 +12,8 @@ export class Membership {
   #timer: NodeJS.Timeout | undefined;
   #joined = false;
   members = 0;
+  /** Told how many there are, after each heartbeat. */
+  onMembers: (count: number) => void = () => {};
 
   constructor(store: FlowStore, member: MemberInfo, log: Logger) {
     this.#store = store;
@@ -38,7 +40,7 @@ export class Membership {
   #accept(result: JoinResult): void {
     if (result.kind === 'joined') {
       this.#joined = true;
-      this.members = result.members.length;
+      this.#count(result.members);
       return;
     }
     if (result.kind === 'notInitialised') {
@@ -52,10 +54,15 @@ export class Membership {
     throw new ConfigError('FLOWSTORE_CONFIG_INVALID', lines);
   }
 
+  #count({ length }: readonly MemberInfo[]): void {
+    this.members = length;
+    this.onMembers(length);
+  }
+
   async #beat(): Promise<void> {
     try {
       const result = await this.#store.heartbeat(this.#member);
-      if (result.kind === 'alive') this.members = result.members.length;
+      if (result.kind === 'alive') this.#count(result.members);
       else await this.#rejoin();
     } catch (error) {
       this.#log.warn({ err: (error as Error).message }, 'heartbeat failed');

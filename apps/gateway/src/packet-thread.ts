@@ -84,6 +84,7 @@ class PacketThread {
       if (received === undefined) return;
       const message = received.message as ToThread;
       if (message.kind === 'reply') this.#core.reply(message.reply, nowMs);
+      else if (message.kind === 'gateways') this.#core.setGateways(message.count);
       else if (message.kind === 'inspect') this.#inspect(nowMs);
       else if (!this.#finishing) {
         this.#finishing = true;

@@ -71,6 +71,10 @@ export class ThreadClient {
     });
   }
 
+  setGateways(count: number): void {
+    this.#post({ kind: 'gateways', count });
+  }
+
   /** Touches reported, leases given back, wires closed; or `timeoutMs` over. */
   async finish(timeoutMs: number): Promise<boolean> {
     const finished = new Promise<boolean>((resolve) => {

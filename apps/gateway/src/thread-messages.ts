@@ -14,6 +14,8 @@ export interface ThreadOptions {
 
 export type ToThread =
   | { readonly kind: 'reply'; readonly reply: StoreReply }
+  /** How many gateways there are, this one included. */
+  | { readonly kind: 'gateways'; readonly count: number }
   /** Report what the store should still hear, give the ports back, then say `finished`. */
   | { readonly kind: 'finish' }
   /** Answered by `snapshot`. */

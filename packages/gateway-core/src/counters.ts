@@ -25,6 +25,8 @@ export class GatewayCounters {
   dropPortsExhausted = 0;
   dropFlowLimit = 0;
   dropTableFull = 0;
+  dropSubscriberLimit = 0;
+  dropSubscriberRate = 0;
 
   /** Indexed by Malformed. */
   readonly malformed = new Float64Array(Object.keys(Malformed).length);
@@ -56,6 +58,9 @@ export class GatewayCounters {
   /** Flows that the store had lost, put back; and those that could not be. */
   flowsRestored = 0;
   flowsLost = 0;
+  /** Times that a subscriber's bindings were counted; subscribers forgotten for want of room. */
+  subscribersCounted = 0;
+  subscribersForgotten = 0;
   blocksLeased = 0;
   blocksLost = 0;
   blocksReleased = 0;

@@ -41,6 +41,8 @@ import { Reconfirmer } from './reconfirmer.ts';
 import { Restorer } from './restorer.ts';
 import type { StoreCall, StoreReply } from './store-call.ts';
 import { StoreOutbox } from './store-outbox.ts';
+import { SubscriberAccounts } from './subscriber-accounts.ts';
+import { SubscriberGate } from './subscriber-gate.ts';
 
 export interface GatewayOptions {
   readonly config: ClusterConfig;
@@ -70,6 +72,7 @@ export class GatewayCore {
   readonly #foresight: Foresight;
   readonly #reporter: FlowReporter;
   readonly #ports: PortKeeper;
+  readonly #subscribers: SubscriberAccounts;
   readonly #feed: FeedReader;
   readonly #reconfirmer: Reconfirmer;
   readonly #limits: GatewayLimits;
@@ -97,6 +100,7 @@ export class GatewayCore {
     this.#reporter = new FlowReporter(this.#cache, this.#outbox, limits, counters);
     const shared = { ...options, outbox: this.#outbox, counters };
     this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
+    this.#subscribers = new SubscriberAccounts(shared);
     const opener = new Opener({
       ...shared,
       ports: this.#ports,
@@ -113,7 +117,7 @@ export class GatewayCore {
     this.#inquirer = new Inquirer({
       ...shared,
       cache: this.#cache,
-      opener,
+      opener: new SubscriberGate(this.#subscribers, opener),
       restorer,
       admit: (side, memory, sinceMs, atMs) => this.#readmit(side, memory, sinceMs, atMs),
     });
@@ -147,6 +151,11 @@ export class GatewayCore {
 
   reply(reply: StoreReply, nowMs: number): void {
     this.#outbox.reply(reply, nowMs);
+  }
+
+  /** How many gateways there are, as of the last heartbeat: they share the subscribers' rate. */
+  setGateways(count: number): void {
+    this.#subscribers.gateways = Math.max(1, count);
   }
 
   /** Timers, retries, renewals. To be called every few ms. */
@@ -187,6 +196,7 @@ export class GatewayCore {
       flowsHighWaterCrossings: table.counters.highWaterCrossings,
       questions: this.#inquirer.questions,
       heldBytes: this.#inquirer.heldBytes,
+      subscribers: this.#subscribers.size,
       portBlocks: this.#ports.blocks.size,
       storeFailures: this.#outbox.failed,
       storeRefused: this.#outbox.refused,

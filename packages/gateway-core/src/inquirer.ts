@@ -36,15 +36,15 @@ import type { GatewayCounters } from './counters.ts';
 import { type FlowCache, REPORTED } from './flow-cache.ts';
 import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { Opener, OpenOutcome } from './opener.ts';
 import { type HeldPacket, type Question, Questions } from './questions.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
+import type { GateOutcome, SubscriberGate } from './subscriber-gate.ts';
 
 export interface InquirerOptions {
   readonly limits: GatewayLimits;
   readonly cache: FlowCache;
-  readonly opener: Opener;
+  readonly opener: SubscriberGate;
   readonly restorer: Restorer;
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
@@ -251,7 +251,7 @@ export class Inquirer {
   #onOpened(
     question: Question,
     remote: SocketAddress | null,
-    outcome: OpenOutcome,
+    outcome: GateOutcome,
     nowMs: number,
   ): void {
     const { cache, counters, limits } = this.#options;
@@ -271,6 +271,8 @@ export class Inquirer {
     }
     const dropped = this.#giveUp(question, nowMs);
     if (outcome.kind === 'limit') counters.dropFlowLimit += dropped;
+    else if (outcome.kind === 'subscriberLimit') counters.dropSubscriberLimit += dropped;
+    else if (outcome.kind === 'subscriberRate') counters.dropSubscriberRate += dropped;
     else if (outcome.kind === 'noBinding') counters.dropNoBinding += dropped;
     else counters.dropPortsExhausted += dropped;
   }

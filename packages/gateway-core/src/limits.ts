@@ -26,6 +26,12 @@ export interface GatewayLimits extends OutboxLimits {
   readonly blocksMax: number;
   /** A range with fewer free ports than this leases another block in advance. */
   readonly freePortsLow: number;
+  /** Subscribers whose openings are remembered, where the deployment limits them. */
+  readonly subscribersMax: number;
+  /** Bindings that a subscriber may open here before the store is asked how many it has. */
+  readonly bindingsPerCountMax: number;
+  /** At its limit, a subscriber's bindings are not counted again for so long. */
+  readonly countAgainMs: number;
   /** Entries confirmed in the background at once, after a gap in a feed. */
   readonly reconfirmInFlightMax: number;
   /** Outside endpoints whose list of flows is looked over per tick. */
@@ -51,6 +57,9 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   proposalsMax: 8,
   blocksMax: 16_384,
   freePortsLow: 4,
+  subscribersMax: 65_536,
+  bindingsPerCountMax: 128,
+  countAgainMs: 5_000,
   reconfirmInFlightMax: 512,
   endpointsPerTickMax: 64,
   duePerTickMax: 256,

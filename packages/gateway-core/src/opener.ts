@@ -22,7 +22,13 @@ export interface Opening {
 }
 
 export type OpenOutcome =
-  | { readonly kind: 'entry'; readonly entry: StoredEntry; readonly sentMs: number }
+  /** `isNew`: this opening's own, not somebody else's that was there. */
+  | {
+      readonly kind: 'entry';
+      readonly entry: StoredEntry;
+      readonly isNew: boolean;
+      readonly sentMs: number;
+    }
   | { readonly kind: 'portsExhausted' | 'limit' | 'noBinding' | 'noAnswer' };
 
 type OnOpened = (outcome: OpenOutcome, nowMs: number) => void;
@@ -122,9 +128,10 @@ export class Opener {
         const { address, port } = result.entry.outside;
         const ours = port === attempt.port && addressEquals(address, attempt.range.address);
         this.#settle(attempt, !ours);
-        if (result.kind === 'created') counters.flowsOpened++;
+        const isNew = result.kind === 'created';
+        if (isNew) counters.flowsOpened++;
         else counters.flowsJoined++;
-        attempt.onDone({ kind: 'entry', entry: result.entry, sentMs }, nowMs);
+        attempt.onDone({ kind: 'entry', entry: result.entry, isNew, sentMs }, nowMs);
         return;
       }
       case 'portTaken':

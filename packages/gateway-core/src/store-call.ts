@@ -5,6 +5,8 @@
 import type {
   CloseRequest,
   CloseResult,
+  CountRequest,
+  CountResult,
   FeedRequest,
   FeedResult,
   FindRequest,
@@ -31,6 +33,7 @@ export interface Operations {
   feed: { request: FeedRequest; result: FeedResult };
   reassert: { request: ReassertRequest; result: ReassertResult };
   lease: { request: LeaseRequest; result: LeaseResult };
+  count: { request: CountRequest; result: CountResult };
   renew: { request: LeaseRef; result: RenewResult };
   release: { request: LeaseRef; result: ReleaseResult };
 }
@@ -43,6 +46,7 @@ export const OPERATIONS: readonly Operation[] = [
   'find',
   'touch',
   'lease',
+  'count',
   'open',
   'close',
   'renew',

@@ -70,7 +70,8 @@ local function keep_counts_right(block_is_gone)
   if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
     if kept == '1' and not block_is_gone then return end
     recount()
-    if keep_ms > 0 then redis.call('HSET', META, 'n', '1') end
+    -- Where rows are there is a meta key, which has its TTL.
+    if redis.call('EXISTS', META) == 1 then redis.call('HSET', META, 'n', '1') end
   elseif kept then
     drop_counts()
     redis.call('HDEL', META, 'n')
