@@ -16,8 +16,10 @@ const limitsSchema = z.strictObject({
   flowsMax: count(FLOWS_LIMIT).default(DEFAULT_LIMITS.flowsMax),
   flowsHighWater: count(FLOWS_LIMIT).default(DEFAULT_LIMITS.flowsHighWater),
   questionsMax: count(1_000_000).default(DEFAULT_LIMITS.questionsMax),
+  openingsMax: count(1_000_000).default(DEFAULT_LIMITS.openingsMax),
   heldPerQuestionMax: count(1_024).default(DEFAULT_LIMITS.heldPerQuestionMax),
   heldBytesMax: count(2 ** 31).default(DEFAULT_LIMITS.heldBytesMax),
+  openingBytesMax: count(2 ** 31).default(DEFAULT_LIMITS.openingBytesMax),
   holdMs: durationMs(1).default(DEFAULT_LIMITS.holdMs),
 });
 

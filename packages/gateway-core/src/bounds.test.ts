@@ -8,6 +8,9 @@ import { INSIDE, REMOTE, World } from './testing/world.ts';
 
 const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: REMOTE, toPort: 53 };
 
+/** Of a flow that may live elsewhere. */
+const ack: PacketSpec = { ...udpOut, protocol: TCP, tcpFlags: 16 };
+
 describe('while the store is away', () => {
   test('a packet waits, and goes on when the store is back', async () => {
     const world = new World();
@@ -61,10 +64,10 @@ describe('while the store is away', () => {
 
 describe('every limit has a counter', () => {
   test('a packet for which there is no room leaves no question behind', async () => {
-    const world = new World({ limits: { heldBytesMax: 60, questionsMax: 2 } });
+    const world = new World({ limits: { heldBytesMax: 70, questionsMax: 4 } });
     world.storeIsAway = true;
     for (let i = 0; i < 4; i++) {
-      await world.send(0, Side.Inside, { ...udpOut, fromPort: 5_000 + i });
+      await world.send(0, Side.Inside, { ...ack, fromPort: 5_000 + i });
     }
     expect(world.gateways[0]!.counters.dropHoldFull).toBe(3);
     await world.advance(5_000, 50);
@@ -109,14 +112,15 @@ describe('every limit has a counter', () => {
 
   test('bytes held in all', () => {
     const world = new World({ limits: { heldBytesMax: 200 } });
-    for (let i = 0; i < 5; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    for (let i = 0; i < 5; i++) world.inject(0, Side.Inside, { ...ack, fromPort: 2000 + i });
     expect(world.gateways[0]!.gauges.heldBytes).toBeLessThanOrEqual(200);
     expect(world.gateways[0]!.counters.dropHoldFull).toBe(2);
   });
 
   test('questions at once', () => {
-    const world = new World({ limits: { questionsMax: 2 } });
-    for (let i = 0; i < 5; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    // One host gets half of them.
+    const world = new World({ limits: { questionsMax: 4 } });
+    for (let i = 0; i < 5; i++) world.inject(0, Side.Inside, { ...ack, fromPort: 2000 + i });
     expect(world.gateways[0]!.counters.dropQuestionsFull).toBe(3);
   });
 

@@ -22,6 +22,8 @@ export class GatewayCounters {
   dropHoldFull = 0;
   dropHoldTimeout = 0;
   dropQuestionsFull = 0;
+  dropOpeningsFull = 0;
+  dropOpeningBytesFull = 0;
   dropPortsExhausted = 0;
   dropFlowLimit = 0;
   dropTableFull = 0;

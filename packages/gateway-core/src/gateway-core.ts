@@ -195,6 +195,7 @@ export class GatewayCore {
       flowsActive: table.activeSize,
       flowsHighWaterCrossings: table.counters.highWaterCrossings,
       questions: this.#inquirer.questions,
+      openings: this.#inquirer.openings,
       heldBytes: this.#inquirer.heldBytes,
       subscribers: this.#subscribers.size,
       portBlocks: this.#ports.blocks.size,

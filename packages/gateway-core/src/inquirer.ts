@@ -36,7 +36,7 @@ import type { GatewayCounters } from './counters.ts';
 import { type FlowCache, REPORTED } from './flow-cache.ts';
 import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
-import { type HeldPacket, type Question, Questions } from './questions.ts';
+import { type Asker, type HeldPacket, type Question, Questions } from './questions.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 import type { GateOutcome, SubscriberGate } from './subscriber-gate.ts';
@@ -68,6 +68,11 @@ export class Inquirer {
     return this.#questions.size;
   }
 
+  /** Of the questions, those for new flows. */
+  get openings(): number {
+    return this.#questions.openings;
+  }
+
   get heldBytes(): number {
     return this.#questions.heldBytes;
   }
@@ -81,12 +86,8 @@ export class Inquirer {
     length: number,
     nowMs: number,
   ): void {
-    const question = this.#questionOf(packet, side);
+    const question = this.#questionFor(packet, side, length, nowMs);
     if (question === null) return;
-    if (!this.#questions.hasRoom(question, length)) {
-      this.#dropForRoom(question);
-      return;
-    }
     this.#options.counters.packetsHeld++;
     const held = { side, memory: copyFrame(memory, offset, length), sinceMs: nowMs };
     this.#add(question, held, nowMs);
@@ -94,11 +95,8 @@ export class Inquirer {
 
   /** The same for a packet that waited before: it is not copied and keeps its age. */
   holdAgain(packet: Packet, held: HeldPacket, nowMs: number): void {
-    const question = this.#questionOf(packet, held.side);
-    if (question === null) return;
-    if (this.#questions.hasRoom(question, held.memory.bytes.length)) {
-      this.#add(question, held, nowMs);
-    } else this.#dropForRoom(question);
+    const question = this.#questionFor(packet, held.side, held.memory.bytes.length, nowMs);
+    if (question !== null) this.#add(question, held, nowMs);
   }
 
   tick(nowMs: number): void {
@@ -110,18 +108,31 @@ export class Inquirer {
     }
   }
 
-  #questionOf(packet: Packet, side: Side): Question | null {
+  /** The question that the packet may wait for; null where there is no room, which is counted. */
+  #questionFor(packet: Packet, side: Side, bytes: number, nowMs: number): Question | null {
+    const { counters } = this.#options;
     const key = keyOf(packet, side);
-    const question = this.#questions.find(key) ?? this.#questions.add(key);
-    if (question === null) this.#options.counters.dropQuestionsFull++;
-    return question;
+    const known = this.#questions.find(key);
+    const question = known ?? this.#questions.add(key, this.#askerOf(packet, side, nowMs));
+    const full = typeof question === 'string' ? question : this.#questions.whyFull(question, bytes);
+    if (full === null) return question as Question;
+    if (full === 'questionsFull') counters.dropQuestionsFull++;
+    else if (full === 'openingsFull') counters.dropOpeningsFull++;
+    else if (full === 'openingBytesFull') counters.dropOpeningBytesFull++;
+    else counters.dropHoldFull++;
+    // A question that nobody waits for is none: it would take up a place for ever.
+    if (known === undefined && typeof question !== 'string') this.#questions.remove(question);
+    return null;
   }
 
-  /** A question that nobody waits for is none: it would take up a place for ever. */
-  #dropForRoom(question: Question): void {
-    this.#options.counters.dropHoldFull++;
-    const isNew = question.held.length === 0 && question.restingUntilMs === 0;
-    if (isNew) this.#questions.remove(question);
+  /** A SYN of a closing flow is a new flow as well. */
+  #askerOf(packet: Packet, side: Side, nowMs: number): Asker {
+    const { cache } = this.#options;
+    const taker = takerOf(packet, side);
+    if (side === Side.Outside) return { taker, opens: isFirstSegment(packet) };
+    const slot = cache.lookup(side, packet, nowMs);
+    const opens = opensFromInside(packet) && (slot === NONE || cache.isClosing(slot));
+    return { taker, opens };
   }
 
   #add(question: Question, held: HeldPacket, nowMs: number): void {
@@ -343,6 +354,11 @@ function findRequest(packet: Packet, side: Side): FindRequest {
   const address = ipv4FromNumber(packet.destination);
   const outside = { address, port: packet.destinationPort };
   return { direction: 'outside', protocol, outside, remote };
+}
+
+/** Inside addresses as they are, outside ones above them. */
+function takerOf({ source }: Packet, side: Side): number {
+  return side === Side.Inside ? source : 2 ** 32 + source;
 }
 
 /** One text per question: the side, and what the store would be asked by. */

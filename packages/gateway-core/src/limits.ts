@@ -10,10 +10,14 @@ export interface GatewayLimits extends OutboxLimits {
   readonly prefetchFlowsMin: number;
   /** Keys that the store is being asked about at once. */
   readonly questionsMax: number;
+  /** Of those, the ones for new flows, half at most: the rest is for flows that may exist. */
+  readonly openingsMax: number;
   /** Packets that wait for one key's answer. */
   readonly heldPerQuestionMax: number;
   /** Bytes of packets that wait for answers, in all. */
   readonly heldBytesMax: number;
+  /** Of those, the ones that begin new flows, half at most. */
+  readonly openingBytesMax: number;
   /** A packet waits no longer than this. */
   readonly holdMs: number;
   /** After a `no` the same key is not asked about again for so long. */
@@ -49,8 +53,10 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   flowsHighWater: 1_000_000,
   prefetchFlowsMin: 16_384,
   questionsMax: 65_536,
+  openingsMax: 16_384,
   heldPerQuestionMax: 16,
   heldBytesMax: 33_554_432,
+  openingBytesMax: 16_777_216,
   holdMs: 2_000,
   askAgainMs: 50,
   retryMs: 100,

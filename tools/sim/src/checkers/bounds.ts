@@ -15,17 +15,19 @@ export class BoundChecker {
     this.#limits = limits;
   }
 
-  gauges(life: Life, { flows, questions, heldBytes, portBlocks }: GatewayCore['gauges']): void {
-    const { flowsMax, questionsMax, heldBytesMax, blocksMax } = this.#limits;
+  gauges(life: Life, gauges: GatewayCore['gauges']): void {
+    const { flows, questions, openings, heldBytes, portBlocks } = gauges;
+    const { flowsMax, questionsMax, openingsMax, heldBytesMax, blocksMax } = this.#limits;
     // A lease asked for in several ranges at once may overshoot by one grant each.
     const holds =
       flows <= flowsMax * RESERVE &&
       questions <= questionsMax &&
+      openings <= openingsMax &&
       heldBytes <= heldBytesMax &&
       portBlocks <= blocksMax + 64;
     this.#checks.check('I8', holds, () => {
-      const gauges = JSON.stringify({ flows, questions, heldBytes, portBlocks });
-      return `${life.name} exceeds a limit: ${gauges}`;
+      const values = JSON.stringify({ flows, questions, openings, heldBytes, portBlocks });
+      return `${life.name} exceeds a limit: ${values}`;
     });
   }
 
