@@ -64,6 +64,6 @@ export function summarise(runs: readonly Figures[]): Summary {
 }
 
 /** To three decimals: what is below is noise. */
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

@@ -2,6 +2,13 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { killAll } from './process.ts';
 import { reportLines, toJson } from './report.ts';
+import {
+  runStoreBench,
+  STORE_FLOWS_DEFAULT,
+  STORE_FLOWS_MAX,
+  STORE_FLOWS_MIN,
+} from './store/store-bench.ts';
+import { storeJson, storeReportLines } from './store/store-report.ts';
 import { FLOWS_MAX, RUNS_DEFAULT, RUNS_MAX, runTableBench, SIZES_DEFAULT } from './table-bench.ts';
 
 interface TableOptions {
@@ -10,14 +17,19 @@ interface TableOptions {
   readonly json?: true;
 }
 
+interface StoreOptions {
+  readonly flows: number;
+  readonly json?: true;
+}
+
 const out = (line: string) => process.stdout.write(`${line}\n`);
 const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
 
-function wholeUpTo(highest: number): (text: string) => number {
+function wholeUpTo(highest: number, lowest = 1): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : 0;
-    if (value >= 1 && value <= highest) return value;
-    throw new InvalidArgumentError(`It is no whole number from 1 to ${highest}.`);
+    if (value >= lowest && value <= highest) return value;
+    throw new InvalidArgumentError(`It is no whole number from ${lowest} to ${highest}.`);
   };
 }
 
@@ -26,6 +38,12 @@ async function benchTable({ flows, runs, json }: TableOptions): Promise<void> {
   const result = await runTableBench({ sizes, runs, say });
   for (const line of reportLines(result)) out(line);
   if (json) out(JSON.stringify(toJson(result)));
+}
+
+async function benchStore({ flows, json }: StoreOptions): Promise<void> {
+  const result = await runStoreBench(flows, say);
+  for (const line of storeReportLines(result)) out(line);
+  if (json) out(JSON.stringify(storeJson(result)));
 }
 
 const program = new Command('bench')
@@ -40,6 +58,19 @@ program
   .allowExcessArguments(false)
   .exitOverride()
   .action(benchTable);
+program
+  .command('store')
+  .description('the flow store on a private redis-server: CPU, memory and latency per flow')
+  .option(
+    '--flows <n>',
+    'flows per protocol in the store',
+    wholeUpTo(STORE_FLOWS_MAX, STORE_FLOWS_MIN),
+    STORE_FLOWS_DEFAULT,
+  )
+  .option('--json', 'one line of JSON at the end')
+  .allowExcessArguments(false)
+  .exitOverride()
+  .action(benchStore);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {

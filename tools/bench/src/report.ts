@@ -32,7 +32,7 @@ export function tableLines({ flows, runs, summaries }: SizeResult): string[] {
   return [`${flows} flows: ${of} (in brackets: times this table's)`, ...align(rows)];
 }
 
-function figure(value: number): string {
+export function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
@@ -44,7 +44,7 @@ function spread({ lowest, highest }: Summary, measure: Measure): string {
   return `${figure(lowest[measure])}-${figure(highest[measure])}`;
 }
 
-function align(rows: readonly (readonly string[])[]): string[] {
+export function align(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row
@@ -56,9 +56,13 @@ function align(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-interface Target {
+export interface Target {
   readonly text: string;
   readonly isMet: boolean;
+}
+
+export function targetLine({ text, isMet }: Target): string {
+  return `${isMet ? 'met ' : 'MISS'}  ${text}`;
 }
 
 /** The issue's targets at 1 M flows. */
@@ -87,7 +91,7 @@ export function reportLines(result: BenchResult): string[] {
   const lines: string[] = [];
   for (const size of result.sizes) {
     lines.push('', ...tableLines(size));
-    for (const { text, isMet } of targets(size)) lines.push(`${isMet ? 'met ' : 'MISS'}  ${text}`);
+    lines.push(...targets(size).map(targetLine));
   }
   for (const [name, reason] of Object.entries(result.skipped)) {
     lines.push('', `${name} skipped: ${reason}`);

@@ -1,5 +1,7 @@
 /** What tests of other packages need: the model, and a private Redis. */
 export { ModelData, type ModelOptions, ModelServer } from '../model/model-server.ts';
 export { ModelFlowStore } from '../model/model-store.ts';
+export { metaKey } from '../redis/keys.ts';
+export { type ServerProcess, startServer } from './server-process.ts';
 export { startCluster, type TestCluster } from './start-cluster.ts';
 export { startRedis, type TestRedis } from './start-redis.ts';
