@@ -45,6 +45,8 @@ export class GatewayCounters {
   touchesStale = 0;
   timersFired = 0;
   timersSleptAgain = 0;
+  /** Questions whether a flow may end, which the last one to report it asks. */
+  closesAsked = 0;
   flowsClosed = 0;
   flowsForgotten = 0;
   resetsSent = 0;

@@ -46,7 +46,8 @@ import { KEY_WORDS, writeKey } from './packet-key.ts';
 
 /** Marks of a row: four bits, and above them the shard's six. */
 export const TOUCH_QUEUED = 1;
-/** This gateway opened or touched the flow: it asks the store before it lets it go. */
+/** As far as is known here, this gateway's report of the flow is the last that the store merged: it
+ * asks the store before it lets the flow go. */
 export const REPORTED = 2;
 /** Something was seen that no touch has carried to the store yet. */
 export const NEWS = 4;
@@ -59,6 +60,8 @@ const SHARD_SHIFT = 4;
 const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
 /** What was seen so shortly after the last report is no news at the end of a flow's life. */
 const NEWS_MS = 1_000;
+/** Ages travel in whole ms, rounded down. */
+const AGE_STEP_MS = 1;
 /** Touches of one gateway spread over this share of their interval. */
 const TOUCH_JITTER = 0.2;
 
@@ -234,7 +237,21 @@ export class FlowCache {
     else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
     table.setConfirmedMs(slot, sentMs);
     table.extend(slot, sentMs + flow.lifeMs);
-    table.setTouchDueMs(slot, this.#touchDueMs(slot, sentMs + flow.lifeMs));
+    const reportedMs = this.#reportedMs(slot, sentMs + flow.lifeMs);
+    table.setTouchDueMs(slot, this.#touchDueMs(slot, reportedMs));
+    // The store knows of a packet that did not come this way.
+    const oursMs = Math.max(table.seenMs(slot), table.rstMs(slot));
+    if (reportedMs > oursMs + AGE_STEP_MS) this.unmark(slot, REPORTED);
+  }
+
+  /**
+   * The store merged a report of ours, whose last packet came at `seenMs`, into what others had
+   * reported: if that was later, they are the ones to ask before the flow ends.
+   */
+  noteReport(slot: number, { lifeMs }: StoredFlow, seenMs: number, sentMs: number): void {
+    const isLast = this.#reportedMs(slot, sentMs + lifeMs) <= seenMs + AGE_STEP_MS;
+    if (isLast) this.mark(slot, REPORTED);
+    else this.unmark(slot, REPORTED);
   }
 
   /** Whether something was seen that no touch has carried to the store yet. */
@@ -335,11 +352,15 @@ export class FlowCache {
    * whoever's it was: the life that the store gives counts from there. A question tells the store
    * nothing, so a packet that woke a nearly dead flow has to be reported at once.
    */
-  #touchDueMs(slot: number, deadlineMs: number): number {
-    const timeout = this.#timeoutMs(slot);
-    const reportedMs = deadlineMs - timeout - slackMs(this.#config.slack, timeout);
+  #touchDueMs(slot: number, reportedMs: number): number {
     const jitter = 1 - (TOUCH_JITTER * this.#random()) / 2 ** 32;
-    return reportedMs + touchIntervalMs(timeout) * jitter;
+    return reportedMs + touchIntervalMs(this.#timeoutMs(slot)) * jitter;
+  }
+
+  /** When the last packet came that the store heard of. */
+  #reportedMs(slot: number, deadlineMs: number): number {
+    const timeout = this.#timeoutMs(slot);
+    return deadlineMs - timeout - slackMs(this.#config.slack, timeout);
   }
 
   #timeoutMs(slot: number): number {
@@ -347,4 +368,10 @@ export class FlowCache {
     const state = { flags: table.flags(slot), seenMs: 0, rstMs: table.rstMs(slot) };
     return timeoutMs(this.#config.timeouts, table.protocol(slot), state);
   }
+}
+
+/** When the last packet of a sighting came that was told at `sentMs`. */
+export function seenAt({ ageMs, rstAgeMs }: Sighting, sentMs: number): number {
+  const age = Math.min(ageMs ?? Number.POSITIVE_INFINITY, rstAgeMs ?? Number.POSITIVE_INFINITY);
+  return age === Number.POSITIVE_INFINITY ? NEVER : sentMs - age;
 }

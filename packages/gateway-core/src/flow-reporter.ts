@@ -3,14 +3,15 @@
  *
  * A touch leaves at once when a connection changes state and otherwise when the flow's touch is
  * due; it is batched and never in a packet's way. A timer that fires says that the store may have
- * ended the flow. Idle here does not mean idle: the gateway that reported the flow asks, extended
- * elsewhere it sleeps again, else the store checks and deletes by identity. A gateway that never
- * reported it just forgets its copy: forgetting is not expiring.
+ * ended the flow. Idle here does not mean idle: the gateway whose touch was the last one merged, as
+ * far as answers told, asks: extended elsewhere it sleeps again, else the store checks and deletes
+ * by identity. The others just forget their copies: forgetting is not expiring.
  */
+import { NEVER } from '@flowstore/flow';
 import type { CloseResult, TouchResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
-import { type FlowCache, NEWS, REPORTED, TOUCH_QUEUED } from './flow-cache.ts';
+import { type FlowCache, NEWS, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
@@ -39,10 +40,15 @@ export class FlowReporter {
     const { table } = this.#cache;
     if (table.marks(slot) & TOUCH_QUEUED) return;
     const handle = table.handleOf(slot);
+    let seenMs = NEVER;
     const queued = this.#outbox.ask(
       'touch',
-      (sendMs) => this.#buildTouch(handle, sendMs),
-      (result, sentMs, answeredMs) => this.#onTouched(handle, result, sentMs, answeredMs),
+      (sendMs) => {
+        const request = this.#buildTouch(handle, sendMs);
+        seenMs = request === null ? NEVER : seenAt(request.seen, sendMs);
+        return request;
+      },
+      (result, sentMs, answeredMs) => this.#onTouched(handle, result, seenMs, sentMs, answeredMs),
     );
     if (queued) this.#cache.mark(slot, TOUCH_QUEUED);
     else table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
@@ -81,7 +87,13 @@ export class FlowReporter {
     };
   }
 
-  #onTouched(handle: Handle, result: TouchResult | null, sentMs: number, nowMs: number): void {
+  #onTouched(
+    handle: Handle,
+    result: TouchResult | null,
+    seenMs: number,
+    sentMs: number,
+    nowMs: number,
+  ): void {
     const { table } = this.#cache;
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return;
@@ -93,7 +105,7 @@ export class FlowReporter {
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
-      if (renewed !== NONE) this.#cache.mark(renewed, REPORTED);
+      if (renewed !== NONE) this.#cache.noteReport(renewed, result.flow, seenMs, sentMs);
     } else {
       this.#counters.touchesStale++;
       table.remove(slot);
@@ -123,7 +135,8 @@ export class FlowReporter {
       (result, sentMs, nowMs) => this.#onClosed(handle, result, sentMs, nowMs),
     );
     // With no room to ask, the reaper will see to it.
-    if (!queued) this.#forget(slot);
+    if (queued) this.#counters.closesAsked++;
+    else this.#forget(slot);
   }
 
   #onClosed(handle: Handle, result: CloseResult | null, sentMs: number, nowMs: number): void {

@@ -33,9 +33,10 @@ import {
   writeReset,
 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
-import { type FlowCache, REPORTED } from './flow-cache.ts';
+import type { FlowCache } from './flow-cache.ts';
 import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Opening } from './opener.ts';
 import { type Asker, type HeldPacket, type Question, Questions } from './questions.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
@@ -255,13 +256,13 @@ export class Inquirer {
     const flags = outbound ? outboundFlags(packet) : inboundFlags(packet);
     const opening = { inside, remote, mayBind: outbound, replaces, flags, seenMs: sinceMs };
     this.#options.opener.open(opening, nowMs, (outcome, answeredMs) =>
-      this.#onOpened(question, remote, outcome, answeredMs),
+      this.#onOpened(question, opening, outcome, answeredMs),
     );
   }
 
   #onOpened(
     question: Question,
-    remote: SocketAddress | null,
+    { remote, seenMs }: Opening,
     outcome: GateOutcome,
     nowMs: number,
   ): void {
@@ -276,7 +277,8 @@ export class Inquirer {
         counters.dropTableFull += this.#giveUp(question, nowMs);
         return;
       }
-      cache.table.setMarks(slot, cache.table.marks(slot) | REPORTED);
+      const { binding, flow } = outcome.entry;
+      cache.noteReport(slot, flow ?? binding, seenMs, outcome.sentMs);
       this.#release(question, nowMs);
       return;
     }

@@ -5,7 +5,7 @@
 import type { ReassertResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
-import { type FlowCache, REPORTED } from './flow-cache.ts';
+import { type FlowCache, seenAt } from './flow-cache.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 /** `held`: the table has the truth now; `lost`: the flow is no more; `noAnswer`: ask again. */
@@ -57,9 +57,10 @@ export class Restorer {
     if (slot === NONE) return 'lost';
     if (result.kind === 'restored') {
       this.#counters.flowsRestored++;
+      const seen = this.#cache.wholeSighting(slot, sentMs);
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       if (renewed === NONE) return 'lost';
-      table.setMarks(renewed, table.marks(renewed) | REPORTED);
+      this.#cache.noteReport(renewed, result.flow, seenAt(seen, sentMs), sentMs);
       return 'held';
     }
     this.#counters.flowsLost++;
