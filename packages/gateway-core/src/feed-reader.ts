@@ -21,7 +21,7 @@ export interface FeedReaderOptions {
   readonly random: () => number;
   readonly nowMs: number;
   /** Told of a gap once the feed has begun anew: what is cached has to be confirmed. */
-  readonly onGap: (shard: number) => void;
+  readonly onGap: (shard: number, nowMs: number) => void;
   /** Told when a shard goes into grace: leases have to be renewed before somebody else asks. */
   readonly onGrace: (shard: number) => void;
 }
@@ -71,7 +71,7 @@ export class FeedReader {
       cache.freshness.begin(shard, nowMs);
       // The first read has to answer so: there was nothing to miss.
       if (!isFirst) counters.feedGaps++;
-      onGap(shard);
+      onGap(shard, nowMs);
       // Soon again: only a read that finds its place makes anything fresh. Spread from here on.
       this.#readAtMs[shard] = nowMs + (random() / 2 ** 32) * config.heartbeatMs;
       return;

@@ -1,4 +1,5 @@
 import { type Endpoint, TCP, UDP } from '@flowstore/flow';
+import type { FindRequest } from '@flowstore/flow-store';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
@@ -161,6 +162,44 @@ describe('after a gap in the feed', () => {
     await world.advance(2 * cacheLeaseMs);
     for (let i = 0; i < 100; i++) world.inject(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
     expect(world.sent).toHaveLength(sent + 200);
+  });
+
+  test('what was used within a cache lease is confirmed first, a few at a time', async () => {
+    const world = new World({ limits: { reconfirmInFlightMax: 4 } });
+    const flow = (i: number) => ({ ...udpOut, fromPort: 2_000 + i });
+    for (let i = 0; i < 40; i++) await world.send(0, Side.Inside, flow(i));
+    await world.advance(cacheLeaseMs + 2 * heartbeatMs, heartbeatMs);
+    const used = Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 3 === 0);
+    for (const i of used) await world.send(0, Side.Inside, flow(i));
+    loseFeeds(world);
+    const before = world.calls.length;
+    // Every feed is read in one tick: the gap is everywhere at the same instant.
+    await world.advance(heartbeatMs, heartbeatMs);
+    await world.advance(1_000, 10);
+    const calls = world.calls.slice(before).filter(({ operation }) => operation === 'find');
+    const asked = calls.flatMap(({ requests }) => requests as FindRequest[]);
+    const flows = asked.map((request) => request.direction === 'inside' && request.inside.port);
+    const isUsed = (port: number | false) => port !== false && (port - 2_000) % 3 === 0;
+    expect(flows.slice(0, used.length).every(isUsed)).toBe(true);
+    expect(new Set(flows).size).toBe(40);
+    expect(flows).toHaveLength(40);
+    expect(Math.max(...calls.map(({ requests }) => requests.length))).toBe(4);
+  });
+
+  test('a gap behind the walk begins it anew, with what was used', async () => {
+    const world = new World({ limits: { reconfirmInFlightMax: 1 } });
+    const flow = (i: number) => ({ ...udpOut, fromPort: 2_000 + i });
+    for (let i = 0; i < 40; i++) await world.send(0, Side.Inside, flow(i));
+    for (let gap = 0; gap < 3; gap++) {
+      loseFeeds(world);
+      await world.advance(heartbeatMs, 50);
+    }
+    // All is covered in the end: nothing is asked when it is used again.
+    await world.advance(2 * cacheLeaseMs);
+    const before = world.calls.length;
+    for (let i = 0; i < 40; i++) world.inject(0, Side.Inside, flow(i));
+    await world.settle();
+    expect(operations(world, before)).not.toContain('find');
   });
 
   test('an entry that was removed in the gap is gone once its turn comes', async () => {

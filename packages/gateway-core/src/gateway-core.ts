@@ -107,11 +107,19 @@ export class GatewayCore {
       proposalsMax: limits.proposalsMax,
     });
     const restorer = new Restorer(this.#cache, this.#outbox, counters);
-    this.#reconfirmer = new Reconfirmer(this.#cache, this.#outbox, restorer, limits, counters);
+    const { cacheLeaseMs } = config;
+    this.#reconfirmer = new Reconfirmer(
+      this.#cache,
+      this.#outbox,
+      restorer,
+      limits,
+      counters,
+      cacheLeaseMs,
+    );
     this.#feed = new FeedReader({
       ...shared,
       cache: this.#cache,
-      onGap: () => this.#reconfirmer.start(),
+      onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
       onGrace: (shard) => this.#ports.renewShard(shard),
     });
     this.#inquirer = new Inquirer({
@@ -162,7 +170,7 @@ export class GatewayCore {
   tick(nowMs: number): void {
     this.#outbox.expire(nowMs);
     this.#feed.tick(nowMs);
-    this.#reconfirmer.tick();
+    this.#reconfirmer.tick(nowMs);
     this.#cache.prune(this.#limits.endpointsPerTickMax);
     this.#reporter.tick(nowMs);
     this.#ports.tick(nowMs);
