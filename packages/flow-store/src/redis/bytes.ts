@@ -1,6 +1,7 @@
 /** Cursors over packed requests and replies. Network byte order, like the records. */
 import {
   type Endpoint,
+  FLOW_RECORD_BYTES,
   getUint48,
   type Identity,
   packEndpoint,
@@ -149,16 +150,25 @@ export class ByteReader {
   }
 
   storedFlow(): StoredFlow {
-    const identity = { generation: this.u64(), nonce: this.u32() };
-    return { identity, flags: this.u8(), reset: this.u8() === 1, lifeMs: this.u32() };
+    return { ...this.#record(), lifeMs: this.u32() };
   }
 
   storedEntry(): StoredEntry {
     const inside = unpackEndpoint(this.short());
-    const outside = unpackSocketAddress(this.short());
-    const binding = this.storedFlow();
-    const flow = this.u8() === 1 ? this.storedFlow() : null;
-    return { inside, outside, binding, flow };
+    const outsideBytes = this.u8() - FLOW_RECORD_BYTES;
+    const binding = this.#record();
+    const outside = unpackSocketAddress(new Uint8Array(this.bytes(outsideBytes)));
+    const lifeMs = this.u32();
+    const flow = this.atEnd ? null : { ...this.#record(), lifeMs };
+    return { inside, outside, binding: { ...binding, lifeMs }, flow };
+  }
+
+  /** As it is stored, but for its instants: those are the store's own. */
+  #record(): Omit<StoredFlow, 'lifeMs'> {
+    const identity = { generation: this.u64(), nonce: this.u32() };
+    const flags = this.u8();
+    const seenMs = this.u48();
+    return { identity, flags, reset: this.u48() > seenMs };
   }
 
   #advance(length: number): number {

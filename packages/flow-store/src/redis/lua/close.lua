@@ -46,10 +46,13 @@ local function close(bytes)
   if flow.id ~= identity then return STALE end
   local until_ms = deadline_ms(TCP, flow)
   if until_ms > now_ms and not cancel then return ALIVE .. pack_stored(flow, until_ms) end
-  redis.call('HDEL', key, remote)
   local binding = read_binding(fields[1])
-  if redis.call('HLEN', key) == 1 then unbind(inside, binding)
-  elseif cancel then tell_void(TCP, binding.outside, remote, new_generation()) end
+  if redis.call('HLEN', key) == 2 then
+    unbind(inside, binding)
+    return CLOSED
+  end
+  redis.call('HDEL', key, remote)
+  if cancel then tell_void(TCP, binding.outside, remote, new_generation()) end
   return CLOSED
 end
 

@@ -34,25 +34,27 @@ local function behind(endpoint)
   return inside, id
 end
 
-local function answer(inside, id, remote)
-  local protocol = protocol_of(inside)
-  local flows = protocol == TCP and remote ~= ''
-  local fields = redis.call('HMGET', entry_key(inside), 'b', flows and remote or 'b')
-  if not fields[1] then return absent() end
-  local binding = read_binding(fields[1])
-  if id and binding.id ~= id then return absent() end
-  if protocol ~= TCP then
-    local until_ms = deadline_ms(protocol, binding)
-    if until_ms <= now_ms then return absent() end
-    return ENTRY .. pack_entry(inside, binding, until_ms, nil)
-  end
-  local flow = flows and fields[2] and read_record(fields[2])
-  if flow and deadline_ms(TCP, flow) > now_ms then
-    return ENTRY .. pack_entry(inside, binding, 0, flow)
+local function answer_tcp(inside, id, remote)
+  local fields = redis.call('HMGET', entry_key(inside), 'b', remote)
+  local binding, flow = fields[1], fields[2]
+  if not binding or id and string.sub(binding, 1, 12) ~= id then return absent() end
+  if flow then
+    local until_ms = deadline_ms(TCP, read_record(flow))
+    if until_ms > now_ms then return ENTRY .. pack_entry(inside, binding, until_ms, flow) end
   end
   local entry = read_entry(inside)
-  if entry.live == 0 or flows and in_grace() then return absent() end
-  return ENTRY .. pack_entry(inside, binding, entry.last_ms, nil)
+  if entry.live == 0 or remote ~= '' and in_grace() then return absent() end
+  return ENTRY .. pack_entry(inside, binding, entry.last_ms)
+end
+
+local function answer(inside, id, remote)
+  local protocol = protocol_of(inside)
+  if protocol == TCP then return answer_tcp(inside, id, remote) end
+  local binding = redis.call('HGET', entry_key(inside), 'b')
+  if not binding or id and string.sub(binding, 1, 12) ~= id then return absent() end
+  local until_ms = deadline_ms(protocol, read_record(binding))
+  if until_ms <= now_ms then return absent() end
+  return ENTRY .. pack_entry(inside, binding, until_ms)
 end
 
 local function find(bytes)

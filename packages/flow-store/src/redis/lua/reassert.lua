@@ -25,23 +25,29 @@ local RESTORED, EXISTS, TOO_LATE = '\0', '\1', '\2'
 -- Writes the binding that was lost; of TCP the first flow's identity is the binding's own.
 local function restore(r)
   local block, field = block_of(r.protocol, r.outside)
-  local free, former = may_take(block, field, r.inside)
-  if not free then return nil end
-  local empty = { flags = 0, seen_ms = NEVER, rst_ms = NEVER }
-  local record = pack_record(r.id, r.remote == '' and first_state(r.seen) or empty)
+  local former = redis.call('HGET', block.key, field)
+  if not may_take(block, field, r.inside, former) then return nil end
+  local bytes = r.id .. NO_STATE .. r.outside
+  if r.remote == '' then bytes = pack_record(r.id, first_state(r.seen)) .. r.outside end
   redis.call('DEL', r.key)
-  redis.call('HSET', r.key, 'b', record .. r.outside)
+  redis.call('HSET', r.key, 'b', bytes)
+  r.is_new = true
   write_row(block, field, r.id, r.inside, former)
   tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id)))
-  return read_binding(record .. r.outside)
+  return read_binding(bytes)
 end
 
 local function stored(r, binding)
   local entry = read_entry(r.inside)
   local fields = r.remote ~= '' and redis.call('HGET', r.key, r.remote)
   local flow = fields and read_record(fields)
-  if flow and deadline_ms(TCP, flow) <= now_ms then flow = nil end
-  return EXISTS .. pack_entry(r.inside, binding, entry.last_ms, flow)
+  if flow then
+    local until_ms = deadline_ms(TCP, flow)
+    if until_ms > now_ms then
+      return EXISTS .. pack_entry(r.inside, binding.bytes, until_ms, flow.bytes)
+    end
+  end
+  return EXISTS .. pack_entry(r.inside, binding.bytes, entry.last_ms)
 end
 
 local function reassert(bytes)
@@ -61,16 +67,14 @@ local function reassert(bytes)
   end
   if record and record.id ~= r.id or binding.outside ~= r.outside then return stored(r, binding) end
   last_generation = math.max(last_generation, (struct.unpack('>I8', r.id)))
-  if record then learn(r, binding, record)
+  if record then learn(r, r.outside, record)
   else
     record = first_state(r.seen)
-    record.id = r.id
+    record.bytes = pack_record(r.id, record)
   end
-  local field = r.remote ~= '' and r.remote or 'b'
-  local outside = r.remote == '' and r.outside or ''
-  redis.call('HSET', r.key, field, pack_record(r.id, record) .. outside)
+  redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
   local until_ms = deadline_ms(r.protocol, record)
-  written(r, r.outside, until_ms)
+  written(r, block_of(r.protocol, r.outside), until_ms)
   return RESTORED .. pack_stored(record, until_ms)
 end
 

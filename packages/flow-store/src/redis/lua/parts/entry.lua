@@ -1,9 +1,9 @@
 -- An inside endpoint's entry, `e:{tag}:<inside endpoint>`: a hash with the binding's record in
 -- field 'b' (a flow's record, then the outside endpoint), and for TCP one flow's record per remote
 -- endpoint. A binding of TCP lives as long as its longest flow.
-local RECORD_BYTES = 25
+local ENTRY_PREFIX = 'e:' .. TAG .. ':'
 
-local function entry_key(inside) return 'e:' .. TAG .. ':' .. inside end
+local function entry_key(inside) return ENTRY_PREFIX .. inside end
 
 local function protocol_of(inside) return string.byte(inside, 4) end
 
@@ -45,9 +45,11 @@ local function delete_flows(inside, fields)
 end
 
 -- The TTLs that a flow with this deadline needs: the block outlives its entries by the quarantine.
-local function keep_entry(inside, block, until_ms)
+-- An entry that was just created has no TTL, which to GT is more than any.
+local function keep_entry(inside, block, until_ms, is_new)
   local ttl_ms = math.max(0, until_ms - now_ms) + TTL_MARGIN_MS
-  extend(entry_key(inside), ttl_ms)
+  if is_new then redis.call('PEXPIRE', entry_key(inside), ttl_ms)
+  else redis.call('PEXPIRE', entry_key(inside), ttl_ms, 'GT') end
   extend(block.key, ttl_ms + QUARANTINE_MS)
   keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
@@ -70,11 +72,10 @@ local function names_its_entry(row)
   return bytes and string.sub(bytes, 1, 12) == id
 end
 
--- In answers: inside and outside endpoint, binding, and the flow asked for if it lives. Where it
--- does, the binding's life is given as the flow's: the others need not be read.
-local function pack_entry(inside, binding, last_ms, flow)
-  local head = string.char(#inside) .. inside .. string.char(#binding.outside) .. binding.outside
-  if not flow then return head .. pack_stored(binding, last_ms) .. '\0' end
-  local until_ms = deadline_ms(TCP, flow)
-  return head .. pack_stored(binding, until_ms) .. '\1' .. pack_stored(flow, until_ms)
+-- In answers: inside endpoint and binding as they are stored, each with its length (1) in front,
+-- what is left of the life, and the record of the flow asked for if it lives. Then the life is that
+-- flow's: the others need not be read.
+local function pack_entry(inside, binding, until_ms, flow)
+  return string.char(#inside) .. inside .. string.char(#binding) .. binding .. pack_life(until_ms)
+    .. (flow or '')
 end

@@ -8,6 +8,8 @@ local BOTH_DATA, BOTH_FIN = 12, 48
 local FLAGS_MASK = 63
 local NEVER = 0
 local NO_AGE = 4294967295
+-- What follows the identity in the record of a TCP binding, which has no state of its own.
+local NO_STATE = string.rep('\0', 13)
 
 -- Of a TCP flow: an RST is the last thing seen, or a FIN was seen from each side.
 local function is_closing(state)
@@ -24,7 +26,9 @@ local function life_ms(protocol, state)
 end
 
 local function deadline_ms(protocol, state)
-  return math.max(state.seen_ms, state.rst_ms) + life_ms(protocol, state)
+  local last_ms = state.seen_ms
+  if state.rst_ms > last_ms then last_ms = state.rst_ms end
+  return last_ms + life_ms(protocol, state)
 end
 
 local function instant_ms(age_ms)
@@ -46,23 +50,32 @@ local function merge(record, seen)
   local flags = bit.bor(record.flags, seen.flags)
   local learned = flags ~= record.flags or seen.seen_ms > record.seen_ms
     or seen.rst_ms > record.rst_ms
+  if not learned then return false end
   record.flags = flags
-  record.seen_ms = math.max(record.seen_ms, seen.seen_ms)
-  record.rst_ms = math.max(record.rst_ms, seen.rst_ms)
-  return learned
+  if seen.seen_ms > record.seen_ms then record.seen_ms = seen.seen_ms end
+  if seen.rst_ms > record.rst_ms then record.rst_ms = seen.rst_ms end
+  return true
 end
 
+local RECORD_BYTES = 25
+
+-- A binding's record goes on with its outside endpoint.
 local function read_record(bytes)
   local id, flags, seen_ms, rst_ms = struct.unpack('>c12BI6I6', bytes)
-  return { id = id, flags = flags, seen_ms = seen_ms, rst_ms = rst_ms }
+  return { id = id, flags = flags, seen_ms = seen_ms, rst_ms = rst_ms, bytes = bytes }
 end
 
 local function pack_record(id, state)
   return struct.pack('>c12BI6I6', id, state.flags, state.seen_ms, state.rst_ms)
 end
 
--- In answers: identity (12), flags, whether an RST is the last thing seen, remaining life (4).
+-- What is left of a life in answers, 4 bytes.
+local function pack_life(until_ms)
+  local left_ms = until_ms - now_ms
+  return struct.pack('>I4', left_ms > 1 and left_ms or 1)
+end
+
+-- In answers: the record as it is stored, and what is left of its life.
 local function pack_stored(record, until_ms)
-  local reset = record.rst_ms > record.seen_ms and 1 or 0
-  return struct.pack('>c12BBI4', record.id, record.flags, reset, math.max(1, until_ms - now_ms))
+  return string.sub(record.bytes, 1, RECORD_BYTES) .. pack_life(until_ms)
 end

@@ -7,35 +7,35 @@ local function first_state(seen)
 end
 
 -- After a record was written: its keys are kept long enough, and its deadline is looked at.
-local function written(r, outside, until_ms)
-  local block = block_of(r.protocol, outside)
-  keep_entry(r.inside, block, until_ms)
+local function written(r, block, until_ms)
+  keep_entry(r.inside, block, until_ms, r.is_new)
   look_again(block, until_ms)
 end
 
--- Whether the port is free for this inside endpoint, and its row so far. A bound row whose entry is
--- gone is not free: it goes into quarantine, from now on, unless it names this very endpoint.
-local function may_take(block, field, inside)
-  local row = redis.call('HGET', block.key, field)
+-- Whether the port with this row is free for this inside endpoint. A bound row whose entry is gone
+-- is not free: it goes into quarantine, from now on, unless it names this very endpoint.
+local function may_take(block, field, inside, row)
   if not row then return true end
   if is_bound(row) then
     if names_its_entry(row) then return false end
     local _, holder = holder_of(row)
-    if holder == inside then return true, row end
+    if holder == inside then return true end
     orphan(block, field, holder)
     return false
   end
   local until_ms, holder = mark_of(row)
-  return until_ms <= now_ms or holder == inside, row
+  return until_ms <= now_ms or holder == inside
 end
 
 -- Merges a sighting into a flow or binding; who else carries a flow that now closes is told. Says
 -- whether the record learned anything.
-local function learn(r, binding, record)
+local function learn(r, outside, record)
   local was_closing = r.remote ~= '' and is_closing(record)
   if not merge(record, r.seen) then return false end
   if r.remote ~= '' and not was_closing and is_closing(record) then
-    tell_closing(TCP, binding.outside, r.remote)
+    tell_closing(TCP, outside, r.remote)
   end
+  record.bytes = pack_record(record.id, record)
+  if r.remote == '' then record.bytes = record.bytes .. outside end
   return true
 end

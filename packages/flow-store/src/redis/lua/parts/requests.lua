@@ -2,12 +2,14 @@
 local function finish()
   publish()
   if keep_ms == 0 then return end
+  write_looks()
   local time, generation = string.format('%.0f', now_us), string.format('%.0f', last_generation)
   redis.call('HSET', META, 't', time, 'g', generation)
   if #more_meta > 0 then redis.call('HSET', META, unpack(more_meta)) end
   if tail_id then redis.call('HSET', META, 'fi', tail_id, 'ft', string.format('%.0f', tail_tag)) end
   extend(META, keep_ms)
   extend(INDEX, keep_ms)
+  write_ttls()
 end
 
 -- Answers ARGV[2..], one packed request each, with one packed string each.

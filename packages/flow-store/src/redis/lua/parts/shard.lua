@@ -41,15 +41,40 @@ local keep_ms = 0
 -- Fields of the meta key that a part has to write, and their values.
 local more_meta = {}
 
--- Every key that was written is given its TTL here. A TTL is never shortened, and a key that was
--- just created (PTTL -1) always gets one, which PEXPIRE GT would not do.
+-- What is noted here is written once per script: requests of a batch share blocks. By key, the TTL
+-- that is needed; by a block's member, the instant of the next look.
+local ttls, looks = {}, {}
+
+-- Every key that was written is given its TTL by this. A TTL is never shortened.
 local function extend(key, ttl_ms)
-  keep_ms = math.max(keep_ms, ttl_ms)
-  if redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
+  if ttl_ms > keep_ms then keep_ms = ttl_ms end
+  local noted = ttls[key]
+  if not noted or noted < ttl_ms then ttls[key] = ttl_ms end
+end
+
+-- A key that was just created (PTTL -1) always gets a TTL, which PEXPIRE GT would not do.
+local function write_ttls()
+  for key, ttl_ms in pairs(ttls) do
+    if redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
+  end
 end
 
 -- The sweep looks at the block at this instant at the latest. It may come too early and sleep
 -- again, so a deadline that was extended needs no call.
 local function look_again(block, at_ms)
-  redis.call('ZADD', INDEX, 'LT', at_ms, block.member)
+  local noted = looks[block.member]
+  if not noted or at_ms < noted then looks[block.member] = at_ms end
+end
+
+-- A thousand to a call: unpack takes no more than about 8,000.
+local function write_looks()
+  local args, used = {}, 0
+  for member, at_ms in pairs(looks) do
+    args[used + 1], args[used + 2] = at_ms, member
+    used = used + 2
+  end
+  looks = {}
+  for i = 1, used, 2000 do
+    redis.call('ZADD', INDEX, 'LT', unpack(args, i, math.min(i + 1999, used)))
+  end
 end
