@@ -66,7 +66,7 @@ export async function startGateway(parts: GatewayParts): Promise<Running & { url
     undo.unshift(() => thread.finish(FINISH_TIMEOUT_MS));
     membership.onMembers = (count) => thread.setGateways(count);
     thread.setGateways(membership.members);
-    http.serve(thread, membership);
+    http.serve(thread, membership, () => store.stats);
     log.info({ url: http.url, incarnation, ...config.devices }, 'forwarding');
     return { log, url: http.url, stop: () => stop(undo, http, log) };
   } catch (error) {

@@ -1,4 +1,5 @@
 /** What a gateway shows over HTTP, and whether it should get traffic. */
+import type { RedisStoreStats } from '@flowstore/flow-store';
 import { createRegistry, type HttpServer, type HttpSettings, startHttp } from '@flowstore/service';
 import type { Registry } from 'prom-client';
 import type { Membership } from './membership.ts';
@@ -45,12 +46,13 @@ export class HttpSide {
     return this.#server?.url ?? '';
   }
 
-  serve(thread: ThreadClient, membership: Membership): void {
+  serve(thread: ThreadClient, membership: Membership, storeStats: () => RedisStoreStats): void {
     this.#thread = thread;
     this.#membership = membership;
     registerMetrics(this.#registry, {
       snapshot: () => thread.snapshot(),
       storeIsUp: this.#storeIsUp,
+      storeStats,
       members: () => membership.members,
     });
     void this.#check();

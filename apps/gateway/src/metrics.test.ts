@@ -25,6 +25,7 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
   registerMetrics(registry, {
     snapshot: async () => snapshot(packets),
     storeIsUp: () => true,
+    storeStats: () => ({ inFlight: 4, refused: 1, timedOut: 2, failed: 3 }),
     members: () => 2,
   });
   const first = await registry.metrics();
@@ -36,6 +37,8 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
     'flowstore_next_hops_total{event="hits"} 8',
     'flowstore_flows 7',
     'flowstore_store_up 1',
+    'flowstore_store_calls_in_flight 4',
+    'flowstore_store_calls_total{event="timed_out"} 2',
     'flowstore_members 2',
     'flowstore_packet_thread_up 1',
   ]) {
@@ -51,6 +54,7 @@ test('a packet thread that does not answer is shown, and hides nothing else', as
   registerMetrics(registry, {
     snapshot: () => Promise.reject(new Error('silent')),
     storeIsUp: () => false,
+    storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0 }),
     members: () => 0,
   });
   const text = await registry.metrics();

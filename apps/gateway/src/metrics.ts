@@ -3,12 +3,15 @@
  * `packetsOut` of the core is `flowstore_packets_out_total`, what begins with `drop` is a reason of
  * `flowstore_dropped_packets_total`.
  */
+import type { RedisStoreStats } from '@flowstore/flow-store';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Snapshot } from './thread-messages.ts';
 
 export interface MetricSources {
   readonly snapshot: () => Promise<Snapshot>;
   readonly storeIsUp: () => boolean;
+  /** What the store's client counts; `inFlight` goes up and down. */
+  readonly storeStats: () => RedisStoreStats;
   readonly members: () => number;
 }
 
@@ -20,6 +23,8 @@ const HELP: Readonly<Record<string, string>> = {
   wire_total: 'What the links counted, by side and event',
   next_hops_total: 'What the lookups of next hops counted, by event',
   packet_thread_up: 'Whether the packet thread answers: 1 or 0',
+  store_calls_total: 'Script calls that were refused, timed out or failed, by what became of them',
+  store_calls_in_flight: 'Script calls whose answer is still to come',
   store_up: 'Whether the store can be reached: 1 or 0',
   members: 'Gateways of the deployment, as of the last heartbeat',
 };
@@ -31,6 +36,7 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
   registry.metrics = async () => {
     mirror.gauge('store_up', sources.storeIsUp() ? 1 : 0);
     mirror.gauge('members', sources.members());
+    showStore(mirror, sources.storeStats());
     const snapshot = await sources.snapshot().catch(() => undefined);
     mirror.gauge('packet_thread_up', snapshot === undefined ? 0 : 1);
     if (snapshot !== undefined) show(mirror, snapshot);
@@ -59,6 +65,13 @@ function show(mirror: Mirror, snapshot: Snapshot): void {
   }
   for (const [event, value] of Object.entries(nextHops)) {
     mirror.counter('next_hops_total', value, { event: snake(event) });
+  }
+}
+
+function showStore(mirror: Mirror, { inFlight, ...events }: RedisStoreStats): void {
+  mirror.gauge('store_calls_in_flight', inFlight);
+  for (const [event, value] of Object.entries(events)) {
+    mirror.counter('store_calls_total', value, { event: snake(event) });
   }
 }
 

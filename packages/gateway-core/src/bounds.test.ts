@@ -11,6 +11,14 @@ const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: RE
 /** Of a flow that may live elsewhere. */
 const ack: PacketSpec = { ...udpOut, protocol: TCP, tcpFlags: 16 };
 
+async function endAll(world: World): Promise<void> {
+  for (const { entries } of world.store.data.shards) {
+    for (const { inside, binding } of [...entries.values()]) {
+      await world.store.close([{ inside, remote: null, identity: binding, reason: 'cancel' }]);
+    }
+  }
+}
+
 describe('while the store is away', () => {
   test('a packet waits, and goes on when the store is back', async () => {
     const world = new World();
@@ -139,6 +147,45 @@ describe('every limit has a counter', () => {
       await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
     expect(world.gateways[0]!.counters.dropTableFull).toBe(16);
     expect(await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 })).toHaveLength(1);
+  });
+
+  test('touches that wait to be repeated: beyond it the next packet reports the flow', async () => {
+    const world = new World({ limits: { touchRetriesMax: 2 } });
+    for (let i = 0; i < 5; i++) await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    await world.advance(120_000, 5_000);
+    world.storeIsAway = true;
+    for (let i = 0; i < 5; i++) await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    const core = world.gateways[0]!;
+    expect(core.counters.touchRetriesDropped).toBe(3);
+    expect(core.gauges.touchRetries).toBe(2);
+    world.storeIsAway = false;
+    await world.advance(500, 50);
+    expect(core.counters.touchesMerged).toBe(2);
+    for (let i = 0; i < 5; i++) await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    expect(core.counters.touchesMerged).toBe(5);
+  });
+
+  test('blocks of ports held', async () => {
+    const world = new World({ limits: { blocksMax: 1 } });
+    for (let i = 0; i < 5; i++) await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
+    const { counters, gauges } = world.gateways[0]!;
+    expect(gauges.portBlocks).toBe(1);
+    expect(counters.leasesRefused).toBeGreaterThan(0);
+    expect(counters.dropPortsExhausted).toBeGreaterThan(0);
+  });
+
+  test('lists of outside endpoints: no more than twice the flows, however fast they go', async () => {
+    const world = new World({ limits: { flowsMax: 16, endpointsPerTickMax: 1 } });
+    const tcp = { ...udpOut, protocol: TCP, tcpFlags: 2 };
+    for (let i = 0; i < 120; i++) {
+      await world.send(0, Side.Inside, { ...tcp, fromPort: 2_000 + i });
+      if (i % 8 < 7) continue;
+      // Somebody ends them all, and the feed says so.
+      await endAll(world);
+      await world.advance(10_000, 5_000);
+    }
+    expect(world.gateways[0]!.counters.flowsVoided).toBeGreaterThan(90);
+    expect(world.gateways[0]!.gauges.outsideEndpoints).toBeLessThanOrEqual(32);
   });
 
   test('flows per inside endpoint', async () => {

@@ -43,6 +43,8 @@ export class GatewayCounters {
   touchesSent = 0;
   touchesMerged = 0;
   touchesStale = 0;
+  /** Touches without an answer that found no room to be repeated: the next packet does it. */
+  touchRetriesDropped = 0;
   timersFired = 0;
   timersSleptAgain = 0;
   /** Questions whether a flow may end, which the last one to report it asks. */
@@ -68,4 +70,6 @@ export class GatewayCounters {
   blocksLeased = 0;
   blocksLost = 0;
   blocksReleased = 0;
+  /** Leases that were not asked for because blocksMax are held. */
+  leasesRefused = 0;
 }

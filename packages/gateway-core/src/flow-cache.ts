@@ -78,7 +78,8 @@ export class FlowCache {
   constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
     this.table = table;
     this.freshness = new Freshness(config.cacheLeaseMs);
-    this.#outside = new OutsideIndex((handle) => this.storedSlotOf(handle) !== NONE);
+    const isStored = (handle: Handle) => this.storedSlotOf(handle) !== NONE;
+    this.#outside = new OutsideIndex(isStored, table.capacity);
     this.#config = config;
     this.#random = random;
     this.#domain = domain;
@@ -122,6 +123,11 @@ export class FlowCache {
     const realm = (OUTSIDE_REALM | protocol) >>> 0;
     const slot = this.table.find(realm, remoteAddress, address, ports, nowMs);
     return slot === NONE ? [] : [slot];
+  }
+
+  /** How many outside endpoints have a list of flows: about as many as have flows. */
+  get outsideEndpoints(): number {
+    return this.#outside.size;
   }
 
   /** Forgets the lists of outside endpoints whose flows are gone, a few per call. */

@@ -35,6 +35,11 @@ export class FlowReporter {
     this.#counters = counters;
   }
 
+  /** Touches that wait to be repeated. */
+  get retries(): number {
+    return this.#retries.length;
+  }
+
   /** Queues a touch of the flow, unless one is queued already. */
   touch(slot: number, nowMs: number): void {
     const { table } = this.#cache;
@@ -100,7 +105,14 @@ export class FlowReporter {
     if (result === null) {
       // Still queued, so to say: at most one retry waits per flow.
       if (table.marks(slot) & TOUCH_QUEUED) return;
-      this.#cache.mark(slot, TOUCH_QUEUED | NEWS);
+      this.#cache.mark(slot, NEWS);
+      if (this.#retries.length >= this.#limits.touchRetriesMax) {
+        // Its next packet tries again, or its end.
+        this.#counters.touchRetriesDropped++;
+        table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
+        return;
+      }
+      this.#cache.mark(slot, TOUCH_QUEUED);
       this.#retries.push({ handle, atMs: nowMs + this.#limits.retryMs });
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;

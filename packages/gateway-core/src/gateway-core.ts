@@ -205,6 +205,8 @@ export class GatewayCore {
       questions: this.#inquirer.questions,
       openings: this.#inquirer.openings,
       heldBytes: this.#inquirer.heldBytes,
+      touchRetries: this.#reporter.retries,
+      outsideEndpoints: this.#cache.outsideEndpoints,
       subscribers: this.#subscribers.size,
       portBlocks: this.#ports.blocks.size,
       storeFailures: this.#outbox.failed,

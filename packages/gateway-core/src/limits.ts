@@ -40,6 +40,8 @@ export interface GatewayLimits extends OutboxLimits {
   readonly reconfirmInFlightMax: number;
   /** Outside endpoints whose list of flows is looked over per tick. */
   readonly endpointsPerTickMax: number;
+  /** Touches without an answer that wait to be repeated. */
+  readonly touchRetriesMax: number;
   /** Due timers handled per tick. */
   readonly duePerTickMax: number;
 }
@@ -68,5 +70,6 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   countAgainMs: 5_000,
   reconfirmInFlightMax: 512,
   endpointsPerTickMax: 64,
+  touchRetriesMax: 65_536,
   duePerTickMax: 256,
 };

@@ -3,7 +3,7 @@
  * only, where one endpoint has many rows; a UDP or ICMP binding is one row that its key finds.
  *
  * Rows leave the table without telling, so handles are checked when they are met, and a few
- * endpoints per tick are looked over.
+ * endpoints per tick are looked over; twice as many as come in where there are more than flows.
  */
 import type { Handle } from '@flowstore/flow-table';
 
@@ -21,7 +21,11 @@ export class OutsideIndex {
   readonly #endpoints = new Map<number, Endpoint>();
   #walk: IterableIterator<[number, Endpoint]> | undefined;
 
-  constructor(isStored: (handle: Handle) => boolean) {
+  readonly #endpointsMax: number;
+
+  /** With `endpointsMax` flows at most, what is above that is empty lists. */
+  constructor(isStored: (handle: Handle) => boolean, endpointsMax: number) {
+    this.#endpointsMax = endpointsMax;
     this.#isStored = isStored;
   }
 
@@ -34,6 +38,7 @@ export class OutsideIndex {
     const key = keyOf(address, port);
     const endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {
+      if (this.#endpoints.size >= this.#endpointsMax) this.prune(2);
       this.#endpoints.set(key, { handles: [handle], alive: 1 });
       return;
     }

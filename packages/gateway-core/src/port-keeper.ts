@@ -94,6 +94,7 @@ export class PortKeeper {
       return;
     }
     if (this.blocks.size >= this.#limits.blocksMax) {
+      this.#counters.leasesRefused++;
       onDone('exhausted', nowMs);
       return;
     }
