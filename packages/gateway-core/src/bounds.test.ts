@@ -174,7 +174,7 @@ describe('every limit has a counter', () => {
     expect(counters.dropPortsExhausted).toBeGreaterThan(0);
   });
 
-  test('lists of outside endpoints: no more than twice the flows, however fast they go', async () => {
+  test('lists of outside endpoints: at most twice the flows, however fast they go', async () => {
     const world = new World({ limits: { flowsMax: 16, endpointsPerTickMax: 1 } });
     const tcp = { ...udpOut, protocol: TCP, tcpFlags: 2 };
     for (let i = 0; i < 120; i++) {
