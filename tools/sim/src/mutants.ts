@@ -6,6 +6,7 @@
 import type { ClusterConfig } from '@flowstore/flow';
 import { CORE_MUTANTS } from './mutants/core-mutants.ts';
 import { STORE_MUTANTS } from './mutants/store-mutants.ts';
+import type { BadDays } from './plan.ts';
 import type { CoreTamper } from './world/gateway-box.ts';
 import type { Execute } from './world/store-site.ts';
 
@@ -20,6 +21,8 @@ export interface Mutant {
   readonly newTamper?: (config: ClusterConfig) => CoreTamper;
   /** The gateways' clocks stand still while their machines are suspended. */
   readonly clockStops?: boolean;
+  /** What shows it: its plans have more of that. Without, any day may. */
+  readonly badDays?: BadDays;
 }
 
 export const HONEST: Mutant = { name: 'honest', what: 'nothing is broken' };

@@ -43,8 +43,16 @@ export interface Plan {
 export interface PlanOptions {
   readonly hours?: number | undefined;
   readonly gateways?: number | undefined;
-  /** A kind of fault that happens three times more, enabled or not. */
+  /** A kind of fault that happens a few times more, enabled or not. */
   readonly fault?: string | undefined;
+  /** A broken variant, whose bad days these shall be. */
+  readonly mutant?: { readonly badDays?: BadDays } | undefined;
+}
+
+/** What makes a day of a kind more likely: kinds of faults that happen more often, and traffic. */
+export interface BadDays {
+  readonly faults?: readonly string[];
+  readonly traffic?: Partial<Traffic>;
 }
 
 export const POOL = '203.0.113.0/31';
@@ -52,7 +60,7 @@ export const INSIDE_PREFIX = '198.18.0.0/16';
 const HOUR_MS = 3_600_000;
 
 export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
-  const { hours, gateways = 3, fault } = options;
+  const { hours, gateways = 3, fault, mutant } = options;
   const random = new Random(seed, 'plan');
   // Most worlds live fast: the same relations, whole lives of flows within minutes.
   const pace = random.pick([1, 4, 6, 8, 8, 12]);
@@ -62,19 +70,22 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   const tight = random.chance(0.08);
   const workloadMs = hours === undefined ? drawWorkloadMs(random, pace) : hours * HOUR_MS;
   const space = { workloadMs, config };
-  const more = fault === undefined ? [] : drawMore(random.fork('more'), fault, space);
+  const kinds = [...(fault === undefined ? [] : [fault]), ...(mutant?.badDays?.faults ?? [])];
   return {
     seed,
     gateways,
     config,
     limits: drawLimits(random, tight),
     tight,
-    traffic: drawTraffic(random, pace),
+    traffic: { ...drawTraffic(random, pace), ...mutant?.badDays?.traffic },
     workloadMs,
     drainMs: drainMsOf(config),
     sweepEveryMs: Math.round(random.between(4_000, 15_000) / Math.sqrt(pace)),
     tickMs: random.pick([100, 250, 500]),
-    faults: [...drawSchedule(random.fork('faults'), space), ...more],
+    faults: [
+      ...drawSchedule(random.fork('faults'), space),
+      ...drawMore(random.fork('more'), kinds, space),
+    ],
   };
 }
 

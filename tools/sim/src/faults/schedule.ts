@@ -33,17 +33,18 @@ export function drawSchedule(random: Random, { workloadMs, config }: ScheduleSpa
   return events;
 }
 
-const MORE = 3;
+const MORE = 5;
 
-/** A few more of one kind, spread over the time of the traffic. */
+/** A few more of these kinds, spread over the time of the traffic. */
 export function drawMore(
   random: Random,
-  name: string,
+  kinds: readonly string[],
   { workloadMs, config }: ScheduleSpace,
 ): FaultEvent[] {
-  return Array.from({ length: MORE }, (_, i) => {
-    const atMs = workloadMs * ((i + 1) / (MORE + 1) + random.between(0, 0.1));
-    return drawEvent(random, 1_001 + i, kindNamed(name), atMs, config);
+  return Array.from({ length: MORE * kinds.length }, (_, i) => {
+    const kind = kindNamed(kinds[i % kinds.length]!);
+    const atMs = workloadMs * ((i + random.float()) / (MORE * kinds.length));
+    return drawEvent(random, 1_001 + i, kind, atMs, config);
   });
 }
 

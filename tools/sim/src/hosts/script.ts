@@ -1,5 +1,5 @@
 /** What a conversation will be: drawn whole when it begins, its course needs no further draw. */
-import type { ClusterConfig } from '@flowstore/flow';
+import { type ClusterConfig, slackMs } from '@flowstore/flow';
 import { ICMP, TCP } from '../packet.ts';
 import type { Traffic } from '../plan.ts';
 import type { Random } from '../random.ts';
@@ -46,14 +46,16 @@ export function drawGaps(
 
 /** Just before, or just after, something ends: 299 s and 301 s. */
 export function edgeMs(random: Random, protocol: number, config: ClusterConfig): number {
-  const { timeouts, cacheLeaseMs, quarantineMs } = config;
+  const { timeouts, slack, cacheLeaseMs, quarantineMs } = config;
   const timeout =
     protocol === ICMP
       ? timeouts.icmpMs
       : protocol === TCP
         ? random.pick([timeouts.tcpEstablishedMs, timeouts.tcpTransitoryMs])
         : timeouts.udpMs;
-  return random.pick([timeout, timeout, cacheLeaseMs, quarantineMs]) * random.pick([0.98, 1.005]);
+  const lifeMs = timeout + slackMs(slack, timeout);
+  const ends = [timeout, timeout, lifeMs, lifeMs, cacheLeaseMs, quarantineMs];
+  return random.pick(ends) * random.pick([0.98, 1.005]);
 }
 
 export function drawEnding(random: Random): Ending {

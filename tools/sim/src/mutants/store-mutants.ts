@@ -48,6 +48,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     name: 'close-without-identity',
     what: 'a close ends whatever is stored under its key',
     newExecute: withoutIdentity('close', 'identity'),
+    badDays: { faults: ['scriptsTwice', 'callsLate'], traffic: { edgeShare: 0.4 } },
   },
   {
     name: 'touch-without-identity',
