@@ -122,6 +122,22 @@ export function tcpTests(current: () => Scenario): void {
     expect(another).toEqual({ kind: 'exists', entry });
   });
 
+  it('keeps a binding, its port and its other flows at the next incarnation of one', async () => {
+    const s = current();
+    const first = await s.bound(tcp(), { seen: seen(CLOSING) });
+    const other = created(await s.open(tcp(), { remote: OTHER_WEB }));
+    const next = created(await s.open(tcp(), { replaces: first.flow!.identity }));
+    expect(next.outside).toEqual(first.outside);
+    expect(next.binding.identity).toEqual(first.binding.identity);
+    expect(await s.find(tcp(), OTHER_WEB)).toMatchObject({
+      entry: { binding: { identity: first.binding.identity }, flow: other.flow },
+    });
+    // Late news of the last incarnation is nobody's.
+    expect(await s.touch(tcp(), WEB, first.flow!.identity, seen(CLOSING))).toEqual({
+      kind: 'stale',
+    });
+  });
+
   it('revives a binding whose flows are all dead, without them', async () => {
     const s = current();
     const first = await s.bound(tcp());

@@ -1,0 +1,71 @@
+/** What the store is told of a flow in use: seldom, spread, and true when it is said. */
+import { touchIntervalMs, UDP } from '@flowstore/flow';
+import type { TouchRequest } from '@flowstore/flow-store';
+import type { PacketSpec } from '@flowstore/nat/testing';
+import { expect, test } from 'vitest';
+import { Side } from './frame.ts';
+import { INSIDE, REMOTE, TEST_CONFIG, World } from './testing/world.ts';
+
+const INTERVAL_MS = touchIntervalMs(TEST_CONFIG.timeouts.udpMs);
+const STEP_MS = 1_000;
+
+function udp(port: number): PacketSpec {
+  return { protocol: UDP, from: INSIDE, fromPort: port, to: REMOTE, toPort: 53 };
+}
+
+test('flows in use are touched after 80 to 100 % of a third of their timeout, spread', async () => {
+  const world = new World();
+  const flows = 60;
+  const begin = world.nowMs;
+  for (let i = 0; i < flows; i++) await world.send(0, Side.Inside, udp(2_000 + i));
+  const touchedMs = new Map<number, number>();
+  while (world.nowMs < begin + INTERVAL_MS + STEP_MS) {
+    const before = world.calls.length;
+    await world.advance(STEP_MS);
+    for (let i = 0; i < flows; i++) await world.send(0, Side.Inside, udp(2_000 + i));
+    for (const { operation, requests } of world.calls.slice(before)) {
+      if (operation !== 'touch') continue;
+      for (const { inside } of requests as TouchRequest[]) {
+        if (!touchedMs.has(inside.port)) touchedMs.set(inside.port, world.nowMs - begin);
+      }
+    }
+  }
+  const times = [...touchedMs.values()];
+  expect(times).toHaveLength(flows);
+  expect(Math.min(...times)).toBeGreaterThanOrEqual(0.8 * INTERVAL_MS);
+  expect(Math.max(...times)).toBeLessThanOrEqual(INTERVAL_MS + STEP_MS);
+  // No herd: they spread over all of the 20 %.
+  expect(new Set(times).size).toBeGreaterThan(10);
+});
+
+test('a touch that is repeated says how long ago it was by then', async () => {
+  const world = new World();
+  await world.send(0, Side.Inside, udp(2_000));
+  await world.advance(INTERVAL_MS, STEP_MS);
+  world.storeIsAway = true;
+  await world.send(0, Side.Inside, udp(2_000));
+  await world.advance(4_000, 50);
+  world.storeIsAway = false;
+  await world.advance(500, 50);
+  const touches = world.calls.filter(({ operation }) => operation === 'touch');
+  const ages = touches.map(({ requests }) => (requests[0] as TouchRequest).seen.ageMs!);
+  expect(ages[0]).toBe(0);
+  expect(ages.at(-1)).toBeGreaterThanOrEqual(4_000);
+  expect(ages).toEqual([...ages].sort((a, b) => a - b));
+  expect(world.gateways[0]!.counters.touchesMerged).toBe(1);
+});
+
+test('no flow ends before its timeout and slack have passed since its last packet', async () => {
+  const world = new World({ gateways: 2 });
+  await world.send(0, Side.Inside, udp(2_000));
+  // Its last packet comes just before it would have been touched, and its gateway dies at once.
+  await world.advance(0.79 * INTERVAL_MS, STEP_MS);
+  await world.send(0, Side.Inside, udp(2_000));
+  world.gateways[0] = world.newGateway(0);
+  await world.advance(TEST_CONFIG.timeouts.udpMs, STEP_MS);
+  await world.sweep();
+  expect(await world.send(1, Side.Inside, udp(2_000))).toHaveLength(1);
+  expect(world.gateways[1]!.counters.flowsJoined + world.gateways[1]!.counters.foundInStore).toBe(
+    1,
+  );
+});
