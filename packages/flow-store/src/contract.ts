@@ -329,11 +329,6 @@ export interface FlowStore {
   end(): Promise<void>;
 }
 
-/** A shard that no gateway was heard in for so long goes into grace. */
-export function silenceMs(config: ClusterConfig): number {
-  return 3 * config.heartbeatMs;
-}
-
 /** How long events are kept: a gateway that was silent for longer has no fresh entry left. */
 export function feedKeepMs(config: ClusterConfig): number {
   return 2 * config.cacheLeaseMs;

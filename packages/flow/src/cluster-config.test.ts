@@ -7,14 +7,17 @@ test('the defaults keep the relations that the invariants rest on', () => {
   expect(brokenRelations(config)).toEqual([]);
 });
 
-test('a cache lease that outlives the quarantine is named', () => {
-  expect(brokenRelations({ ...config, cacheLeaseMs: 130_000 })).toEqual([
+test('a cache lease that outlives the quarantine, or the grace, is named', () => {
+  expect(brokenRelations({ ...config, cacheLeaseMs: 130_000, leaseMs: 200_000 })).toEqual([
     expect.stringContaining('cacheLeaseMs (130000)'),
+  ]);
+  expect(brokenRelations({ ...config, leaseMs: 64_000 })).toEqual([
+    expect.stringContaining('must not exceed leaseMs (64000)'),
   ]);
 });
 
 test('a lease that a lost renewal ends, and a slow heartbeat, are named', () => {
-  expect(brokenRelations({ ...config, leaseMs: 10_000 })).toHaveLength(1);
+  expect(brokenRelations({ ...config, leaseMs: 10_000 })).toHaveLength(2);
   expect(brokenRelations({ ...config, heartbeatMs: 25_000 })).toHaveLength(1);
 });
 

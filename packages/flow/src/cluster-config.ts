@@ -55,8 +55,9 @@ export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = 
 
 /**
  * The relations that the invariants rest on; returns one sentence per broken one, none when all
- * hold. A cached entry must be dead before its port can be somebody else's (I2), a lease must
- * survive a few lost renewals, a heartbeat must fit into the cache lease several times.
+ * hold. A cached entry must be dead before its port can be somebody else's (I2), also where that is
+ * kept from others by grace, which lasts a lease length; a lease must survive a few lost renewals,
+ * a heartbeat must fit into the cache lease several times.
  */
 export function brokenRelations(config: ClusterConfig): string[] {
   const { cacheLeaseMs, leaseMs, quarantineMs, heartbeatMs, slack } = config;
@@ -74,11 +75,21 @@ export function brokenRelations(config: ClusterConfig): string[] {
     `heartbeatMs (${heartbeatMs}) must be at most a third of cacheLeaseMs (${cacheLeaseMs})`,
   );
   hold(
+    cacheLeaseMs + slack.clockSkewMs <= leaseMs,
+    `cacheLeaseMs (${cacheLeaseMs}) plus slack.clockSkewMs (${slack.clockSkewMs}) must not ` +
+      `exceed leaseMs (${leaseMs})`,
+  );
+  hold(
     leaseMs > slack.clockSkewMs + 3 * heartbeatMs,
     `leaseMs (${leaseMs}) must exceed slack.clockSkewMs (${slack.clockSkewMs}) plus three ` +
       `heartbeats (${3 * heartbeatMs})`,
   );
   return broken;
+}
+
+/** A shard that no gateway was heard in for so long goes into grace. */
+export function silenceMs({ heartbeatMs }: ClusterConfig): number {
+  return 3 * heartbeatMs;
 }
 
 /** One text for one configuration, whatever the order its keys were written in. */

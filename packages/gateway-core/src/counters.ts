@@ -72,4 +72,16 @@ export class GatewayCounters {
   blocksReleased = 0;
   /** Leases that were not asked for because blocksMax are held. */
   leasesRefused = 0;
+  /** Times that the store was away for everybody, and for this gateway but perhaps not for all. */
+  outagesOfEverybody = 0;
+  partitions = 0;
+  /** Questions sent to peers, and messages to them that found no room. */
+  peersAsked = 0;
+  peerMessagesDropped = 0;
+  /** Flows opened without the store; refused at the limit; told to the store later and kept; lost
+   * to what was stored by then. */
+  provisionalOpened = 0;
+  provisionalRefused = 0;
+  provisionalKept = 0;
+  provisionalLost = 0;
 }

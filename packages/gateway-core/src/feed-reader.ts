@@ -1,6 +1,9 @@
 /**
  * Reads the shards' feeds: the gateway's heartbeat, and what keeps its cache fresh. Each shard is
  * read every heartbeat, spread over it; while there is more to read, at once.
+ *
+ * After an outage that was everybody's the feed tells what sweeps took because nobody was there to
+ * report it. That is no reason to drop what is held: it is confirmed, and put back in grace.
  */
 import { type ClusterConfig, ipv4ToNumber, OUTSIDE_DOMAIN, SHARDS } from '@flowstore/flow';
 import type { FeedEvent, FeedResult, FeedTail } from '@flowstore/flow-store';
@@ -8,6 +11,7 @@ import { NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Outage } from './outage.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 export interface FeedReaderOptions {
@@ -15,6 +19,7 @@ export interface FeedReaderOptions {
   readonly limits: GatewayLimits;
   readonly cache: FlowCache;
   readonly outbox: StoreOutbox;
+  readonly outage: Outage;
   readonly counters: GatewayCounters;
   readonly incarnation: string;
   /** Uniform 32-bit numbers. */
@@ -30,6 +35,8 @@ export class FeedReader {
   readonly #options: FeedReaderOptions;
   readonly #last: (FeedTail | null)[] = new Array<FeedTail | null>(SHARDS).fill(null);
   readonly #inGrace = new Array<boolean>(SHARDS).fill(false);
+  /** What the store did while it was away for everybody is not taken from it unasked. */
+  readonly #isDoubted = new Array<boolean>(SHARDS).fill(false);
   /** When each shard is read next; Infinity while an answer is awaited. */
   readonly #readAtMs = new Float64Array(SHARDS);
 
@@ -55,7 +62,7 @@ export class FeedReader {
   }
 
   #onAnswer(shard: number, result: FeedResult | null, sentMs: number, nowMs: number): void {
-    const { cache, config, counters, limits, onGap, onGrace, random } = this.#options;
+    const { cache, config, counters, limits, onGap, onGrace, outage, random } = this.#options;
     if (result === null) {
       this.#readAtMs[shard] = nowMs + limits.retryMs;
       return;
@@ -64,8 +71,15 @@ export class FeedReader {
     const graceBegins = result.inGrace && !this.#inGrace[shard];
     this.#inGrace[shard] = result.inGrace;
     if (graceBegins) onGrace(shard);
+    if (graceBegins && outage.isReturning(nowMs)) this.#isDoubted[shard] = true;
     this.#last[shard] = result.tail;
-    if (result.kind === 'events') for (const event of result.events) this.#apply(event, nowMs);
+    if (result.kind === 'events') {
+      const { events } = result;
+      for (const event of this.#isDoubted[shard] ? events.filter(isNoVoid) : events) {
+        this.#apply(event, nowMs);
+      }
+    }
+    this.#isDoubted[shard] &&= result.kind === 'events' && result.more;
     // Events are about bindings: a server that lost flows of theirs alone has no gap in its feed.
     if (result.kind === 'gap' || graceBegins) {
       cache.freshness.begin(shard, nowMs);
@@ -104,4 +118,8 @@ export class FeedReader {
     // Its next packet is reported at once: the store waits the short timeout now.
     if (slot !== NONE) table.setTouchDueMs(slot, nowMs);
   }
+}
+
+function isNoVoid({ kind }: FeedEvent): boolean {
+  return kind !== 'void';
 }

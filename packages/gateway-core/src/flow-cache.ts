@@ -191,19 +191,10 @@ export class FlowCache {
 
   /** Puts what the store answered into the table; NONE where the table is full. */
   install(entry: StoredEntry, remote: SocketAddress | null, sentMs: number, nowMs: number): number {
-    const { inside, outside } = entry;
+    const { inside } = entry;
     const flow = remote === null ? entry.binding : entry.flow;
     if (flow === null) return NONE;
-    const keys = {
-      domain: inside.domain,
-      protocol: inside.protocol,
-      insideAddress: ipv4ToNumber(inside.address),
-      insidePort: inside.port,
-      remoteAddress: remote === null ? 0 : ipv4ToNumber(remote.address),
-      remotePort: remote === null ? 0 : remote.port,
-      outsideAddress: ipv4ToNumber(outside.address),
-      outsidePort: outside.port,
-    };
+    const keys = keysOf(inside, remote, entry.outside);
     const held = this.#findSame(keys, flow.identity, nowMs);
     if (held !== NONE) {
       this.confirm(held, flow, sentMs);
@@ -214,6 +205,40 @@ export class FlowCache {
     const marks = shardOfInside(inside) << SHARD_SHIFT;
     const input = { ...keys, ...flow.identity, ...state, marks, deadlineMs };
     return this.#put(input, flow, sentMs, nowMs);
+  }
+
+  /** Puts a flow that the store does not know yet: fresh until whoever opened it takes it away. */
+  installProvisional({ inside, remote, outside, nonce }: ProvisionalRow, nowMs: number): number {
+    const marks = PROVISIONAL | (shardOfInside(inside) << SHARD_SHIFT);
+    const state = { flags: 0, seenMs: nowMs, rstMs: NEVER, generation: 0, nonce };
+    const row = { ...keysOf(inside, remote, outside), ...state, marks };
+    const put = this.table.put({ ...row, deadlineMs: Infinity, confirmedMs: Infinity }, nowMs);
+    if (put.kind === 'full') return NONE;
+    if (hasFlowPerRemote(inside.protocol)) {
+      this.#outside.add(row.outsideAddress, row.outsidePort, put.handle);
+    }
+    this.prolong(put.slot, nowMs);
+    return put.slot;
+  }
+
+  /** The store took a provisional flow for its own: the row gets its identity. */
+  adopt(slot: number, flow: StoredFlow, sentMs: number, nowMs: number): number {
+    const row = this.table.flowAt(slot);
+    const marks = row.marks! & ~PROVISIONAL;
+    const deadlineMs = sentMs + flow.lifeMs;
+    return this.#put({ ...row, ...flow.identity, marks, deadlineMs }, flow, sentMs, nowMs);
+  }
+
+  /** Moves the deadline to where the store would, had it heard what was seen here. */
+  prolong(slot: number, nowMs: number): void {
+    const { table } = this;
+    const timeout = this.#timeoutMs(slot);
+    const seenMs = Math.max(table.seenMs(slot), table.rstMs(slot));
+    const deadlineMs = seenMs + timeout + slackMs(this.#config.slack, timeout);
+    if (table.marks(slot) & PROVISIONAL || deadlineMs > table.deadlineMs(slot)) {
+      table.extend(slot, deadlineMs);
+    }
+    table.setTouchDueMs(slot, nowMs + touchIntervalMs(timeout));
   }
 
   /** The slot of a flow that is stored, Active or Expired, or NONE. */
@@ -380,4 +405,24 @@ export class FlowCache {
 export function seenAt({ ageMs, rstAgeMs }: Sighting, sentMs: number): number {
   const age = Math.min(ageMs ?? Number.POSITIVE_INFINITY, rstAgeMs ?? Number.POSITIVE_INFINITY);
   return age === Number.POSITIVE_INFINITY ? NEVER : sentMs - age;
+}
+
+interface ProvisionalRow {
+  readonly inside: Endpoint;
+  readonly remote: SocketAddress | null;
+  readonly outside: SocketAddress;
+  readonly nonce: number;
+}
+
+function keysOf(inside: Endpoint, remote: SocketAddress | null, outside: SocketAddress): FlowKeys {
+  return {
+    domain: inside.domain,
+    protocol: inside.protocol,
+    insideAddress: ipv4ToNumber(inside.address),
+    insidePort: inside.port,
+    remoteAddress: remote === null ? 0 : ipv4ToNumber(remote.address),
+    remotePort: remote === null ? 0 : remote.port,
+    outsideAddress: ipv4ToNumber(outside.address),
+    outsidePort: outside.port,
+  };
 }

@@ -11,26 +11,36 @@ import { NEVER } from '@flowstore/flow';
 import type { CloseResult, TouchResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
-import { type FlowCache, NEWS, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
+import { type FlowCache, NEWS, PROVISIONAL, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Outage } from './outage.ts';
+import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
+
+export interface FlowReporterOptions {
+  readonly cache: FlowCache;
+  readonly outbox: StoreOutbox;
+  readonly restorer: Restorer;
+  readonly outage: Outage;
+  readonly limits: GatewayLimits;
+  readonly counters: GatewayCounters;
+}
 
 export class FlowReporter {
   readonly #cache: FlowCache;
   readonly #outbox: StoreOutbox;
+  readonly #restorer: Restorer;
+  readonly #outage: Outage;
   readonly #limits: GatewayLimits;
   readonly #counters: GatewayCounters;
   /** Touches that got no answer, in the order in which they are due again. */
   readonly #retries: { handle: Handle; atMs: number }[] = [];
 
-  constructor(
-    cache: FlowCache,
-    outbox: StoreOutbox,
-    limits: GatewayLimits,
-    counters: GatewayCounters,
-  ) {
+  constructor({ cache, outbox, restorer, outage, limits, counters }: FlowReporterOptions) {
     this.#cache = cache;
     this.#outbox = outbox;
+    this.#restorer = restorer;
+    this.#outage = outage;
     this.#limits = limits;
     this.#counters = counters;
   }
@@ -44,6 +54,10 @@ export class FlowReporter {
   touch(slot: number, nowMs: number): void {
     const { table } = this.#cache;
     if (table.marks(slot) & TOUCH_QUEUED) return;
+    if (table.marks(slot) & PROVISIONAL) {
+      this.#cache.prolong(slot, nowMs);
+      return;
+    }
     const handle = table.handleOf(slot);
     let seenMs = NEVER;
     const queued = this.#outbox.ask(
@@ -103,31 +117,45 @@ export class FlowReporter {
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return;
     if (result === null) {
-      // Still queued, so to say: at most one retry waits per flow.
-      if (table.marks(slot) & TOUCH_QUEUED) return;
-      this.#cache.mark(slot, NEWS);
-      if (this.#retries.length >= this.#limits.touchRetriesMax) {
-        // Its next packet tries again, or its end.
-        this.#counters.touchRetriesDropped++;
-        table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
-        return;
-      }
-      this.#cache.mark(slot, TOUCH_QUEUED);
-      this.#retries.push({ handle, atMs: nowMs + this.#limits.retryMs });
+      this.#touchLater(handle, nowMs);
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       if (renewed !== NONE) this.#cache.noteReport(renewed, result.flow, seenMs, sentMs);
+    } else if (result.kind === 'gone' && this.#outage.isReturning(nowMs)) {
+      // Nobody was there to report it: swept, perhaps, while it was in use.
+      this.#restorer.restore(slot, nowMs, (outcome, answeredMs) => {
+        if (outcome === 'noAnswer') this.#touchLater(handle, answeredMs);
+      });
     } else {
       this.#counters.touchesStale++;
       table.remove(slot);
     }
   }
 
+  /** Still queued, so to say: at most one retry waits per flow. */
+  #touchLater(handle: Handle, nowMs: number): void {
+    const { table } = this.#cache;
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE || table.marks(slot) & TOUCH_QUEUED) return;
+    this.#cache.mark(slot, NEWS);
+    // For as long as the store is away it lives by what is seen of it here.
+    this.#cache.prolong(slot, nowMs);
+    if (this.#retries.length >= this.#limits.touchRetriesMax) {
+      // Its next packet tries again, or its end.
+      this.#counters.touchRetriesDropped++;
+      table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
+      return;
+    }
+    this.#cache.mark(slot, TOUCH_QUEUED);
+    this.#retries.push({ handle, atMs: nowMs + this.#limits.retryMs });
+  }
+
   #onDue(handle: Handle, nowMs: number): void {
     const { table } = this.#cache;
     const slot = this.#cache.storedSlotOf(handle);
-    if (slot === NONE) return;
+    // A provisional flow stays in the table, out of use, until the store was told of it.
+    if (slot === NONE || table.marks(slot) & PROVISIONAL) return;
     this.#counters.timersFired++;
     if (this.#cache.hasLateNews(slot)) this.touch(slot, nowMs);
     else if (table.marks(slot) & REPORTED) this.#askToClose(slot, handle);

@@ -117,15 +117,15 @@ describe('while the feed is read', () => {
 
 describe('while the feed cannot be read', () => {
   test('past the cache lease nothing is forwarded unasked', async () => {
-    const world = new World();
+    const world = new World({ gateways: 2 });
     await world.send(0, Side.Inside, udpOut);
     await world.advance(2 * heartbeatMs);
-    world.storeIsAway = true;
+    world.cutOff.add(0);
     await world.advance(cacheLeaseMs - heartbeatMs);
     expect(await world.send(0, Side.Inside, udpOut)).toHaveLength(1);
     await world.advance(heartbeatMs + 1_000);
     expect(await world.send(0, Side.Inside, udpOut)).toHaveLength(0);
-    world.storeIsAway = false;
+    world.cutOff.clear();
     await world.advance(500, 50);
     expect(world.sent).toHaveLength(3);
   });

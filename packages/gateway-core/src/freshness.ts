@@ -14,6 +14,8 @@
  *
  * A gap begins anew. What was covered before stays usable until the lease of the last good read
  * runs out, and is confirmed in the background meanwhile.
+ *
+ * While nobody at all reaches the store, that is as good as a read: outage.ts says when and why.
  */
 import { SHARDS } from '@flowstore/flow';
 
@@ -23,6 +25,7 @@ export class Freshness {
   readonly #freshFromMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   readonly #formerSinceMs = new Float64Array(SHARDS).fill(Number.POSITIVE_INFINITY);
   readonly #formerFromMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
+  #waivedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(cacheLeaseMs: number) {
     this.#cacheLeaseMs = cacheLeaseMs;
@@ -33,7 +36,9 @@ export class Freshness {
     if (confirmedMs > since) return true;
     if (confirmedMs >= this.#coveredSinceMs[shard]! && this.#freshFromMs[shard]! > since)
       return true;
-    return confirmedMs >= this.#formerSinceMs[shard]! && this.#formerFromMs[shard]! > since;
+    if (confirmedMs >= this.#formerSinceMs[shard]! && this.#formerFromMs[shard]! > since)
+      return true;
+    return nowMs < this.#waivedUntilMs;
   }
 
   /** Whether the feed tells of whatever happens to an entry that was confirmed then. */
@@ -44,6 +49,20 @@ export class Freshness {
   /** A read that was sent at `sentMs` heard the last of the news. */
   renew(shard: number, sentMs: number): void {
     this.#freshFromMs[shard] = Math.max(this.#freshFromMs[shard]!, sentMs);
+  }
+
+  /** As of `atMs` nobody can have been given what was nobody's at any read after `sinceMs`. */
+  vouch(sinceMs: number, atMs: number): void {
+    for (const fromMs of [this.#freshFromMs, this.#formerFromMs]) {
+      for (let shard = 0; shard < SHARDS; shard++) {
+        if (fromMs[shard]! > sinceMs) fromMs[shard] = Math.max(fromMs[shard]!, atMs);
+      }
+    }
+  }
+
+  /** Everything may be used until then, whosever it is (policy). */
+  waive(untilMs: number): void {
+    this.#waivedUntilMs = untilMs;
   }
 
   /**

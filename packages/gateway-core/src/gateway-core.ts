@@ -36,7 +36,11 @@ import { type FrameMemory, hasPartialChecksum, IP_OFFSET, Side, Verdict } from '
 import { Inquirer } from './inquirer.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Opener } from './opener.ts';
+import { Outage, type OutageState } from './outage.ts';
+import type { Envelope, PeerMessage } from './peer-message.ts';
+import { DEFAULT_POLICIES, type Policies } from './policies.ts';
 import { PortKeeper } from './port-keeper.ts';
+import { ProvisionalFlows } from './provisional-flows.ts';
 import { Reconfirmer } from './reconfirmer.ts';
 import { Restorer } from './restorer.ts';
 import type { StoreCall, StoreReply } from './store-call.ts';
@@ -47,6 +51,7 @@ import { SubscriberGate } from './subscriber-gate.ts';
 export interface GatewayOptions {
   readonly config: ClusterConfig;
   readonly limits: GatewayLimits;
+  readonly policies?: Policies;
   /** 16 hexadecimal digits: this run of this gateway. */
   readonly incarnation: string;
   /** Uniform 32-bit numbers, not to be guessed from outside (RFC 6056). */
@@ -74,6 +79,8 @@ export class GatewayCore {
   readonly #ports: PortKeeper;
   readonly #subscribers: SubscriberAccounts;
   readonly #feed: FeedReader;
+  readonly #outage: Outage;
+  readonly #provisional: ProvisionalFlows;
   readonly #reconfirmer: Reconfirmer;
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
@@ -97,16 +104,24 @@ export class GatewayCore {
     });
     this.#cache = new FlowCache(table, config, random);
     this.#foresight = new Foresight(table, limits.prefetchFlowsMin);
-    this.#reporter = new FlowReporter(this.#cache, this.#outbox, limits, counters);
-    const shared = { ...options, outbox: this.#outbox, counters };
+    const { policies = DEFAULT_POLICIES } = options;
+    const { freshness } = this.#cache;
+    this.#outage = new Outage({ ...options, policies, freshness, counters });
+    const outage = this.#outage;
+    const restorer = new Restorer(this.#cache, this.#outbox, counters);
+    const shared = { ...options, policies, outbox: this.#outbox, counters, outage };
+    this.#reporter = new FlowReporter({ ...shared, cache: this.#cache, restorer });
     this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
     this.#subscribers = new SubscriberAccounts(shared);
+    const { blocks } = this.#ports;
+    this.#provisional = new ProvisionalFlows({ ...shared, cache: this.#cache }, blocks);
+    this.#ports.onLost = (range, block) => this.#provisional.leaseEnded(range, block);
     const opener = new Opener({
       ...shared,
       ports: this.#ports,
+      provisional: this.#provisional,
       proposalsMax: limits.proposalsMax,
     });
-    const restorer = new Restorer(this.#cache, this.#outbox, counters);
     const { cacheLeaseMs } = config;
     this.#reconfirmer = new Reconfirmer(
       this.#cache,
@@ -126,6 +141,7 @@ export class GatewayCore {
       ...shared,
       cache: this.#cache,
       opener: new SubscriberGate(this.#subscribers, opener),
+      provisional: this.#provisional,
       restorer,
       admit: (side, memory, sinceMs, atMs) => this.#readmit(side, memory, sinceMs, atMs),
     });
@@ -158,6 +174,7 @@ export class GatewayCore {
   }
 
   reply(reply: StoreReply, nowMs: number): void {
+    this.#outage.replied(reply.results !== null, nowMs);
     this.#outbox.reply(reply, nowMs);
   }
 
@@ -166,14 +183,35 @@ export class GatewayCore {
     this.#subscribers.gateways = Math.max(1, count);
   }
 
+  /** The other members by name, as of the last heartbeat; null where they can't be asked. */
+  setPeers(names: readonly string[] | null, nowMs: number): void {
+    this.#outage.setPeers(names, nowMs);
+  }
+
+  /** What may leave for other gateways now. */
+  takePeerMessages(): Envelope[] {
+    return this.#outage.takeMessages();
+  }
+
+  peerMessage(from: string, message: PeerMessage, nowMs: number): void {
+    this.#outage.onMessage(from, message, nowMs);
+  }
+
+  /** Whether the store is there, away for everybody, or perhaps for us alone. */
+  get outage(): OutageState {
+    return this.#outage.state;
+  }
+
   /** Timers, retries, renewals. To be called every few ms. */
   tick(nowMs: number): void {
-    this.#outbox.expire(nowMs);
+    if (this.#outbox.expire(nowMs)) this.#outage.replied(false, nowMs);
+    this.#outage.tick(nowMs);
     this.#feed.tick(nowMs);
     this.#reconfirmer.tick(nowMs);
     this.#cache.prune(this.#limits.endpointsPerTickMax);
     this.#reporter.tick(nowMs);
     this.#ports.tick(nowMs);
+    this.#provisional.tick(nowMs);
     this.#inquirer.tick(nowMs);
   }
 
@@ -209,6 +247,7 @@ export class GatewayCore {
       outsideEndpoints: this.#cache.outsideEndpoints,
       subscribers: this.#subscribers.size,
       portBlocks: this.#ports.blocks.size,
+      provisionalFlows: this.#provisional.size,
       storeFailures: this.#outbox.failed,
       storeRefused: this.#outbox.refused,
     };

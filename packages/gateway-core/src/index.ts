@@ -2,4 +2,7 @@ export * from './counters.ts';
 export * from './frame.ts';
 export * from './gateway-core.ts';
 export * from './limits.ts';
+export type { OutageState } from './outage.ts';
+export * from './peer-message.ts';
+export * from './policies.ts';
 export * from './store-call.ts';

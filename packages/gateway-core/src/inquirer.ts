@@ -37,6 +37,7 @@ import type { FlowCache } from './flow-cache.ts';
 import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Opening } from './opener.ts';
+import type { ProvisionalFlows } from './provisional-flows.ts';
 import { type Asker, type HeldPacket, type Question, Questions } from './questions.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
@@ -46,6 +47,7 @@ export interface InquirerOptions {
   readonly limits: GatewayLimits;
   readonly cache: FlowCache;
   readonly opener: SubscriberGate;
+  readonly provisional: ProvisionalFlows;
   readonly restorer: Restorer;
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
@@ -266,19 +268,24 @@ export class Inquirer {
     outcome: GateOutcome,
     nowMs: number,
   ): void {
-    const { cache, counters, limits } = this.#options;
+    const { cache, counters, limits, provisional } = this.#options;
     if (outcome.kind === 'noAnswer') {
       this.#rest(question, nowMs + limits.retryMs);
       return;
     }
-    if (outcome.kind === 'entry') {
-      const slot = cache.install(outcome.entry, remote, outcome.sentMs, nowMs);
+    if (outcome.kind === 'entry' || outcome.kind === 'provisional') {
+      const isStored = outcome.kind === 'entry';
+      const slot = isStored
+        ? cache.install(outcome.entry, remote, outcome.sentMs, nowMs)
+        : provisional.open(outcome.opening, nowMs);
       if (slot === NONE) {
         counters.dropTableFull += this.#giveUp(question, nowMs);
         return;
       }
-      const { binding, flow } = outcome.entry;
-      cache.noteReport(slot, flow ?? binding, seenMs, outcome.sentMs);
+      if (isStored) {
+        const { binding, flow } = outcome.entry;
+        cache.noteReport(slot, flow ?? binding, seenMs, outcome.sentMs);
+      }
       this.#release(question, nowMs);
       return;
     }

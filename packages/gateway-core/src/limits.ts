@@ -44,6 +44,16 @@ export interface GatewayLimits extends OutboxLimits {
   readonly touchRetriesMax: number;
   /** Due timers handled per tick. */
   readonly duePerTickMax: number;
+  /** Without any answer for so long, after a call failed, new flows don't wait for the store. */
+  readonly storeSilentMs: number;
+  /** Peers that are asked when the store is silent; with more of them none is. */
+  readonly peersMax: number;
+  /** Messages to peers that wait to be taken. */
+  readonly peerMessagesMax: number;
+  /** Flows opened without the store that it has not been told of yet. */
+  readonly provisionalMax: number;
+  /** Of those, how many it is being told of at once. */
+  readonly provisionalInFlightMax: number;
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
@@ -72,4 +82,9 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   endpointsPerTickMax: 64,
   touchRetriesMax: 65_536,
   duePerTickMax: 256,
+  storeSilentMs: 1_000,
+  peersMax: 256,
+  peerMessagesMax: 4_096,
+  provisionalMax: 65_536,
+  provisionalInFlightMax: 128,
 };

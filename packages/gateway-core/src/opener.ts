@@ -8,6 +8,7 @@ import type { OpenResult, StoredEntry } from '@flowstore/flow-store';
 import type { PortRange } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { PortKeeper } from './port-keeper.ts';
+import type { ProvisionalFlows, ProvisionalOpening } from './provisional-flows.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 export interface Opening {
@@ -29,6 +30,8 @@ export type OpenOutcome =
       readonly isNew: boolean;
       readonly sentMs: number;
     }
+  /** The store can't be asked: to be opened without it, for now. */
+  | { readonly kind: 'provisional'; readonly opening: ProvisionalOpening }
   | { readonly kind: 'portsExhausted' | 'limit' | 'noBinding' | 'noAnswer' };
 
 type OnOpened = (outcome: OpenOutcome, nowMs: number) => void;
@@ -47,6 +50,7 @@ interface Attempt extends Opening {
 
 export interface OpenerOptions {
   readonly ports: PortKeeper;
+  readonly provisional: ProvisionalFlows;
   readonly outbox: StoreOutbox;
   readonly incarnation: string;
   /** Uniform 32-bit numbers. */
@@ -78,6 +82,10 @@ export class Opener {
       return;
     }
     attempt.port = attempt.mayBind ? ports.take(attempt.range, nowMs) : 0;
+    if (this.#mayDoWithout(attempt, nowMs)) {
+      attempt.onDone({ kind: 'provisional', opening: attempt }, nowMs);
+      return;
+    }
     if (attempt.port !== 0 || !attempt.mayBind) {
       this.#ask(attempt, nowMs);
       return;
@@ -117,6 +125,11 @@ export class Opener {
   #onAnswer(attempt: Attempt, result: OpenResult | null, sentMs: number, nowMs: number): void {
     const { ports, counters } = this.#options;
     if (result === null) {
+      // Under the same nonce: should the call have taken effect, it is the same opening.
+      if (this.#mayDoWithout(attempt, nowMs)) {
+        attempt.onDone({ kind: 'provisional', opening: attempt }, nowMs);
+        return;
+      }
       // Perhaps it took effect: the port stays out of hand until a renewal says that it is free.
       this.#settle(attempt, false);
       attempt.onDone({ kind: 'noAnswer' }, nowMs);
@@ -151,6 +164,12 @@ export class Opener {
         if (attempt.mayWait) attempt.onDone({ kind: 'noAnswer' }, nowMs);
         else attempt.onDone({ kind: attempt.mayBind ? 'portsExhausted' : 'noBinding' }, nowMs);
     }
+  }
+
+  /** Whether there is a port, but no store that would say yes to it. */
+  #mayDoWithout({ port, replaces, inside }: Attempt, nowMs: number): boolean {
+    if (port === 0 || replaces !== null) return false;
+    return this.#options.provisional.mayOpen(inside.protocol, nowMs);
   }
 
   #settle({ range, port }: Attempt, unused: boolean): void {

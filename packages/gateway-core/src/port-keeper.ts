@@ -14,6 +14,7 @@ import type { LeaseRef, LeaseResult, RenewResult } from '@flowstore/flow-store';
 import { type HeldBlock, type OutsidePool, PortBlocks, type PortRange } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Outage } from './outage.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 /** `granted`: take again; `exhausted`: the store has none; `notYet`: it grants none for now;
@@ -33,7 +34,10 @@ export class PortKeeper {
   readonly #random: () => number;
   readonly #outbox: StoreOutbox;
   readonly #counters: GatewayCounters;
+  readonly #outage: Outage;
   readonly #waiters = new Map<string, OnLeased[]>();
+  /** Told of each block that is not ours any more, whoever took it. */
+  onLost: (range: PortRange, block: number) => void = () => {};
   #renewAtMs: number;
 
   constructor(options: {
@@ -44,6 +48,7 @@ export class PortKeeper {
     random: () => number;
     outbox: StoreOutbox;
     counters: GatewayCounters;
+    outage: Outage;
     nowMs: number;
   }) {
     this.#pool = options.pool;
@@ -53,6 +58,7 @@ export class PortKeeper {
     this.#random = options.random;
     this.#outbox = options.outbox;
     this.#counters = options.counters;
+    this.#outage = options.outage;
     this.blocks = new PortBlocks(options.random);
     this.#renewAtMs = options.nowMs + this.#renewEveryMs;
   }
@@ -115,6 +121,7 @@ export class PortKeeper {
     this.#renewAtMs = nowMs + this.#renewEveryMs;
     for (const held of this.blocks.idle(2 * this.#config.leaseMs, nowMs)) this.#release(held);
     for (const held of [...this.blocks]) {
+      held.expiresMs = this.#outage.leaseEndMs(held.expiresMs);
       if (nowMs >= held.expiresMs) this.#drop(held);
       else this.#renew(held);
     }
@@ -125,9 +132,10 @@ export class PortKeeper {
     for (const held of [...this.blocks]) if (held.shard === shard) this.#renew(held);
   }
 
-  /** Gives everything back: before a stop. */
+  /** Gives everything back: before a stop. What may be in use without the store's knowing runs out
+   * by itself, and goes into quarantine then. */
   releaseAll(): void {
-    for (const held of [...this.blocks]) this.#release(held);
+    for (const held of [...this.blocks]) if (held.proposed === 0) this.#release(held);
   }
 
   get #renewEveryMs(): number {
@@ -191,6 +199,7 @@ export class PortKeeper {
     if (this.blocks.find(held, held.block) === undefined) return;
     this.#counters.blocksLost++;
     this.blocks.drop(held, held.block);
+    this.onLost(held, held.block);
   }
 
   #refOf({ protocol, address, block }: HeldBlock): LeaseRef {

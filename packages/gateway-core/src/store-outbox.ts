@@ -123,11 +123,14 @@ export class StoreOutbox {
     }
   }
 
-  /** Gives up the calls that nobody answered: their askers learn that there is no answer. */
-  expire(nowMs: number): void {
+  /** Gives up the calls that nobody answered: their askers learn that there is no answer. Says
+   * whether there were any. */
+  expire(nowMs: number): boolean {
+    const before = this.failed;
     for (const [id, call] of this.#inFlight) {
       if (nowMs - call.sentMs < this.#limits.callLostMs) break;
       this.reply({ id, results: null }, nowMs);
     }
+    return this.failed > before;
   }
 }

@@ -63,6 +63,7 @@ export class SubscriberGate {
 
 /** A TCP flow that joined a binding has another identity than the binding. */
 function mayHaveBound(outcome: OpenOutcome): boolean {
+  if (outcome.kind === 'provisional') return true;
   if (outcome.kind !== 'entry') return outcome.kind === 'noAnswer';
   const { binding, flow } = outcome.entry;
   return outcome.isNew && (flow === null || identityEquals(flow.identity, binding.identity));

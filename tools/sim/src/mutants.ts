@@ -4,10 +4,13 @@
  * the servers execute, what a core sends and hears, what it is configured with.
  */
 import type { ClusterConfig } from '@flowstore/flow';
+import type { GatewayLimits, Policies } from '@flowstore/gateway-core';
 import { CORE_MUTANTS } from './mutants/core-mutants.ts';
+import { OUTAGE_MUTANTS } from './mutants/outage-mutants.ts';
 import { STORE_MUTANTS } from './mutants/store-mutants.ts';
 import type { BadDays } from './plan.ts';
 import type { CoreTamper } from './world/gateway-box.ts';
+import type { PeerTamper } from './world/peer-links.ts';
 import type { Execute } from './world/store-site.ts';
 
 export interface Mutant {
@@ -23,11 +26,15 @@ export interface Mutant {
   readonly clockStops?: boolean;
   /** What shows it: its plans have more of that. Without, any day may. */
   readonly badDays?: BadDays;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly policies?: Policies;
+  /** What becomes of messages between gateways. */
+  readonly peerTamper?: PeerTamper;
 }
 
 export const HONEST: Mutant = { name: 'honest', what: 'nothing is broken' };
 
-export const MUTANTS: readonly Mutant[] = [...STORE_MUTANTS, ...CORE_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...STORE_MUTANTS, ...CORE_MUTANTS, ...OUTAGE_MUTANTS];
 
 export function mutantNamed(name: string): Mutant | undefined {
   return MUTANTS.find((mutant) => mutant.name === name);

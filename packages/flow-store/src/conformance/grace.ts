@@ -183,6 +183,25 @@ export function graceTests(current: () => Scenario): void {
     ]);
   });
 
+  it('believes the holder of a lease that ran out while nobody was heard', async () => {
+    const s = current();
+    const { outside } = await s.bound(udp());
+    await hear(s);
+    const proposal = { ...outside, port: outside.port ^ 1 };
+    await s.harness.advance(leaseMs + quarantineMs);
+    expect((await s.open(udp(1), { proposal })).kind).toBe('created');
+    await s.harness.advance(leaseMs + 4 * heartbeatMs);
+    // Swept: the lease is gone, and its ports without a row are in quarantine.
+    await s.sweep();
+    const next = { ...outside, port: outside.port ^ 2 };
+    expect((await s.open(udp(2), { proposal: next })).kind).toBe('created');
+    expect((await s.open(udp(3), { proposal: next })).kind).toBe('portTaken');
+    await hear(s);
+    await pass(s, leaseMs);
+    const late = { ...outside, port: outside.port ^ 4 };
+    expect((await s.open(udp(4), { proposal: late })).kind).not.toBe('created');
+  });
+
   it('puts nothing back once it is over, and nothing on a port that is taken', async () => {
     const s = current();
     const entry = await s.bound(udp());

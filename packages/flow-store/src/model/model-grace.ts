@@ -13,8 +13,7 @@
  * In grace there are no grants and no sweeps, and `find` does not say `no`. A silence longer than a
  * lease lets sweeps resume, for then nobody holds anything any more.
  */
-import type { ClusterConfig } from '@flowstore/flow';
-import { silenceMs } from '../contract.ts';
+import { type ClusterConfig, silenceMs } from '@flowstore/flow';
 
 export class ModelGrace {
   /** The server that wrote last; empty before the shard was marked fresh or used. */

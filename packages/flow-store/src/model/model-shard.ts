@@ -87,9 +87,10 @@ export class ModelShard {
     return this.#bind(request, proposal, config, nowMs);
   }
 
-  /** In grace a holder is believed whose lease was lost; its opening restores it. */
+  /** In grace a holder is believed whose lease was lost or ran out; its opening restores it. */
   #mayOpenIn(block: Block, incarnation: string, config: ClusterConfig, nowMs: number): boolean {
-    if (block.lease === null && this.grace.isOn(config, nowMs)) {
+    const isLost = block.lease === null || block.lease.untilMs <= nowMs;
+    if (isLost && this.grace.isOn(config, nowMs)) {
       block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
     }
     const { lease } = block;
@@ -156,7 +157,8 @@ export class ModelShard {
     return { kind: 'created', entry: storedEntry(entry, remote, config, nowMs) };
   }
 
-  /** Whether the port is free for this inside endpoint. Finds orphaned rows, and marks them. */
+  /** Whether the port is free for this inside endpoint. Finds orphaned rows, and marks them. A port
+   * that is in quarantine since a lease ran out is kept for its holder: who asks in grace. */
   #mayTake(
     block: Block,
     port: number,
@@ -167,7 +169,8 @@ export class ModelShard {
     const row = block.rows.get(offsetOf(port));
     if (row === undefined) return true;
     const sameHolder = row.inside !== null && endpointEquals(row.inside, inside);
-    if (row.kind === 'quarantined') return row.untilMs <= nowMs || sameHolder;
+    const isHolders = row.inside === null && this.grace.isOn(config, nowMs);
+    if (row.kind === 'quarantined') return row.untilMs <= nowMs || sameHolder || isHolders;
     if (this.entryOfRow(row) !== undefined) return false;
     if (sameHolder) return true;
     this.orphan(block, offsetOf(port), row.inside, config, nowMs);

@@ -4,12 +4,13 @@ import {
   ICMP,
   IN_DATA,
   OUT_DATA,
+  silenceMs,
   slackMs,
   TCP,
   timeoutMs,
   UDP,
 } from '@flowstore/flow';
-import { feedKeepMs, silenceMs } from '../contract.ts';
+import { feedKeepMs } from '../contract.ts';
 import { ByteWriter } from './bytes.ts';
 
 /** Throws a RangeError where a figure does not fit into 32 bits (about 49 days in ms). */

@@ -1,6 +1,7 @@
 /**
  * A few gateway-cores over one in-memory store, on one virtual clock: packets go in by hand, what
- * leaves is collected. The store answers in the same instant unless it is told to be away.
+ * leaves is collected. The store and the peers answer in the same instant unless they are told to
+ * be away.
  */
 import { CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
 import type { FlowStore } from '@flowstore/flow-store';
@@ -10,6 +11,8 @@ import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/
 import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
 import { GatewayCore } from '../gateway-core.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from '../limits.ts';
+import { decodePeerMessage, encodePeerMessage } from '../peer-message.ts';
+import type { Policies } from '../policies.ts';
 import { performCall, type StoreCall, type StoreReply } from '../store-call.ts';
 
 export const INSIDE = '198.18.1.10';
@@ -44,6 +47,7 @@ export interface WorldOptions {
   readonly gateways?: number;
   readonly config?: ClusterConfig;
   readonly limits?: Partial<GatewayLimits>;
+  readonly policies?: Policies;
   readonly seed?: number;
   /** For packets that come in broken: a NAT must not make a broken payload look whole. */
   readonly wrongPayloadsPass?: boolean;
@@ -58,6 +62,11 @@ export class World {
   readonly calls: StoreCall[] = [];
   nowMs = 1_000_000;
   storeIsAway = false;
+  /** Gateways that the store alone is away for, and those whose peers don't hear them. */
+  readonly cutOff = new Set<number>();
+  readonly mute = new Set<number>();
+  /** Of the last question that any gateway asked its peers. */
+  lastRound = 0;
   readonly #options: WorldOptions;
   #state: number;
   #runId = 'first';
@@ -69,7 +78,8 @@ export class World {
     // The store's clock is nobody else's: it is off by a year.
     this.store = this.#newStore(config);
     for (const { grace } of this.store.data.shards) grace.markFresh(this.#runId);
-    for (let i = 0; i < (options.gateways ?? 1); i++) this.gateways.push(this.newGateway(i));
+    const count = options.gateways ?? 1;
+    for (let i = 0; i < count; i++) this.gateways.push(this.newGateway(i, count));
   }
 
   /** The store comes back as another server, with nothing or with what it had at some time. */
@@ -85,15 +95,20 @@ export class World {
   }
 
   /** A gateway that starts from nothing, as after a crash. */
-  newGateway(index: number): GatewayCore {
-    return new GatewayCore({
+  newGateway(index: number, gateways = this.gateways.length): GatewayCore {
+    const core = new GatewayCore({
       config: this.store.config,
       limits: { ...DEFAULT_LIMITS, flowsMax: 4_096, ...this.#options.limits },
       incarnation: this.random().toString(16).padStart(16, '0'),
       random: () => this.random(),
       nowMs: this.nowMs,
       emit: (side, memory, length) => this.#collect(index, side, memory, length),
+      ...(this.#options.policies && { policies: this.#options.policies }),
     });
+    const names = Array.from({ length: gateways }, (_, i) => nameOf(i));
+    const others = names.filter((_, i) => i !== index);
+    core.setPeers(others, this.nowMs);
+    return core;
   }
 
   random(): number {
@@ -131,16 +146,33 @@ export class World {
           again = true;
           this.calls.push(call);
           this.#options.watcher?.call(index, call);
-          const reply = this.storeIsAway
-            ? { id: call.id, results: null }
-            : await performCall(this.store as FlowStore, call, (error) => {
-                throw error;
-              });
+          const reply =
+            this.storeIsAway || this.cutOff.has(index)
+              ? { id: call.id, results: null }
+              : await performCall(this.store as FlowStore, call, (error) => {
+                  throw error;
+                });
           this.#options.watcher?.reply(index, call, reply);
           gateway.reply(reply, this.nowMs);
         }
       }
+      if (this.#carryPeerMessages()) again = true;
     }
+  }
+
+  #carryPeerMessages(): boolean {
+    let carried = false;
+    for (const [index, gateway] of this.gateways.entries()) {
+      for (const { to, message } of gateway.takePeerMessages()) {
+        carried = true;
+        if (message.kind === 'ask') this.lastRound = message.round;
+        const target = this.gateways.findIndex((_, i) => nameOf(i) === to);
+        if (target < 0 || this.mute.has(index) || this.mute.has(target)) continue;
+        const received = decodePeerMessage(encodePeerMessage(message));
+        this.gateways[target]!.peerMessage(nameOf(index), received!, this.nowMs);
+      }
+    }
+    return carried;
   }
 
   /** Lets time pass in steps, ticking every gateway. */
@@ -186,4 +218,8 @@ export class World {
     this.#options.watcher?.packetOut(sent);
     this.sent.push(sent);
   }
+}
+
+export function nameOf(gateway: number): string {
+  return `gw${gateway + 1}`;
 }

@@ -67,6 +67,11 @@ export class Sightings {
     column.flags |= flags;
   }
 
+  /** What was seen of the flow before the store knew it. */
+  takeOver(before: Sightings): void {
+    this.#columns.push(...before.#columns);
+  }
+
   confirm(life: Life, sentMs: number): void {
     const column = this.#column(life);
     column.confirmedMs = Math.max(column.confirmedMs, sentMs);

@@ -10,6 +10,7 @@ import { type Reading, RST, type Tag, TCP } from '../packet.ts';
 import type { Life } from '../world/life.ts';
 import type { Checks } from './checks.ts';
 import { describeFlow } from './endings.ts';
+import { ProvisionalChecker } from './provisional.ts';
 import { isFirstSegment } from './sightings.ts';
 import type { BindingTruth, FlowTruth, Truth } from './truth.ts';
 
@@ -32,6 +33,9 @@ export interface Expectation {
 export class TranslationChecker {
   /** Whether a shard knows no `no`: packets that need it may wait and be dropped. */
   inGrace: (shard: number) => boolean = () => false;
+  /** The last instant at which nobody reached the store. */
+  awayUntilMs: () => number = () => Number.NEGATIVE_INFINITY;
+  readonly provisional: ProvisionalChecker;
   readonly #checks: Checks;
   readonly #config: ClusterConfig;
   readonly #truth: Truth;
@@ -50,6 +54,7 @@ export class TranslationChecker {
     this.#truth = options.truth;
     this.#nowMs = options.nowMs;
     this.#tight = options.tight;
+    this.provisional = new ProvisionalChecker(options.config, options.nowMs);
   }
 
   /** The flow that a packet on its way into a gateway belongs to, if it lives. */
@@ -84,7 +89,7 @@ export class TranslationChecker {
       ? [header.source, header.sourcePort]
       : [tag.outside, tag.outsidePort];
     const holder = this.#truth.ofOutside(protocol, outside, outsidePort);
-    this.#checks.check('I2', this.#isRight(outbound, header, tag, holder), () => {
+    this.#checks.check('I2', this.#isRight(outbound, header, tag, holder, life), () => {
       const way = outbound ? 'out' : 'in';
       const inside = outbound
         ? formatEndpoint(tag.inside, tag.insidePort)
@@ -95,6 +100,10 @@ export class TranslationChecker {
         this.#describeHolder(holder)
       );
     });
+    if (this.provisional.isOne(outbound, header, tag, holder, life)) {
+      this.provisional.see(life, outbound, header, tag);
+      return;
+    }
     if (holder === undefined) return;
     const flow = this.#truth.flowOf(holder, tag.remote, tag.remotePort);
     if (flow === undefined || (flow.endedMs !== null && !flow.isLost)) return;
@@ -151,7 +160,9 @@ export class TranslationChecker {
     header: Reading['header'],
     tag: Tag,
     holder: BindingTruth | undefined,
+    life: Life,
   ): boolean {
+    if (this.provisional.isOne(outbound, header, tag, holder, life)) return true;
     if (holder === undefined) return false;
     if (outbound) {
       if (header.destination !== tag.remote || header.destinationPort !== this.#portTo(header, tag))
@@ -164,7 +175,8 @@ export class TranslationChecker {
     }
     if (holder.endedMs === null) return true;
     const usableMs = this.#config.cacheLeaseMs * (1 + DRIFT) + TOLERANCE_MS;
-    return this.#nowMs() - holder.endedMs <= usableMs;
+    // While the store is away for everybody nobody else can have been given it.
+    return this.#nowMs() - Math.max(holder.endedMs, this.awayUntilMs()) <= usableMs;
   }
 
   /** An echo's identifier is both ports. */

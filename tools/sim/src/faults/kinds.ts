@@ -7,6 +7,7 @@ import type { GatewayBox } from '../world/gateway-box.ts';
 import type { World } from '../world/world.ts';
 import { LOSS_KINDS } from './loss-kinds.ts';
 import { NETWORK_KINDS } from './network-kinds.ts';
+import { PEER_KINDS } from './peer-kinds.ts';
 import type { FaultEvent } from './schedule.ts';
 import { STORE_KINDS } from './store-kinds.ts';
 
@@ -148,6 +149,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   ...GATEWAY_KINDS,
   ...STORE_KINDS,
   ...LOSS_KINDS,
+  ...PEER_KINDS,
 ];
 
 export const ENABLED_KINDS = FAULT_KINDS.filter(({ disabled }) => disabled === null);

@@ -70,7 +70,7 @@ export const LOSS_KINDS: readonly FaultKind[] = [
     name: 'storeAwayLong',
     what: 'nobody reaches the store for longer than cache lease and slack',
     rate: 0.5,
-    disabled: 'needs the question to the peers (I7) and grace',
+    disabled: null,
     durationMs: ({ cacheLeaseMs, slack }) => [cacheLeaseMs, slack.outageMs * 2],
     begin(world) {
       const undo = everywhere(world, 'away', 1);

@@ -32,9 +32,12 @@ function atOne(world: World, event: FaultEvent, what: keyof Weather, amount: num
 }
 
 export function outage(world: World): Undo {
+  const { outages } = world.witness;
   for (const box of world.boxes) box.outage = true;
+  outages.begin();
   return () => {
     for (const box of world.boxes) box.outage = false;
+    outages.end();
   };
 }
 

@@ -8,6 +8,8 @@ import {
   type FrameMemory,
   GatewayCore,
   type GatewayLimits,
+  type PeerMessage,
+  type Policies,
   Side,
   type StoreCall,
   type StoreReply,
@@ -19,6 +21,7 @@ import type { Random } from '../random.ts';
 import type { Timeline } from '../timeline.ts';
 import { Life } from './life.ts';
 import type { Network } from './network.ts';
+import type { PeerLinks } from './peer-links.ts';
 import type { StoreLink } from './store-link.ts';
 import type { StoreSite } from './store-site.ts';
 import type { Witness } from './witness.ts';
@@ -43,10 +46,12 @@ export interface BoxOptions {
   readonly log: Log;
   readonly config: ClusterConfig;
   readonly limits: GatewayLimits;
+  readonly policies: Policies;
   readonly tickMs: number;
   readonly link: StoreLink;
   readonly site: StoreSite;
   readonly network: Network;
+  readonly peers: PeerLinks;
   readonly witness: Witness;
   readonly newTamper: () => CoreTamper | null;
   /** Whether the clock counts suspended time: it must. */
@@ -88,6 +93,11 @@ export class GatewayBox {
     return this.life !== null && this.#frozen === null;
   }
 
+  /** Whether it takes traffic, and has the time to. */
+  get isServing(): boolean {
+    return this.isRunning && this.core !== null;
+  }
+
   /** The machine's clock since its boot, suspended time included; slightly fast or slow. */
   clockMs(): number {
     const nowMs = this.#options.timeline.nowMs - this.#suspendedMs;
@@ -96,7 +106,8 @@ export class GatewayBox {
 
   /** Joins, and takes traffic once it has. */
   start(): void {
-    const { index, random, timeline, log } = this.#options;
+    const { index, random, timeline, log, witness } = this.#options;
+    witness.outages.disturbed();
     const life = new Life(index, ++this.#lives, random.hex16(), timeline.nowMs);
     this.life = life;
     for (let i = 0; i < this.#troubles; i++) life.beginTrouble(timeline.nowMs);
@@ -143,6 +154,7 @@ export class GatewayBox {
 
   freeze(how: 'paused' | 'suspended'): void {
     if (this.life === null || this.#frozen !== null) return;
+    this.#options.witness.outages.disturbed();
     this.#frozen = how;
     this.#frozenSinceMs = this.#options.timeline.nowMs;
     this.life.beginTrouble(this.#frozenSinceMs);
@@ -154,6 +166,7 @@ export class GatewayBox {
     const { timeline, clockStops, log } = this.#options;
     if (clockStops) this.#suspendedMs += timeline.nowMs - this.#frozenSinceMs;
     this.#frozen = null;
+    this.#options.witness.outages.disturbed();
     this.life.endTrouble(timeline.nowMs);
     log.line(timeline.nowMs, `${this.life.name} goes on`);
     for (const work of this.#backlog.splice(0)) work();
@@ -176,8 +189,12 @@ export class GatewayBox {
       ({ model }) => model.join(member),
       (result) => {
         if (this.life !== life) return;
-        if (result?.kind === 'joined') this.#whenAwake(life, () => this.#begin(life));
-        else if (result?.kind === 'notInitialised' && this.core !== null) this.#restore(life);
+        if (result?.kind === 'joined') {
+          this.#whenAwake(life, () => {
+            this.#begin(life);
+            this.#knowPeers(result.members);
+          });
+        } else if (result?.kind === 'notInitialised' && this.core !== null) this.#restore(life);
         else timeline.after(JOIN_RETRY_MS, () => this.life === life && this.#join(life));
       },
     );
@@ -193,12 +210,14 @@ export class GatewayBox {
 
   #begin(life: Life): void {
     if (this.core !== null) return;
-    const { config, limits, random, newTamper } = this.#options;
+    const { config, limits, policies, random, newTamper, witness } = this.#options;
+    witness.outages.disturbed();
     this.#tamper = newTamper();
     this.#inFlight.clear();
     this.core = new GatewayCore({
       config,
       limits,
+      policies,
       incarnation: life.incarnation,
       random: () => random.next(),
       nowMs: this.clockMs(),
@@ -218,7 +237,9 @@ export class GatewayBox {
       this.link.send(
         ({ model }) => model.heartbeat(member),
         (result) => {
-          if (result?.kind === 'unknown' && this.life === life) this.#join(life);
+          if (this.life !== life || result === null) return;
+          if (result.kind === 'unknown') this.#join(life);
+          else this.#whenAwake(life, () => this.#knowPeers(result.members));
         },
       );
     });
@@ -227,6 +248,27 @@ export class GatewayBox {
   #member({ gateway, incarnation }: Life) {
     const controlUrl = `http://192.0.2.${101 + gateway}:9464`;
     return { name: this.name, incarnation, controlUrl };
+  }
+
+  #knowPeers(members: readonly { readonly name: string }[]): void {
+    const names = members.map(({ name }) => name).filter((name) => name !== this.name);
+    this.core?.setPeers(names, this.clockMs());
+    this.#pump();
+  }
+
+  /** Another gateway says something. Who has not joined in this life never heard the store. */
+  hearPeer(from: string, message: PeerMessage): void {
+    const { life } = this;
+    if (life === null || this.#frozen === 'suspended') return;
+    this.#whenAwake(life, () => {
+      if (this.core !== null) {
+        this.core.peerMessage(from, message, this.clockMs());
+        this.#pump();
+      } else if (message.kind === 'ask') {
+        const answer = { kind: 'contact', round: message.round, heardAgeMs: null } as const;
+        this.#options.peers.send(this.name, from, answer);
+      }
+    });
   }
 
   #process(side: Side, frame: FrameMemory): void {
@@ -242,6 +284,7 @@ export class GatewayBox {
     const verdict = core.process(side, frame, 0, length, this.clockMs());
     const forwarded = verdict === Verdict.Forward;
     if (!forwarded) log.line(timeline.nowMs, `hold   ${life.name} ${formatHeader(before.header)}`);
+    witness.outages.packet(flow, life, before, forwarded);
     if (mustLeave && this.outage) translations.duringOutage(flow, life, forwarded);
     if (forwarded) {
       this.#leave(life, outbound ? Side.Outside : Side.Inside, frame, length);
@@ -268,6 +311,9 @@ export class GatewayBox {
     const { life, core } = this;
     if (life === null || core === null) return;
     for (const call of core.takeCalls(this.clockMs())) this.#send(life, call);
+    for (const { to, message } of core.takePeerMessages()) {
+      this.#options.peers.send(this.name, to, message);
+    }
     if (this.#isBusy(core)) this.#armTick(BUSY_TICK_MS);
   }
 
@@ -345,6 +391,7 @@ export class GatewayBox {
 
   #end(): void {
     const { life } = this;
+    this.#options.witness.outages.disturbed();
     life!.endedMs = this.#options.timeline.nowMs;
     this.life = null;
     this.core = null;

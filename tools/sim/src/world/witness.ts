@@ -6,6 +6,7 @@ import { BoundChecker } from '../checkers/bounds.ts';
 import { Checks } from '../checkers/checks.ts';
 import { describeFlow, EndingChecker } from '../checkers/endings.ts';
 import { IdentityChecker } from '../checkers/identities.ts';
+import { OutageChecker } from '../checkers/outages.ts';
 import { describe, PortChecker } from '../checkers/ports.ts';
 import { TranslationChecker } from '../checkers/translations.ts';
 import { Truth } from '../checkers/truth.ts';
@@ -22,6 +23,7 @@ export class Witness {
   readonly identities: IdentityChecker;
   readonly endings: EndingChecker;
   readonly translations: TranslationChecker;
+  readonly outages: OutageChecker;
   readonly bounds: BoundChecker;
   /** The script that runs now is an operator's: what it cancels may end early. */
   isOperator = false;
@@ -40,7 +42,10 @@ export class Witness {
       },
       bindingEnded: (binding, cause) =>
         log.line(nowMs(), `store  ${describe(binding)} ended by ${cause.operation}`),
-      flowCreated: (flow) => log.line(nowMs(), `store  ${describeFlow(flow)} opened`),
+      flowCreated: (flow) => {
+        log.line(nowMs(), `store  ${describeFlow(flow)} opened`);
+        this.translations.provisional.told(flow);
+      },
       flowEnded: (flow, cause) => {
         log.line(nowMs(), `store  ${describeFlow(flow)} closed by ${cause.operation}`);
         this.endings.flowEnded(flow, cause);
@@ -48,6 +53,8 @@ export class Witness {
     });
     const { truth } = this;
     this.translations = new TranslationChecker(checks, { config, truth, nowMs, tight });
+    this.outages = new OutageChecker(checks, { config, nowMs, tight });
+    this.translations.awayUntilMs = () => this.outages.awayUntilMs();
     this.bounds = new BoundChecker(checks, limits);
   }
 

@@ -9,6 +9,7 @@
  * ```
  */
 import type { ModelServer } from '@flowstore/flow-store/testing';
+import { DEFAULT_POLICIES } from '@flowstore/gateway-core';
 import { DeliveryChecker } from '../checkers/deliveries.ts';
 import { InsideHosts } from '../hosts/inside-hosts.ts';
 import { RemoteHosts } from '../hosts/remote-hosts.ts';
@@ -21,6 +22,7 @@ import { Timeline } from '../timeline.ts';
 import { GatewayBox } from './gateway-box.ts';
 import { Network } from './network.ts';
 import { Operator } from './operator.ts';
+import { PeerLinks } from './peer-links.ts';
 import { Reaper } from './reaper.ts';
 import { calm, StoreLink, type Weather } from './store-link.ts';
 import { StoreSite } from './store-site.ts';
@@ -36,6 +38,7 @@ export class World {
   readonly site: StoreSite;
   /** The weather of every connection to the store. */
   readonly weather: Weather = calm();
+  readonly peers: PeerLinks;
   readonly boxes: readonly GatewayBox[];
   readonly reaper: Reaper;
   readonly operator: Operator;
@@ -62,8 +65,11 @@ export class World {
       execute: mutant.newExecute?.() ?? ((_server, _operation, request, run) => run(request)),
     });
     witness.translations.inGrace = (shard) => this.site.inGrace(shard);
+    this.peers = new PeerLinks(timeline, random.fork('peers'), mutant.peerTamper);
     this.boxes = this.#newBoxes(mutant);
     this.network.gateways = this.boxes;
+    this.peers.gateways = this.boxes;
+    witness.outages.isCalm = () => this.peers.isCalm && this.boxes.every((box) => box.isServing);
     const link = this.#newLink('reaper');
     const { site } = this;
     this.reaper = new Reaper({ timeline, site, link, everyMs: plan.sweepEveryMs });
@@ -105,7 +111,7 @@ export class World {
   }
 
   #newBoxes(mutant: Mutant): GatewayBox[] {
-    const { timeline, random, log, plan, site, network, witness } = this;
+    const { timeline, random, log, plan, site, network, peers, witness } = this;
     return Array.from({ length: plan.gateways }, (_, index) => {
       const coreConfig = mutant.coreConfig?.(plan.config) ?? plan.config;
       return new GatewayBox({
@@ -114,11 +120,13 @@ export class World {
         random: random.fork(`gateway ${index}`),
         log,
         config: coreConfig,
-        limits: plan.limits,
+        limits: { ...plan.limits, ...mutant.limits },
+        policies: mutant.policies ?? DEFAULT_POLICIES,
         tickMs: plan.tickMs,
         link: this.#newLink(`gateway ${index}`),
         site,
         network,
+        peers,
         witness,
         newTamper: () => mutant.newTamper?.(plan.config) ?? null,
         clockStops: mutant.clockStops ?? false,

@@ -61,17 +61,16 @@ local function bind(r, outside, block, field, former)
 end
 
 -- There is no binding: takes the proposed port if the lease holds and the port is free for it. In
--- grace a holder is believed whose lease was lost; its opening restores it.
+-- grace a holder is believed whose lease was lost or ran out; its opening restores it.
 local function bind_proposal(r)
   if r.proposal == '' then return NO_BINDING end
   local block, field = block_of(r.protocol, r.proposal)
   local fields = redis.call('HMGET', block.key, 'L', field)
-  local lease, former = fields[1], fields[2]
-  if not lease and in_grace() then write_lease(block, r.incarnation)
-  else
-    local incarnation, until_ms = lease_of(lease)
-    if incarnation ~= r.incarnation or until_ms <= now_ms then return LEASE_LOST end
-  end
+  local former = fields[2]
+  local incarnation, until_ms = lease_of(fields[1])
+  local is_lost = not incarnation or until_ms <= now_ms
+  if is_lost and in_grace() then write_lease(block, r.incarnation)
+  elseif is_lost or incarnation ~= r.incarnation then return LEASE_LOST end
   if not may_take(block, field, r.inside, former) then return PORT_TAKEN end
   return bind(r, r.proposal, block, field, former)
 end

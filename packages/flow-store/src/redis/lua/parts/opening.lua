@@ -13,7 +13,8 @@ local function written(r, block, until_ms)
 end
 
 -- Whether the port with this row is free for this inside endpoint. A bound row whose entry is gone
--- is not free: it goes into quarantine, from now on, unless it names this very endpoint.
+-- is not free: it goes into quarantine, from now on, unless it names this very endpoint. What is in
+-- quarantine since a lease ran out is kept for its holder: who asks for it in grace.
 local function may_take(block, field, inside, row)
   if not row then return true end
   if is_bound(row) then
@@ -24,7 +25,7 @@ local function may_take(block, field, inside, row)
     return false
   end
   local until_ms, holder = mark_of(row)
-  return until_ms <= now_ms or holder == inside
+  return until_ms <= now_ms or holder == inside or (holder == '' and in_grace())
 end
 
 -- Merges a sighting into a flow or binding; who else carries a flow that now closes is told. Says
