@@ -28,6 +28,15 @@ test('name, store, devices, pool and inside prefixes are enough', () => {
   expect(config.http).toEqual({ host: '127.0.0.1', port: 9464 });
 });
 
+test('nobody is asked and nobody is believed unless a secret is set', () => {
+  expect(load(minimal).peers).toEqual({ host: '127.0.0.1', port: 9465 });
+  const env = { FLOWSTORE_PEERS_SECRET: 'sixteen or more of them' };
+  expect(load(minimal, env).peers.secret).toBe('sixteen or more of them');
+  const { policies } = load({ ...minimal, policies: { onOutage: { tcp: 'refuse' } } });
+  const onOutage = { tcp: 'refuse', udp: 'provisional', icmp: 'provisional' };
+  expect(policies).toEqual({ onPartition: 'hold', onOutage });
+});
+
 test('the environment overrides the file', () => {
   const env = { FLOWSTORE_REDIS_URL: 'redis://10.0.0.9:7000', FLOWSTORE_DEVICES_INSIDE: 'lan0' };
   const config = load(minimal, env);
@@ -39,6 +48,7 @@ test.each([
   ['a name with a space', { ...minimal, name: 'gate way' }, /name.*"gate way".*letters/],
   ['a device path', { ...minimal, devices: { inside: 'a/b', outside: 'c' } }, /devices\.inside/],
   ['a setting that does not exist', { ...minimal, speed: 9 }, /speed/],
+  ['a secret that is short', { ...minimal, peers: { secret: 'short' } }, /peers\.secret.*16/],
   ['a limit of zero', { ...minimal, limits: { questionsMax: 0 } }, /limits\.questionsMax/],
   [
     'a cache lease that outlives the quarantine',

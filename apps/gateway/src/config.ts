@@ -1,5 +1,5 @@
 /** What one gateway process reads: its place in the network, and the cluster's configuration. */
-import { DEFAULT_LIMITS } from '@flowstore/gateway-core';
+import { DEFAULT_LIMITS, DEFAULT_POLICIES } from '@flowstore/gateway-core';
 import { clusterSchema, durationMs, httpSchema, logSchema, redisSchema } from '@flowstore/service';
 import { z } from 'zod';
 
@@ -21,6 +21,28 @@ const limitsSchema = z.strictObject({
   heldBytesMax: count(2 ** 31).default(DEFAULT_LIMITS.heldBytesMax),
   openingBytesMax: count(2 ** 31).default(DEFAULT_LIMITS.openingBytesMax),
   holdMs: durationMs(1).default(DEFAULT_LIMITS.holdMs),
+  provisionalMax: count(1_000_000).default(DEFAULT_LIMITS.provisionalMax),
+});
+
+/** What the other gateways are asked when the store is silent; without a secret nobody is. */
+const peersSchema = z.strictObject({
+  /** As a rule the address of the HTTP side: peers have to reach it. */
+  host: z.string().min(1).describe('an address to hear other gateways at').default('127.0.0.1'),
+  /** 0: any free port. */
+  port: z.int().min(0).max(65_535).default(9465),
+  secret: z.string().min(16).max(1_024).describe('16 characters or more').optional(),
+});
+
+const outagePolicy = z.enum(['provisional', 'refuse']);
+const policiesSchema = z.strictObject({
+  onPartition: z.enum(['hold', 'forward']).default(DEFAULT_POLICIES.onPartition),
+  onOutage: z
+    .strictObject({
+      tcp: outagePolicy.default(DEFAULT_POLICIES.onOutage.tcp),
+      udp: outagePolicy.default(DEFAULT_POLICIES.onOutage.udp),
+      icmp: outagePolicy.default(DEFAULT_POLICIES.onOutage.icmp),
+    })
+    .prefault({}),
 });
 
 export const gatewaySchema = z.strictObject({
@@ -35,6 +57,8 @@ export const gatewaySchema = z.strictObject({
   http: httpSchema.prefault({}),
   log: logSchema.prefault({}),
   limits: limitsSchema.prefault({}),
+  peers: peersSchema.prefault({}),
+  policies: policiesSchema.prefault({}),
 });
 
 export type GatewayConfig = z.output<typeof gatewaySchema>;

@@ -11,11 +11,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
-import { DEFAULT_LIMITS } from '@flowstore/gateway-core';
+import { DEFAULT_LIMITS, type OutageState, type Policies } from '@flowstore/gateway-core';
 import { type Logger, LogLimit, type Running } from '@flowstore/service';
 import type { GatewayConfig } from './config.ts';
 import { HttpSide } from './http-side.ts';
 import { Membership } from './membership.ts';
+import { Peers } from './peers.ts';
 import { ThreadClient } from './thread-client.ts';
 
 const LOG_EVERY_MS = 10_000;
@@ -56,17 +57,22 @@ export async function startGateway(parts: GatewayParts): Promise<Running & { url
   const undo: (() => Promise<unknown>)[] = [() => store.end()];
   try {
     const incarnation = randomBytes(8).toString('hex');
+    const counterStart = BigInt(Date.now()) * 1_000n;
+    const peers = await Peers.open({ config, incarnation, log, counterStart });
+    undo.unshift(() => peers.close());
     const http = await HttpSide.start(config.http, parts.version, () => storeIsUp);
     undo.unshift(() => http.close());
-    const member = { name: config.name, incarnation, controlUrl: http.url };
+    const addresses = { controlUrl: http.url, peerAddress: peers.address };
+    const member = { name: config.name, incarnation, ...addresses };
     const membership = new Membership(store, member, log);
+    membership.onMembers = (members) => peers.setMembers(members);
     await membership.join();
     undo.unshift(() => membership.leave());
-    const thread = await startThread(parts, store, incarnation, limit);
+    const thread = await startThread(parts, store, incarnation, limit, peers);
     undo.unshift(() => thread.finish(FINISH_TIMEOUT_MS));
-    membership.onMembers = (count) => thread.setGateways(count);
-    thread.setGateways(membership.members);
-    http.serve(thread, membership, () => store.stats);
+    peers.serve(thread);
+    const sources = { peers: () => peers.counters, storeStats: () => store.stats };
+    http.serve(thread, membership, sources);
     log.info({ url: http.url, incarnation, ...config.devices }, 'forwarding');
     return { log, url: http.url, stop: () => stop(undo, http, log) };
   } catch (error) {
@@ -87,10 +93,11 @@ function startThread(
   store: FlowStore,
   incarnation: string,
   limit: LogLimit,
+  peers: Peers,
 ): Promise<ThreadClient> {
-  const { devices, cluster } = config;
+  const { devices, cluster, policies } = config;
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
-  return ThreadClient.start({ devices, cluster, limits, incarnation }, store, {
+  return ThreadClient.start({ devices, cluster, limits, policies, incarnation }, store, {
     onStoreError: (error) => limit.warn({ err: (error as Error).message }, 'store call failed'),
     onHighWater: (flows) => {
       const { flowsHighWater, flowsMax } = limits;
@@ -99,11 +106,22 @@ function startThread(
         'over the high-water mark: purging stale flows',
       );
     },
+    onPeerMessage: (envelope) => peers.send(envelope),
+    onOutage: (state) => logOutage(state, policies, log),
     onDeath: (error) => {
       log.fatal({ err: error }, 'the packet thread died');
       onFatal(error);
     },
   });
+}
+
+function logOutage(state: OutageState, { onPartition }: Policies, log: Logger): void {
+  if (state === 'reached') log.info('the store answers again');
+  else if (state === 'everybodys') {
+    log.warn('no gateway reaches the store: known flows go on for as long as it lasts');
+  } else if (onPartition === 'forward') {
+    log.warn('others may reach the store: going on all the same, flows may be mistranslated');
+  } else log.warn('others may reach the store: known flows stop at the end of the cache lease');
 }
 
 /** Two NATs on one box translate twice: the kernel must not forward what we forward. */

@@ -1,9 +1,8 @@
 /** What a gateway shows over HTTP, and whether it should get traffic. */
-import type { RedisStoreStats } from '@flowstore/flow-store';
 import { createRegistry, type HttpServer, type HttpSettings, startHttp } from '@flowstore/service';
 import type { Registry } from 'prom-client';
 import type { Membership } from './membership.ts';
-import { registerMetrics } from './metrics.ts';
+import { type MetricSources, registerMetrics } from './metrics.ts';
 import type { ThreadClient } from './thread-client.ts';
 
 const HEALTH_EVERY_MS = 500;
@@ -46,14 +45,18 @@ export class HttpSide {
     return this.#server?.url ?? '';
   }
 
-  serve(thread: ThreadClient, membership: Membership, storeStats: () => RedisStoreStats): void {
+  serve(
+    thread: ThreadClient,
+    membership: Membership,
+    sources: Pick<MetricSources, 'peers' | 'storeStats'>,
+  ): void {
     this.#thread = thread;
     this.#membership = membership;
     registerMetrics(this.#registry, {
       snapshot: () => thread.snapshot(),
       storeIsUp: this.#storeIsUp,
-      storeStats,
-      members: () => membership.members,
+      ...sources,
+      members: () => membership.members.length,
     });
     void this.#check();
     this.#timer = setInterval(() => void this.#check(), HEALTH_EVERY_MS);

@@ -7,10 +7,12 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { registerMetrics } from './metrics.ts';
 import { LoopCounters } from './packet-loop.ts';
+import { PeerCounters } from './peer-socket.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 /** Where a gateway's queues, buffers, batches and caches are. */
 const SOURCES = [
+  'apps/gateway',
   'packages/gateway-core',
   'packages/nat',
   'packages/flow-store',
@@ -134,6 +136,7 @@ async function metricsText(): Promise<string> {
     storeIsUp: () => true,
     storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0 }),
     members: () => 1,
+    peers: () => ({ ...new PeerCounters() }),
   });
   return registry.metrics();
 }

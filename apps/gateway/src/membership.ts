@@ -11,9 +11,10 @@ export class Membership {
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #joined = false;
-  members = 0;
-  /** Told how many there are, after each heartbeat. */
-  onMembers: (count: number) => void = () => {};
+  /** As of the last heartbeat, ourselves included. */
+  members: readonly MemberInfo[] = [];
+  /** Told of them after each heartbeat. */
+  onMembers: (members: readonly MemberInfo[]) => void = () => {};
 
   constructor(store: FlowStore, member: MemberInfo, log: Logger) {
     this.#store = store;
@@ -40,7 +41,7 @@ export class Membership {
   #accept(result: JoinResult): void {
     if (result.kind === 'joined') {
       this.#joined = true;
-      this.#count(result.members);
+      this.#know(result.members);
       return;
     }
     if (result.kind === 'notInitialised') {
@@ -54,15 +55,15 @@ export class Membership {
     throw new ConfigError('FLOWSTORE_CONFIG_INVALID', lines);
   }
 
-  #count({ length }: readonly MemberInfo[]): void {
-    this.members = length;
-    this.onMembers(length);
+  #know(members: readonly MemberInfo[]): void {
+    this.members = members;
+    this.onMembers(members);
   }
 
   async #beat(): Promise<void> {
     try {
       const result = await this.#store.heartbeat(this.#member);
-      if (result.kind === 'alive') this.#count(result.members);
+      if (result.kind === 'alive') this.#know(result.members);
       else await this.#rejoin();
     } catch (error) {
       this.#log.warn({ err: (error as Error).message }, 'heartbeat failed');

@@ -27,6 +27,7 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
     storeIsUp: () => true,
     storeStats: () => ({ inFlight: 4, refused: 1, timedOut: 2, failed: 3 }),
     members: () => 2,
+    peers: () => ({ sent: 3, forged: 1 }),
   });
   const first = await registry.metrics();
   for (const line of [
@@ -40,6 +41,7 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
     'flowstore_store_calls_in_flight 4',
     'flowstore_store_calls_total{event="timed_out"} 2',
     'flowstore_members 2',
+    'flowstore_peer_messages_total{event="forged"} 1',
     'flowstore_packet_thread_up 1',
   ]) {
     expect(first).toContain(`${line}\n`);
@@ -56,6 +58,7 @@ test('a packet thread that does not answer is shown, and hides nothing else', as
     storeIsUp: () => false,
     storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0 }),
     members: () => 0,
+    peers: () => ({}),
   });
   const text = await registry.metrics();
   expect(text).toContain('flowstore_packet_thread_up 0\n');

@@ -13,6 +13,8 @@ export interface MetricSources {
   /** What the store's client counts; `inFlight` goes up and down. */
   readonly storeStats: () => RedisStoreStats;
   readonly members: () => number;
+  /** What came of messages between gateways, by event. */
+  readonly peers: () => Readonly<Record<string, number>>;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -26,6 +28,7 @@ const HELP: Readonly<Record<string, string>> = {
   store_calls_total: 'Script calls that were refused, timed out or failed, by what became of them',
   store_calls_in_flight: 'Script calls whose answer is still to come',
   store_up: 'Whether the store can be reached: 1 or 0',
+  peer_messages_total: 'Messages between gateways, by what became of them',
   members: 'Gateways of the deployment, as of the last heartbeat',
 };
 
@@ -37,6 +40,9 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
     mirror.gauge('store_up', sources.storeIsUp() ? 1 : 0);
     mirror.gauge('members', sources.members());
     showStore(mirror, sources.storeStats());
+    for (const [event, value] of Object.entries(sources.peers())) {
+      mirror.counter('peer_messages_total', value, { event });
+    }
     const snapshot = await sources.snapshot().catch(() => undefined);
     mirror.gauge('packet_thread_up', snapshot === undefined ? 0 : 1);
     if (snapshot !== undefined) show(mirror, snapshot);

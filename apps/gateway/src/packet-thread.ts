@@ -8,7 +8,7 @@ import {
   receiveMessageOnPort,
   workerData,
 } from 'node:worker_threads';
-import { GatewayCore } from '@flowstore/gateway-core';
+import { GatewayCore, type OutageState } from '@flowstore/gateway-core';
 import { Malformed } from '@flowstore/nat';
 import { bootClock, createKernelNextHops, createWaiter, openAfPacket } from '@flowstore/packet-io';
 import { PacketLoop } from './packet-loop.ts';
@@ -30,6 +30,7 @@ class PacketThread {
   readonly #core: GatewayCore;
   readonly #loop: PacketLoop;
   #tickAtMs = 0;
+  #outage: OutageState = 'reached';
   #finishing = false;
   #finished = false;
 
@@ -43,6 +44,7 @@ class PacketThread {
     this.#core = new GatewayCore({
       config: options.cluster,
       limits: options.limits,
+      policies: options.policies,
       incarnation: options.incarnation,
       random: secureRandom(),
       nowMs,
@@ -64,9 +66,12 @@ class PacketThread {
         this.#core.tick(nowMs);
         const flows = this.#core.takeHighWater();
         if (flows > 0) this.#post({ kind: 'highWater', flows });
+        this.#tellOutage();
       }
       const calls = this.#core.takeCalls(nowMs);
       if (calls.length > 0) this.#post({ kind: 'calls', calls });
+      const messages = this.#core.takePeerMessages();
+      if (messages.length > 0) this.#post({ kind: 'peerMessages', messages });
       // What was held and left with a reply waits in the send queues.
       this.#loop.flush();
       if (this.#finishing && this.#core.settled) this.#finish();
@@ -85,12 +90,22 @@ class PacketThread {
       const message = received.message as ToThread;
       if (message.kind === 'reply') this.#core.reply(message.reply, nowMs);
       else if (message.kind === 'gateways') this.#core.setGateways(message.count);
+      else if (message.kind === 'peerMessage') {
+        this.#core.peerMessage(message.from, message.message, nowMs);
+      } else if (message.kind === 'peers') this.#core.setPeers(message.names, nowMs);
       else if (message.kind === 'inspect') this.#inspect(nowMs);
       else if (!this.#finishing) {
         this.#finishing = true;
         this.#core.finish(nowMs);
       }
     }
+  }
+
+  #tellOutage(): void {
+    const state = this.#core.outage;
+    if (state === this.#outage) return;
+    this.#outage = state;
+    this.#post({ kind: 'outage', state });
   }
 
   #finish(): void {

@@ -5,7 +5,13 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { FlowStore } from '@flowstore/flow-store';
-import { performCall, type StoreCall } from '@flowstore/gateway-core';
+import {
+  type Envelope,
+  type OutageState,
+  type PeerMessage,
+  performCall,
+  type StoreCall,
+} from '@flowstore/gateway-core';
 import { createWaker, type Waker } from '@flowstore/packet-io';
 import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
 
@@ -16,6 +22,9 @@ export interface ThreadEvents {
   onStoreError(error: unknown): void;
   /** The table holds more flows than its high-water mark. */
   onHighWater(flows: number): void;
+  /** Something to say to another gateway. */
+  onPeerMessage(envelope: Envelope): void;
+  onOutage(state: OutageState): void;
   /** The thread ended without having been told to. */
   onDeath(error: Error): void;
 }
@@ -75,6 +84,15 @@ export class ThreadClient {
     this.#post({ kind: 'gateways', count });
   }
 
+  /** Who the other members are, or null where they can't be asked. */
+  setPeers(names: readonly string[] | null): void {
+    this.#post({ kind: 'peers', names });
+  }
+
+  peerMessage(from: string, message: PeerMessage): void {
+    this.#post({ kind: 'peerMessage', from, message });
+  }
+
   /** Touches reported, leases given back, wires closed; or `timeoutMs` over. */
   async finish(timeoutMs: number): Promise<boolean> {
     const finished = new Promise<boolean>((resolve) => {
@@ -100,6 +118,12 @@ export class ThreadClient {
       }
       case 'highWater':
         this.#events.onHighWater(message.flows);
+        return;
+      case 'peerMessages':
+        for (const envelope of message.messages) this.#events.onPeerMessage(envelope);
+        return;
+      case 'outage':
+        this.#events.onOutage(message.state);
         return;
       case 'finished':
         this.#finished?.();

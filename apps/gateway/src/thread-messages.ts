@@ -3,12 +3,21 @@
  * so whoever posts to it wakes it too.
  */
 import type { ClusterConfig } from '@flowstore/flow';
-import type { GatewayLimits, StoreCall, StoreReply } from '@flowstore/gateway-core';
+import type {
+  Envelope,
+  GatewayLimits,
+  OutageState,
+  PeerMessage,
+  Policies,
+  StoreCall,
+  StoreReply,
+} from '@flowstore/gateway-core';
 
 export interface ThreadOptions {
   readonly devices: { readonly inside: string; readonly outside: string };
   readonly cluster: ClusterConfig;
   readonly limits: GatewayLimits;
+  readonly policies: Policies;
   readonly incarnation: string;
 }
 
@@ -16,6 +25,9 @@ export type ToThread =
   | { readonly kind: 'reply'; readonly reply: StoreReply }
   /** How many gateways there are, this one included. */
   | { readonly kind: 'gateways'; readonly count: number }
+  /** The other members by name; null where they can't be asked. */
+  | { readonly kind: 'peers'; readonly names: readonly string[] | null }
+  | { readonly kind: 'peerMessage'; readonly from: string; readonly message: PeerMessage }
   /** Report what the store should still hear, give the ports back, then say `finished`. */
   | { readonly kind: 'finish' }
   /** Answered by `snapshot`. */
@@ -24,6 +36,9 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'started'; readonly wakeFd: number }
   | { readonly kind: 'calls'; readonly calls: readonly StoreCall[] }
+  | { readonly kind: 'peerMessages'; readonly messages: readonly Envelope[] }
+  /** Whether the store is away, and for whom, became something else. */
+  | { readonly kind: 'outage'; readonly state: OutageState }
   | { readonly kind: 'finished' }
   /** The table went over its high-water mark: once per crossing. */
   | { readonly kind: 'highWater'; readonly flows: number }

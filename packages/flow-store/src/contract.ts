@@ -281,6 +281,8 @@ export interface MemberInfo {
   readonly incarnation: string;
   /** Where its HTTP control endpoint listens, "http://192.0.2.101:9464". */
   readonly controlUrl: string;
+  /** Where it hears other gateways, "192.0.2.101:9465"; null where it does not. */
+  readonly peerAddress: string | null;
 }
 
 export type JoinResult =

@@ -107,7 +107,7 @@ describe('the store is away for everybody', () => {
     world.mute.add(1);
     for (let ms = 0; ms < 5 * cacheLeaseMs; ms += heartbeatMs) {
       await world.advance(heartbeatMs);
-      const message = { kind: 'contact', round: world.lastRound, heardAgeMs: null } as const;
+      const message = { kind: 'contact', round: world.rounds[0] ?? 0, heardAgeMs: null } as const;
       world.gateways[0]!.peerMessage(nameOf(1), message, world.nowMs);
     }
     expect(goOn(world, 0)).toEqual([true, true]);

@@ -51,6 +51,8 @@ export interface OutageOptions {
   readonly policies: Policies;
   readonly freshness: Freshness;
   readonly counters: GatewayCounters;
+  /** Uniform 32-bit numbers. */
+  readonly random: () => number;
   readonly nowMs: number;
 }
 
@@ -60,7 +62,6 @@ export class Outage {
   #peers: Map<string, Peer> | null = null;
   readonly #asked: { readonly round: number; readonly atMs: number }[] = [];
   #outgoing: Envelope[] = [];
-  #round = 0;
   #heardMs: number;
   #failedMs = NEVER;
   #askAtMs = NEVER;
@@ -170,14 +171,15 @@ export class Outage {
   }
 
   #ask(nowMs: number): void {
-    const { config, counters } = this.#options;
+    const { config, counters, random } = this.#options;
     this.#askAtMs = nowMs + config.heartbeatMs;
-    this.#round = (this.#round + 1) >>> 0 || 1;
-    this.#asked.push({ round: this.#round, atMs: nowMs });
+    // Not to be guessed, so that no answer to another question passes for one to this.
+    const round = random() || 1;
+    this.#asked.push({ round, atMs: nowMs });
     if (this.#asked.length > ROUNDS_MAX) this.#asked.shift();
     for (const name of this.#peers?.keys() ?? []) {
       counters.peersAsked++;
-      this.#send({ to: name, message: { kind: 'ask', round: this.#round } });
+      this.#send({ to: name, message: { kind: 'ask', round } });
     }
   }
 

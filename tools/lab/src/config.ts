@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { LabError } from './errors.ts';
 import { gatewayAddress, hostAddress, type Management } from './management.ts';
-import { gatewayMetricsPort, gatewayName, insidePrefix, poolPrefix } from './plan.ts';
+import {
+  gatewayMetricsPort,
+  gatewayName,
+  gatewayPeerPort,
+  insidePrefix,
+  poolPrefix,
+} from './plan.ts';
 
 export type Tree = { [key: string]: unknown };
 export type LabConfig = { gateway?: Tree; reaper?: Tree; cluster?: Tree };
@@ -72,6 +78,11 @@ export function gatewayConfig(index: number, place: Place, config: LabConfig): T
     redis: { url: place.storeUrl },
     devices: { inside: 'inside', outside: 'outside' },
     http: { host: gatewayAddress(place.management, index), port: gatewayMetricsPort },
+    peers: {
+      host: gatewayAddress(place.management, index),
+      port: gatewayPeerPort,
+      secret: 'the lab keeps no secrets',
+    },
     log: { level: 'info' },
     cluster: clusterConfig(config),
   };

@@ -15,6 +15,7 @@ export const clientRouter = '198.18.1.1';
 export const serverRouter = '198.51.100.1';
 
 export const gatewayMetricsPort = 9464;
+export const gatewayPeerPort = 9465;
 export const reaperMetricsPort = 9564;
 export const storePort = 6390;
 

@@ -2,8 +2,18 @@ import { expect, it } from 'vitest';
 import { CONFORMANCE_CONFIG } from './harness.ts';
 import { GATEWAY_1, GATEWAY_2, type Scenario } from './scenario.ts';
 
-const GW1 = { name: 'gw1', incarnation: GATEWAY_1, controlUrl: 'http://192.0.2.101:9464' };
-const GW2 = { name: 'gw2', incarnation: GATEWAY_2, controlUrl: 'http://192.0.2.102:9464' };
+const GW1 = {
+  name: 'gw1',
+  incarnation: GATEWAY_1,
+  controlUrl: 'http://192.0.2.101:9464',
+  peerAddress: '192.0.2.101:9465',
+};
+const GW2 = {
+  name: 'gw2',
+  incarnation: GATEWAY_2,
+  controlUrl: 'http://192.0.2.102:9464',
+  peerAddress: null,
+};
 const LEASE_MS = 90_000;
 
 export function membershipTests(current: () => Scenario): void {

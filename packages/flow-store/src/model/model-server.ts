@@ -226,9 +226,9 @@ export class ModelServer {
     return { shard, nowMs };
   }
 
-  #hear({ name, incarnation, controlUrl }: contract.MemberInfo): void {
+  #hear(member: contract.MemberInfo): void {
     const untilMs = this.#nowMs() + this.config.leaseMs;
-    this.data.members.set(name, { name, incarnation, controlUrl, untilMs });
+    this.data.members.set(member.name, { ...member, untilMs });
   }
 
   /** Sorted by name; whoever was silent for a lease length is forgotten. */
@@ -237,7 +237,7 @@ export class ModelServer {
       if (untilMs <= this.#nowMs()) this.data.members.delete(name);
     }
     return [...this.data.members.values()]
-      .map(({ name, incarnation, controlUrl }) => ({ name, incarnation, controlUrl }))
+      .map(({ untilMs: _, ...member }) => member)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 }

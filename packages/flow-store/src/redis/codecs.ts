@@ -277,8 +277,11 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
   };
 }
 
-export function encodeMember({ incarnation, name, controlUrl }: contract.MemberInfo): ByteWriter {
-  return new ByteWriter().incarnation(incarnation).text(name).text(controlUrl);
+/** Its addresses are one text to the scripts: neither has a space in it. */
+export function encodeMember(member: contract.MemberInfo): ByteWriter {
+  const { incarnation, name, controlUrl, peerAddress } = member;
+  const addresses = peerAddress === null ? controlUrl : `${controlUrl} ${peerAddress}`;
+  return new ByteWriter().incarnation(incarnation).text(name).text(addresses);
 }
 
 /** Sorted by name. */
@@ -286,7 +289,8 @@ export function readMembers(reader: ByteReader): contract.MemberInfo[] {
   const members = Array.from({ length: reader.u16() }, () => {
     const incarnation = reader.bytes(8).toString('hex');
     const name = reader.text();
-    return { name, incarnation, controlUrl: reader.text() };
+    const [controlUrl = '', peerAddress = null] = reader.text().split(' ');
+    return { name, incarnation, controlUrl, peerAddress };
   });
   return members.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -65,8 +65,8 @@ export class World {
   /** Gateways that the store alone is away for, and those whose peers don't hear them. */
   readonly cutOff = new Set<number>();
   readonly mute = new Set<number>();
-  /** Of the last question that any gateway asked its peers. */
-  lastRound = 0;
+  /** By gateway: the round in which it asked its peers last. */
+  readonly rounds: number[] = [];
   readonly #options: WorldOptions;
   #state: number;
   #runId = 'first';
@@ -165,7 +165,7 @@ export class World {
     for (const [index, gateway] of this.gateways.entries()) {
       for (const { to, message } of gateway.takePeerMessages()) {
         carried = true;
-        if (message.kind === 'ask') this.lastRound = message.round;
+        if (message.kind === 'ask') this.rounds[index] = message.round;
         const target = this.gateways.findIndex((_, i) => nameOf(i) === to);
         if (target < 0 || this.mute.has(index) || this.mute.has(target)) continue;
         const received = decodePeerMessage(encodePeerMessage(message));

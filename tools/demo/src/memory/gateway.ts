@@ -64,7 +64,8 @@ export class MemoryGateway {
   async start(wires: Life['wires']): Promise<void> {
     const store = await this.#openStore();
     const incarnation = randomBytes(8).toString('hex');
-    const member = { name: this.name, incarnation, controlUrl: 'http://192.0.2.1:1' };
+    const addresses = { controlUrl: 'http://192.0.2.1:1', peerAddress: null };
+    const member = { name: this.name, incarnation, ...addresses };
     try {
       const joined = await store.join(member);
       if (joined.kind === 'configMismatch') {

@@ -247,7 +247,7 @@ export class GatewayBox {
 
   #member({ gateway, incarnation }: Life) {
     const controlUrl = `http://192.0.2.${101 + gateway}:9464`;
-    return { name: this.name, incarnation, controlUrl };
+    return { name: this.name, incarnation, controlUrl, peerAddress: null };
   }
 
   #knowPeers(members: readonly { readonly name: string }[]): void {

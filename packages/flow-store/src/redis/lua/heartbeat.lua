@@ -15,12 +15,12 @@
 local ALIVE, UNKNOWN = '\0', '\1'
 
 local function heartbeat(bytes)
-  local incarnation, name, url = read_member(bytes)
+  local incarnation, name, addresses = read_member(bytes)
   local value = redis.call('HGET', MEMBERS, name)
   if not value then return UNKNOWN end
   local known, until_ms = struct.unpack('>c8I6', value)
   if known ~= incarnation or until_ms <= now_ms then return UNKNOWN end
-  hear(incarnation, name, url)
+  hear(incarnation, name, addresses)
   return ALIVE .. list_members()
 end
 

@@ -18,12 +18,12 @@
 local JOINED, CONFIG_MISMATCH, NOT_INITIALISED = '\0', '\1', '\2'
 
 local function join(bytes)
-  local incarnation, name, url, at = read_member(bytes)
+  local incarnation, name, addresses, at = read_member(bytes)
   local text = struct.unpack('>I4c0', bytes, at)
   local stored = redis.call('GET', CONFIG)
   if not stored then return NOT_INITIALISED end
   if stored ~= text then return CONFIG_MISMATCH .. stored end
-  hear(incarnation, name, url)
+  hear(incarnation, name, addresses)
   return JOINED .. list_members()
 end
 

@@ -1,12 +1,12 @@
 -- Who takes part in the deployment. The directory has a tag, a time and a meta key of its own,
 -- like a shard. `c:{tag}`: the configuration's text, the only key without TTL. `m:{tag}`: a hash
--- from a member's name to incarnation(8) untilMs(6) controlUrl.
+-- from a member's name to incarnation(8) untilMs(6) addresses.
 local CONFIG = 'c:' .. TAG
 local MEMBERS = 'm:' .. TAG
 
--- A member is its incarnation, then name and controlUrl with their lengths (2) in front.
-local function pack_member(incarnation, name, url)
-  return struct.pack('>c8I2c0I2c0', incarnation, #name, name, #url, url)
+-- A member is its incarnation, then name and addresses with their lengths (2) in front.
+local function pack_member(incarnation, name, addresses)
+  return struct.pack('>c8I2c0I2c0', incarnation, #name, name, #addresses, addresses)
 end
 
 local function read_member(bytes)
@@ -14,8 +14,8 @@ local function read_member(bytes)
 end
 
 -- Counts until a lease length from now.
-local function hear(incarnation, name, url)
-  local value = struct.pack('>c8I6', incarnation, now_ms + LEASE_MS) .. url
+local function hear(incarnation, name, addresses)
+  local value = struct.pack('>c8I6', incarnation, now_ms + LEASE_MS) .. addresses
   redis.call('HSET', MEMBERS, name, value)
   extend(MEMBERS, LEASE_MS)
 end
