@@ -120,6 +120,47 @@ scenario('outage', 2, async (story) => {
   expect(later).toMatchObject({ gateway: GW2, fromPort: left.fromPort });
 });
 
+scenario('everybody’s outage', 2, async (story) => {
+  const left = await connected(story);
+  story.world.storeIsAway = true;
+  story.picture.note('store', 'away');
+  await story.later(2 * heartbeatMs, 'two heartbeats without an answer');
+  story.hidden.add('renew').add('touch').add('find');
+  story.hidden.delete('said');
+  await story.world.advance(100, 50);
+  story.hidden.add('said');
+  await story.later(5 * cacheLeaseMs, 'asked and answered again every heartbeat, for five minutes');
+  const [out] = await story.send(GW1, Side.Inside, data);
+  expect(out).toMatchObject({ fromPort: left.fromPort });
+  expect(story.world.gateways[GW1]!.outage).toBe('everybodys');
+  // A new flow, of a shard that gw1 holds ports of.
+  const fresh = { ...syn, fromPort: syn.fromPort + 1 };
+  while (shardOf(fresh) !== shardOf(syn)) fresh.fromPort++;
+  expect(await story.send(GW1, Side.Inside, fresh)).toHaveLength(1);
+  expect(story.world.gateways[GW1]!.counters.provisionalOpened).toBe(1);
+  story.world.storeIsAway = false;
+  story.picture.note('store', 'back, in grace');
+  story.followed = GW1;
+  await story.world.advance(heartbeatMs, 50);
+  expect(story.world.gateways[GW1]!.counters.provisionalKept).toBe(1);
+});
+
+scenario('one gateway is cut off', 2, async (story) => {
+  await connected(story);
+  story.hidden.add('renew').add('touch').add('find');
+  story.world.cutOff.add(GW1);
+  story.picture.note('gw1', 'cut off');
+  await story.later(2 * heartbeatMs, 'two heartbeats without an answer');
+  story.hidden.delete('said');
+  await story.world.advance(100, 50);
+  story.hidden.add('said');
+  const [out] = await story.send(GW1, Side.Inside, data);
+  expect(out).toBeDefined();
+  await story.later(cacheLeaseMs, 'the cache lease is over');
+  expect(await story.send(GW1, Side.Inside, data)).toEqual([]);
+  expect(story.world.gateways[GW1]!.outage).toBe('partitioned');
+});
+
 scenario('failover', 2, async (story) => {
   const left = await connected(story);
   await story.unseen(() => story.world.changeStore());

@@ -6,9 +6,11 @@ import { ICMP, TCP } from '@flowstore/flow';
 import { Packet, parseIpv4 } from '@flowstore/nat';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { Side } from '../frame.ts';
+import { cutOffMs } from '../outage.ts';
+import type { PeerMessage } from '../peer-message.ts';
 import type { Operation, StoreCall, StoreReply } from '../store-call.ts';
 import { Picture } from './picture.ts';
-import { type Sent, type Watcher, World, type WorldOptions } from './world.ts';
+import { type Sent, TEST_CONFIG, type Watcher, World, type WorldOptions } from './world.ts';
 
 export const SYN = 0x02;
 export const SYN_ACK = 0x12;
@@ -20,7 +22,7 @@ export class Story implements Watcher {
   readonly picture: Picture;
   #isMuted = false;
   /** Operations that are not drawn. */
-  readonly hidden = new Set<Operation>(['feed']);
+  readonly hidden = new Set<Operation | 'said'>(['feed', 'said']);
   /** The one gateway that is drawn; all of them by default. */
   followed: number | null = null;
 
@@ -79,6 +81,12 @@ export class Story implements Watcher {
     this.#arrow('store', `gw${gateway + 1}`, kinds);
   }
 
+  said(from: number, to: number, message: PeerMessage): void {
+    if (this.hidden.has('said')) return;
+    const label = message.kind === 'ask' ? 'store?' : answerOf(message.heardAgeMs);
+    this.#arrow(`gw${from + 1}`, `gw${to + 1}`, label);
+  }
+
   #hides(gateway: number, operation: Operation): boolean {
     return this.hidden.has(operation) || (this.followed ?? gateway) !== gateway;
   }
@@ -86,6 +94,11 @@ export class Story implements Watcher {
   #arrow(from: string, to: string, label: string): void {
     if (!this.#isMuted) this.picture.arrow(from, to, label);
   }
+}
+
+/** To the question whether it reaches the store. */
+function answerOf(heardAgeMs: number | null): string {
+  return heardAgeMs === null || heardAgeMs > cutOffMs(TEST_CONFIG) ? 'not either' : 'yes';
 }
 
 /** What it is, and on the outside link the port by which the world knows the host. */

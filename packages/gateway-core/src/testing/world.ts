@@ -11,7 +11,7 @@ import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/
 import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
 import { GatewayCore } from '../gateway-core.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from '../limits.ts';
-import { decodePeerMessage, encodePeerMessage } from '../peer-message.ts';
+import { decodePeerMessage, encodePeerMessage, type PeerMessage } from '../peer-message.ts';
 import type { Policies } from '../policies.ts';
 import { performCall, type StoreCall, type StoreReply } from '../store-call.ts';
 
@@ -41,6 +41,7 @@ export interface Watcher {
   packetOut(sent: Sent): void;
   call(gateway: number, call: StoreCall): void;
   reply(gateway: number, call: StoreCall, reply: StoreReply): void;
+  said(from: number, to: number, message: PeerMessage): void;
 }
 
 export interface WorldOptions {
@@ -168,6 +169,7 @@ export class World {
         if (message.kind === 'ask') this.rounds[index] = message.round;
         const target = this.gateways.findIndex((_, i) => nameOf(i) === to);
         if (target < 0 || this.mute.has(index) || this.mute.has(target)) continue;
+        this.#options.watcher?.said(index, target, message);
         const received = decodePeerMessage(encodePeerMessage(message));
         this.gateways[target]!.peerMessage(nameOf(index), received!, this.nowMs);
       }
