@@ -1,4 +1,4 @@
-import { type Endpoint, TCP, UDP } from '@flowstore/flow';
+import { blockOfPort, type Endpoint, TCP, UDP } from '@flowstore/flow';
 import type { FindRequest } from '@flowstore/flow-store';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
@@ -164,12 +164,19 @@ describe('after a gap in the feed', () => {
     expect(world.sent).toHaveLength(sent + 200);
   });
 
-  test('what was used within a cache lease is confirmed first, a few at a time', async () => {
+  test('whole blocks are confirmed at a time, those used lately first', async () => {
     const world = new World({ limits: { reconfirmInFlightMax: 4 } });
     const flow = (i: number) => ({ ...udpOut, fromPort: 2_000 + i });
-    for (let i = 0; i < 40; i++) await world.send(0, Side.Inside, flow(i));
-    await world.advance(cacheLeaseMs + 2 * heartbeatMs, heartbeatMs);
-    const used = Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 3 === 0);
+    const flows = Array.from({ length: 80 }, (_, i) => i);
+    const blocks = new Map<number, number>();
+    for (const i of flows) {
+      const [sent] = await world.send(0, Side.Inside, flow(i));
+      blocks.set(2_000 + i, blockOfPort(sent!.fromPort));
+    }
+    // The first reads are gaps, too: what was opened before them is confirmed.
+    await world.advance(2 * heartbeatMs, 100);
+    await world.advance(cacheLeaseMs, heartbeatMs);
+    const used = flows.filter((i) => i % 5 === 0);
     for (const i of used) await world.send(0, Side.Inside, flow(i));
     loseFeeds(world);
     const before = world.calls.length;
@@ -177,13 +184,18 @@ describe('after a gap in the feed', () => {
     await world.advance(heartbeatMs, heartbeatMs);
     await world.advance(1_000, 10);
     const calls = world.calls.slice(before).filter(({ operation }) => operation === 'find');
-    const asked = calls.flatMap(({ requests }) => requests as FindRequest[]);
-    const flows = asked.map((request) => request.direction === 'inside' && request.inside.port);
-    const isUsed = (port: number | false) => port !== false && (port - 2_000) % 3 === 0;
-    expect(flows.slice(0, used.length).every(isUsed)).toBe(true);
-    expect(new Set(flows).size).toBe(40);
-    expect(flows).toHaveLength(40);
+    const ports = calls.flatMap(({ requests }) =>
+      (requests as FindRequest[]).map((one) => (one.direction === 'inside' ? one.inside.port : 0)),
+    );
+    expect([...ports].sort()).toEqual([...blocks.keys()].sort());
     expect(Math.max(...calls.map(({ requests }) => requests.length))).toBe(4);
+    const order = ports
+      .map((port) => blocks.get(port)!)
+      .filter((one, i, all) => one !== all[i - 1]);
+    expect(new Set(order).size, 'each block in one go').toBe(order.length);
+    const usedBlocks = new Set(used.map((i) => blocks.get(2_000 + i)!));
+    expect(usedBlocks.size).toBeLessThan(order.length);
+    expect(new Set(order.slice(0, usedBlocks.size)), 'those used first').toEqual(usedBlocks);
   });
 
   test('a gap behind the walk begins it anew, with what was used', async () => {

@@ -14,7 +14,11 @@
  *
  * Both passes walk the table in its own order and look at a row's last packet, which is there in
  * any case: no list in the order of use has to be kept, and a packet costs nothing more.
+ *
+ * Whole blocks at a time: with a row go all that stand on the same block of outside ports. They
+ * live in one shard, so their questions share script calls.
  */
+import { BLOCK_PORTS, BLOCKS, blockOfPort, firstPortOfBlock } from '@flowstore/flow';
 import type { FindResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
@@ -41,6 +45,10 @@ export class Reconfirmer {
   /** A gap came behind pass 1: it has to be gone through once more. */
   #again = false;
   #asked = 0;
+  /** The rows of the block that is being asked about, those still to come. */
+  readonly #next: { handle: Handle; block: number }[] = [];
+  /** Blocks with rows that wait in `next` or for an answer, and how many. */
+  readonly #blocks = new Map<number, number>();
 
   constructor(
     cache: FlowCache,
@@ -64,19 +72,51 @@ export class Reconfirmer {
   }
 
   tick(nowMs: number): void {
-    if (this.#at === undefined) return;
-    const { table } = this.#cache;
     for (let rows = 0; rows < ROWS_PER_TICK_MAX; rows++) {
       if (this.#asked >= this.#limits.reconfirmInFlightMax) return;
-      const slot = table.nextSlot(this.#at);
-      if (slot === NONE) {
-        this.#endPass(nowMs);
-        return;
-      }
-      this.#at = slot;
-      const isWanted = table.isActive(slot) && table.seenMs(slot) >= this.#seenSinceMs;
-      if (isWanted && !this.#cache.isCovered(slot)) this.#confirm(slot);
+      const next = this.#next.pop();
+      if (next !== undefined) this.#confirm(next.handle, next.block);
+      else if (this.#at === undefined) return;
+      else this.#step(this.#at, nowMs);
     }
+  }
+
+  /** Goes on to the next row of the table. */
+  #step(at: number, nowMs: number): void {
+    const { table } = this.#cache;
+    const slot = table.nextSlot(at);
+    if (slot === NONE) {
+      this.#endPass(nowMs);
+      return;
+    }
+    this.#at = slot;
+    const isWanted = table.isActive(slot) && table.seenMs(slot) >= this.#seenSinceMs;
+    if (isWanted && !this.#cache.isCovered(slot)) this.#takeBlock(slot, nowMs);
+  }
+
+  /** All rows on the block of this one that are not covered. */
+  #takeBlock(slot: number, nowMs: number): void {
+    const { table } = this.#cache;
+    const protocol = table.protocol(slot);
+    const address = table.outsideAddress(slot);
+    const number = blockOfPort(table.outsidePort(slot));
+    const block = (address * BLOCKS + number) * 256 + protocol;
+    if (this.#blocks.has(block)) return;
+    const first = firstPortOfBlock(number);
+    for (let port = first; port < first + BLOCK_PORTS; port++) {
+      for (const row of this.#cache.slotsOf(protocol, address, port, null, nowMs)) {
+        if (!table.isActive(row) || this.#cache.isCovered(row)) continue;
+        this.#next.push({ handle: table.handleOf(row), block });
+        this.#blocks.set(block, (this.#blocks.get(block) ?? 0) + 1);
+      }
+    }
+  }
+
+  /** One row of the block less to be waited for. */
+  #leaveBlock(block: number): void {
+    const left = this.#blocks.get(block)! - 1;
+    if (left > 0) this.#blocks.set(block, left);
+    else this.#blocks.delete(block);
   }
 
   #begin(nowMs: number): void {
@@ -94,22 +134,34 @@ export class Reconfirmer {
     }
   }
 
-  #confirm(slot: number): void {
+  #confirm(handle: Handle, block: number): void {
     // What it saw since the last report goes on its own; here is asked whether the entry still is.
-    const handle = this.#cache.table.handleOf(slot);
+    const slot = this.#cache.table.slotOf(handle);
+    if (slot === NONE) {
+      this.#leaveBlock(block);
+      return;
+    }
     const inside = this.#cache.insideOf(slot);
     const remote = this.#cache.remoteOf(slot);
     const request = { direction: 'inside', inside, remote } as const;
     const queued = this.#outbox.ask(
       'find',
       () => request,
-      (result, sentMs, answeredMs) => this.#onFound(handle, result, sentMs, answeredMs),
+      (result, sentMs, answeredMs) => this.#onFound(handle, block, result, sentMs, answeredMs),
     );
     if (queued) this.#asked++;
+    else this.#leaveBlock(block);
   }
 
-  #onFound(handle: Handle, result: FindResult | null, sentMs: number, nowMs: number): void {
+  #onFound(
+    handle: Handle,
+    block: number,
+    result: FindResult | null,
+    sentMs: number,
+    nowMs: number,
+  ): void {
     this.#asked--;
+    this.#leaveBlock(block);
     const slot = this.#cache.table.slotOf(handle);
     // Without an answer the entry lives until its lease runs out, and asks when it is used.
     if (slot === NONE || result === null) return;
