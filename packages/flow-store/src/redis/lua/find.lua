@@ -35,26 +35,26 @@ local function behind(endpoint)
 end
 
 local function answer_tcp(inside, id, remote)
-  local fields = redis.call('HMGET', entry_key(inside), 'b', remote)
+  local fields = redis.call('HMGET', ENTRY_PREFIX .. inside, 'b', remote)
   local binding, flow = fields[1], fields[2]
-  if not binding or id and string.sub(binding, 1, 12) ~= id then return absent() end
+  if not binding or id and string.sub(binding, 1, IDENTITY_BYTES) ~= id then return absent() end
   if flow then
-    local until_ms = deadline_ms(TCP, read_record(flow))
-    if until_ms > now_ms then return ENTRY .. pack_entry(inside, binding, until_ms, flow) end
+    local until_ms = deadline_of(TCP, state_in(flow))
+    if until_ms > now_ms then return pack_entry(ENTRY, inside, binding, until_ms, flow) end
   end
   local entry = read_entry(inside)
   if entry.live == 0 or remote ~= '' and in_grace() then return absent() end
-  return ENTRY .. pack_entry(inside, binding, entry.last_ms)
+  return pack_entry(ENTRY, inside, binding, entry.last_ms)
 end
 
 local function answer(inside, id, remote)
   local protocol = protocol_of(inside)
   if protocol == TCP then return answer_tcp(inside, id, remote) end
-  local binding = redis.call('HGET', entry_key(inside), 'b')
-  if not binding or id and string.sub(binding, 1, 12) ~= id then return absent() end
-  local until_ms = deadline_ms(protocol, read_record(binding))
+  local binding = redis.call('HGET', ENTRY_PREFIX .. inside, 'b')
+  if not binding or id and string.sub(binding, 1, IDENTITY_BYTES) ~= id then return absent() end
+  local until_ms = deadline_of(protocol, state_in(binding))
   if until_ms <= now_ms then return absent() end
-  return ENTRY .. pack_entry(inside, binding, until_ms)
+  return pack_entry(ENTRY, inside, binding, until_ms)
 end
 
 local function find(bytes)

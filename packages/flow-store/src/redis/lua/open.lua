@@ -29,13 +29,14 @@ local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING =
   '\0', '\1', '\2', '\3', '\4', '\5'
 
 local function read_request(bytes)
-  local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
-  r.nonce, flags, age_ms, rst_age_ms, r.replaces, r.incarnation, r.inside, r.remote, r.proposal =
+  local nonce, flags, age_ms, rst_age_ms, replaces, incarnation, inside, remote, proposal =
     struct.unpack('>I4BI4I4c12c8Bc0Bc0Bc0', bytes)
-  r.seen = sighting(flags, age_ms, rst_age_ms)
-  r.protocol = protocol_of(r.inside)
-  r.key = entry_key(r.inside)
-  return r
+  return {
+    nonce = nonce, replaces = replaces, incarnation = incarnation,
+    inside = inside, remote = remote, proposal = proposal,
+    seen = sighting(flags, age_ms, rst_age_ms),
+    protocol = protocol_of(inside), key = entry_key(inside), was_there = false,
+  }
 end
 
 -- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one;
@@ -52,12 +53,11 @@ local function bind(r, outside, block, field, former)
     binding, flow = id .. NO_STATE .. outside, binding
     redis.call('HSET', r.key, 'b', binding, r.remote, flow)
   end
-  r.is_new = true
   write_row(block, field, id, r.inside, former)
   tell_void(r.protocol, outside, '', generation)
   local until_ms = deadline_ms(r.protocol, state)
-  written(r, block, until_ms)
-  return CREATED .. pack_entry(r.inside, binding, until_ms, flow)
+  written(r, block, until_ms, nil)
+  return pack_entry(CREATED, r.inside, binding, until_ms, flow)
 end
 
 -- There is no binding: takes the proposed port if the lease holds and the port is free for it. In
@@ -95,11 +95,14 @@ local function answer_live(r, binding, record)
     result = EXISTS
     if learn(r, binding.outside, record) then
       redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
+      local before_ms = until_ms
       until_ms = deadline_ms(r.protocol, record)
-      written(r, block_of(r.protocol, binding.outside), until_ms)
+      local block = block_of(r.protocol, binding.outside)
+      written(r, block, until_ms, before_ms)
     end
   end
-  return result .. pack_entry(r.inside, binding.bytes, until_ms, r.remote ~= '' and record.bytes)
+  local flow = r.remote ~= '' and record.bytes
+  return pack_entry(result, r.inside, binding.bytes, until_ms, flow)
 end
 
 local function add_flow(r, binding)
@@ -107,8 +110,9 @@ local function add_flow(r, binding)
   local flow = pack_record(new_identity(r.nonce), state)
   redis.call('HSET', r.key, r.remote, flow)
   local until_ms = deadline_ms(TCP, state)
-  written(r, block_of(TCP, binding.outside), until_ms)
-  return CREATED .. pack_entry(r.inside, binding.bytes, until_ms, flow)
+  local block = block_of(TCP, binding.outside)
+  written(r, block, until_ms, 0)
+  return pack_entry(CREATED, r.inside, binding.bytes, until_ms, flow)
 end
 
 local function open_tcp(r)

@@ -31,7 +31,6 @@ local function restore(r)
   if r.remote == '' then bytes = pack_record(r.id, first_state(r.seen)) .. r.outside end
   redis.call('DEL', r.key)
   redis.call('HSET', r.key, 'b', bytes)
-  r.is_new = true
   write_row(block, field, r.id, r.inside, former)
   tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id)))
   return read_binding(bytes)
@@ -44,10 +43,10 @@ local function stored(r, binding)
   if flow then
     local until_ms = deadline_ms(TCP, flow)
     if until_ms > now_ms then
-      return EXISTS .. pack_entry(r.inside, binding.bytes, until_ms, flow.bytes)
+      return pack_entry(EXISTS, r.inside, binding.bytes, until_ms, flow.bytes)
     end
   end
-  return EXISTS .. pack_entry(r.inside, binding.bytes, entry.last_ms)
+  return pack_entry(EXISTS, r.inside, binding.bytes, entry.last_ms)
 end
 
 local function reassert(bytes)
@@ -58,6 +57,7 @@ local function reassert(bytes)
   r.seen, r.protocol = sighting(flags, age_ms, rst_age_ms), protocol_of(r.inside)
   r.key = entry_key(r.inside)
   local bytes_b = redis.call('HGET', r.key, 'b')
+  local before_ms = bytes_b and 0 or nil
   local binding = bytes_b and read_binding(bytes_b) or restore(r)
   if not binding then return TOO_LATE end
   local record = binding
@@ -67,14 +67,17 @@ local function reassert(bytes)
   end
   if record and record.id ~= r.id or binding.outside ~= r.outside then return stored(r, binding) end
   last_generation = math.max(last_generation, (struct.unpack('>I8', r.id)))
-  if record then learn(r, r.outside, record)
+  if record then
+    before_ms = before_ms and deadline_ms(r.protocol, record)
+    learn(r, r.outside, record)
   else
     record = first_state(r.seen)
     record.bytes = pack_record(r.id, record)
   end
   redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
   local until_ms = deadline_ms(r.protocol, record)
-  written(r, block_of(r.protocol, r.outside), until_ms)
+  local block = block_of(r.protocol, r.outside)
+  written(r, block, until_ms, before_ms)
   return RESTORED .. pack_stored(record, until_ms)
 end
 

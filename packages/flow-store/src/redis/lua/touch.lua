@@ -21,7 +21,7 @@
 local MERGED, STALE, GONE = '\0', '\1', '\2'
 
 local function touch(bytes)
-  local identity, flags, age_ms, rst_age_ms, inside, remote =
+  local identity, seen_flags, age_ms, rst_age_ms, inside, remote =
     struct.unpack('>c12BI4I4Bc0Bc0', bytes)
   local protocol, key = protocol_of(inside), entry_key(inside)
   local whole, binding, bytes_now = remote == '', nil, nil
@@ -33,26 +33,27 @@ local function touch(bytes)
     binding, bytes_now = fields[1], fields[2]
   end
   if not binding or not bytes_now then return GONE end
-  local record = read_record(bytes_now)
-  local before_ms = deadline_ms(protocol, record)
+  local flags, seen_ms, rst_ms = state_in(bytes_now)
+  local before_ms = deadline_of(protocol, flags, seen_ms, rst_ms)
   if before_ms <= now_ms then return GONE end
-  if record.id ~= identity then return STALE end
-  local was_closing = not whole and is_closing(record)
-  if not merge(record, sighting(flags, age_ms, rst_age_ms)) then
-    return MERGED .. pack_stored(record, before_ms)
+  if string.sub(bytes_now, 1, IDENTITY_BYTES) ~= identity then return STALE end
+  local record = { flags = flags, seen_ms = seen_ms, rst_ms = rst_ms }
+  if not merge(record, sighting(seen_flags, age_ms, rst_age_ms)) then
+    return MERGED .. string.sub(bytes_now, 1, RECORD_BYTES) .. pack_life(before_ms)
   end
   local outside = string.sub(binding, RECORD_BYTES + 1)
-  if not whole and not was_closing and is_closing(record) then
+  local now_closing = is_closing(record.flags, record.seen_ms, record.rst_ms)
+  if now_closing and not whole and not is_closing(flags, seen_ms, rst_ms) then
     tell_closing(protocol, outside, remote)
   end
-  record.bytes = pack_record(identity, record)
-  if whole then redis.call('HSET', key, 'b', record.bytes .. outside)
-  else redis.call('HSET', key, remote, record.bytes) end
+  local merged = pack_record(identity, record)
+  if whole then redis.call('HSET', key, 'b', merged .. outside)
+  else redis.call('HSET', key, remote, merged) end
   local after_ms = deadline_ms(protocol, record)
-  local block = block_of(protocol, outside)
-  keep_entry(inside, block, after_ms)
-  if after_ms < before_ms then look_again(block, after_ms) end
-  return MERGED .. pack_stored(record, after_ms)
+  if after_ms < before_ms then look_again(block_of(protocol, outside), after_ms) end
+  if is_kept(after_ms, before_ms) then note_written()
+  else keep_entry(inside, block_of(protocol, outside), after_ms, before_ms) end
+  return MERGED .. merged .. pack_life(after_ms)
 end
 
 return answer_all(touch)

@@ -44,12 +44,21 @@ local function delete_flows(inside, fields)
   end
 end
 
+-- Entries are kept in steps of some 9 minutes, so that few touches of a UDP flow have to move a TTL.
+local TTL_STEP_MS = 524288
+
+local function kept_until(until_ms) return until_ms - until_ms % TTL_STEP_MS + TTL_STEP_MS end
+
+local function is_kept(until_ms, before_ms) return kept_until(until_ms) <= kept_until(before_ms) end
+
 -- The TTLs that a flow with this deadline needs: the block outlives its entries by the quarantine.
--- An entry that was just created has no TTL, which to GT is more than any.
-local function keep_entry(inside, block, until_ms, is_new)
-  local ttl_ms = math.max(0, until_ms - now_ms) + TTL_MARGIN_MS
-  if is_new then redis.call('PEXPIRE', entry_key(inside), ttl_ms)
-  else redis.call('PEXPIRE', entry_key(inside), ttl_ms, 'GT') end
+-- `before_ms` is the deadline that the flow had, for which the keys are kept already; 0 where the
+-- flow is new, nil where the entry is: it has no TTL, which to GT is more than any.
+local function keep_entry(inside, block, until_ms, before_ms)
+  if before_ms and is_kept(until_ms, before_ms) then return note_written() end
+  local ttl_ms = kept_until(until_ms) - now_ms + TTL_MARGIN_MS
+  if before_ms then redis.call('PEXPIRE', entry_key(inside), ttl_ms, 'GT')
+  else redis.call('PEXPIRE', entry_key(inside), ttl_ms) end
   extend(block.key, ttl_ms + QUARANTINE_MS)
   keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
@@ -72,10 +81,13 @@ local function names_its_entry(row)
   return bytes and string.sub(bytes, 1, 12) == id
 end
 
--- In answers: inside endpoint and binding as they are stored, each with its length (1) in front,
+-- One byte each: of an inside endpoint, and of a binding, with IPv4 and IPv6 addresses.
+local LENGTH = { [10] = '\10', [22] = '\22', [31] = '\31', [43] = '\43' }
+
+-- In answers, after the code: inside endpoint and binding as they are stored, each with its length (1) in front,
 -- what is left of the life, and the record of the flow asked for if it lives. Then the life is that
 -- flow's: the others need not be read.
-local function pack_entry(inside, binding, until_ms, flow)
-  return string.char(#inside) .. inside .. string.char(#binding) .. binding .. pack_life(until_ms)
+local function pack_entry(code, inside, binding, until_ms, flow)
+  return code .. LENGTH[#inside] .. inside .. LENGTH[#binding] .. binding .. pack_life(until_ms)
     .. (flow or '')
 end

@@ -5,41 +5,41 @@
 --   | identity   | flags | seenMs    | rstMs   |      instants of the shard's time, 0: never
 local TCP, ICMP, ICMPV6 = 6, 1, 58
 local BOTH_DATA, BOTH_FIN = 12, 48
-local FLAGS_MASK = 63
 local NEVER = 0
 local NO_AGE = 4294967295
 -- What follows the identity in the record of a TCP binding, which has no state of its own.
 local NO_STATE = string.rep('\0', 13)
 
--- Of a TCP flow: an RST is the last thing seen, or a FIN was seen from each side.
-local function is_closing(state)
-  return state.rst_ms > state.seen_ms or bit.band(state.flags, BOTH_FIN) == BOTH_FIN
-end
+-- What runs for every flow of a batch takes values, not tables, and asks no library for what
+-- arithmetic can do: flags are below 64, so from 48 on both FINs are among them.
 
--- How long the flow lives after it was seen last.
-local function life_ms(protocol, state)
-  if protocol == ICMP or protocol == ICMPV6 then return LIFE_ICMP_MS end
-  if protocol ~= TCP then return LIFE_UDP_MS end
-  if is_closing(state) then return LIFE_TRANSITORY_MS end
-  if bit.band(state.flags, BOTH_DATA) == BOTH_DATA then return LIFE_ESTABLISHED_MS end
-  return LIFE_TRANSITORY_MS
+-- Of a TCP flow: an RST is the last thing seen, or a FIN was seen from each side.
+local function is_closing(flags, seen_ms, rst_ms) return rst_ms > seen_ms or flags >= BOTH_FIN end
+
+local function deadline_of(protocol, flags, seen_ms, rst_ms)
+  local last_ms = rst_ms > seen_ms and rst_ms or seen_ms
+  if protocol == TCP then
+    if is_closing(flags, seen_ms, rst_ms) then return last_ms + LIFE_TRANSITORY_MS end
+    if flags % 16 >= BOTH_DATA then return last_ms + LIFE_ESTABLISHED_MS end
+    return last_ms + LIFE_TRANSITORY_MS
+  end
+  if protocol == ICMP or protocol == ICMPV6 then return last_ms + LIFE_ICMP_MS end
+  return last_ms + LIFE_UDP_MS
 end
 
 local function deadline_ms(protocol, state)
-  local last_ms = state.seen_ms
-  if state.rst_ms > last_ms then last_ms = state.rst_ms end
-  return last_ms + life_ms(protocol, state)
+  return deadline_of(protocol, state.flags, state.seen_ms, state.rst_ms)
 end
 
 local function instant_ms(age_ms)
   if age_ms == NO_AGE then return NEVER end
-  return math.max(NEVER + 1, now_ms - age_ms)
+  return now_ms > age_ms and now_ms - age_ms or NEVER + 1
 end
 
 -- What a gateway saw, as a state: ages become instants.
 local function sighting(flags, age_ms, rst_age_ms)
   return {
-    flags = bit.band(flags, FLAGS_MASK),
+    flags = flags % 64,
     seen_ms = instant_ms(age_ms),
     rst_ms = instant_ms(rst_age_ms),
   }
@@ -57,12 +57,18 @@ local function merge(record, seen)
   return true
 end
 
-local RECORD_BYTES = 25
+local IDENTITY_BYTES, RECORD_BYTES = 12, 25
 
 -- A binding's record goes on with its outside endpoint.
 local function read_record(bytes)
   local id, flags, seen_ms, rst_ms = struct.unpack('>c12BI6I6', bytes)
   return { id = id, flags = flags, seen_ms = seen_ms, rst_ms = rst_ms, bytes = bytes }
+end
+
+-- Flags, and when a packet and an RST were seen last, of a record's bytes.
+local function state_in(bytes)
+  local flags, seen_ms, rst_ms = struct.unpack('>BI6I6', bytes, IDENTITY_BYTES + 1)
+  return flags, seen_ms, rst_ms
 end
 
 local function pack_record(id, state)

@@ -7,8 +7,9 @@ local function first_state(seen)
 end
 
 -- After a record was written: its keys are kept long enough, and its deadline is looked at.
-local function written(r, block, until_ms)
-  keep_entry(r.inside, block, until_ms, r.is_new)
+-- `before_ms` as in keep_entry.
+local function written(r, block, until_ms, before_ms)
+  keep_entry(r.inside, block, until_ms, before_ms)
   look_again(block, until_ms)
 end
 
@@ -31,11 +32,10 @@ end
 -- Merges a sighting into a flow or binding; who else carries a flow that now closes is told. Says
 -- whether the record learned anything.
 local function learn(r, outside, record)
-  local was_closing = r.remote ~= '' and is_closing(record)
+  local was_closing = is_closing(record.flags, record.seen_ms, record.rst_ms)
   if not merge(record, r.seen) then return false end
-  if r.remote ~= '' and not was_closing and is_closing(record) then
-    tell_closing(TCP, outside, r.remote)
-  end
+  local closes = not was_closing and is_closing(record.flags, record.seen_ms, record.rst_ms)
+  if closes and r.remote ~= '' then tell_closing(TCP, outside, r.remote) end
   record.bytes = pack_record(record.id, record)
   if r.remote == '' then record.bytes = record.bytes .. outside end
   return true

@@ -44,6 +44,12 @@ local more_meta = {}
 -- What is noted here is written once per script: requests of a batch share blocks. By key, the TTL
 -- that is needed; by a block's member, the instant of the next look.
 local ttls, looks = {}, {}
+local TTL_SPARE_MS = 5000
+
+-- Something was written whose keys need no longer TTL than they have.
+local function note_written()
+  if keep_ms == 0 then keep_ms = 1 end
+end
 
 -- Every key that was written is given its TTL by this. A TTL is never shortened.
 local function extend(key, ttl_ms)
@@ -52,10 +58,13 @@ local function extend(key, ttl_ms)
   if not noted or noted < ttl_ms then ttls[key] = ttl_ms end
 end
 
--- A key that was just created (PTTL -1) always gets a TTL, which PEXPIRE GT would not do.
+-- A key that was just created (PTTL -1) always gets a TTL, which PEXPIRE GT would not do. A little
+-- more than is needed, lest every script has to move it by a few ms.
 local function write_ttls()
   for key, ttl_ms in pairs(ttls) do
-    if redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
+    if redis.call('PTTL', key) < ttl_ms then
+      redis.call('PEXPIRE', key, ttl_ms + TTL_SPARE_MS)
+    end
   end
 end
 
