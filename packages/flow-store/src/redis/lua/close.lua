@@ -42,10 +42,10 @@ local function close(bytes)
   local key = entry_key(inside)
   local fields = redis.call('HMGET', key, 'b', remote)
   if not fields[1] or not fields[2] then return GONE end
-  local flow = read_record(fields[2])
-  if flow.id ~= identity then return STALE end
-  local until_ms = deadline_ms(TCP, flow)
-  if until_ms > now_ms and not cancel then return ALIVE .. pack_stored(flow, until_ms) end
+  local flow = fields[2]
+  if string.sub(flow, 1, IDENTITY_BYTES) ~= identity then return STALE end
+  local until_ms = deadline_of(TCP, state_in(flow))
+  if until_ms > now_ms and not cancel then return ALIVE .. flow .. pack_life(until_ms) end
   local binding = read_binding(fields[1])
   if redis.call('HLEN', key) == 2 then
     unbind(inside, binding)

@@ -27,8 +27,8 @@ local function absent() return in_grace() and NOT_YET or NO end
 
 -- The inside endpoint behind an outside one, and the identity that its binding must have.
 local function behind(endpoint)
-  local block, field = block_of(string.byte(endpoint), string.sub(endpoint, 2))
-  local row = redis.call('HGET', block.key, field)
+  local member, field = place_of(endpoint)
+  local row = redis.call('HGET', BLOCK_PREFIX .. member, field)
   if not row or not is_bound(row) then return nil end
   local id, inside = holder_of(row)
   return inside, id

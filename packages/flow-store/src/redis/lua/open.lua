@@ -55,9 +55,8 @@ local function bind(r, outside, block, field, former)
   end
   write_row(block, field, id, r.inside, former)
   tell_void(r.protocol, outside, '', generation)
-  local until_ms = deadline_ms(r.protocol, state)
-  written(r, block, until_ms, nil)
-  return pack_entry(CREATED, r.inside, binding, until_ms, flow)
+  written(r, block, state, nil)
+  return pack_entry(CREATED, r.inside, binding, deadline_ms(r.protocol, state), flow)
 end
 
 -- There is no binding: takes the proposed port if the lease holds and the port is free for it. In
@@ -93,12 +92,12 @@ local function answer_live(r, binding, record)
   local result = CREATED
   if struct.unpack('>I4', record.id, 9) ~= r.nonce then
     result = EXISTS
+    local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
     if learn(r, binding.outside, record) then
       redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
-      local before_ms = until_ms
-      until_ms = deadline_ms(r.protocol, record)
       local block = block_of(r.protocol, binding.outside)
-      written(r, block, until_ms, before_ms)
+      written(r, block, record, before_ms)
+      until_ms = deadline_ms(r.protocol, record)
     end
   end
   local flow = r.remote ~= '' and record.bytes
@@ -109,10 +108,9 @@ local function add_flow(r, binding)
   local state = first_state(r.seen)
   local flow = pack_record(new_identity(r.nonce), state)
   redis.call('HSET', r.key, r.remote, flow)
-  local until_ms = deadline_ms(TCP, state)
   local block = block_of(TCP, binding.outside)
-  written(r, block, until_ms, 0)
-  return pack_entry(CREATED, r.inside, binding.bytes, until_ms, flow)
+  written(r, block, state, 0)
+  return pack_entry(CREATED, r.inside, binding.bytes, deadline_ms(TCP, state), flow)
 end
 
 local function open_tcp(r)

@@ -68,7 +68,7 @@ local function reassert(bytes)
   if record and record.id ~= r.id or binding.outside ~= r.outside then return stored(r, binding) end
   last_generation = math.max(last_generation, (struct.unpack('>I8', r.id)))
   if record then
-    before_ms = before_ms and deadline_ms(r.protocol, record)
+    before_ms = before_ms and latest_ms(r.protocol, record.seen_ms, record.rst_ms)
     learn(r, r.outside, record)
   else
     record = first_state(r.seen)
@@ -77,7 +77,7 @@ local function reassert(bytes)
   redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
   local until_ms = deadline_ms(r.protocol, record)
   local block = block_of(r.protocol, r.outside)
-  written(r, block, until_ms, before_ms)
+  written(r, block, record, before_ms)
   return RESTORED .. pack_stored(record, until_ms)
 end
 

@@ -51,8 +51,10 @@ local function touch(bytes)
   else redis.call('HSET', key, remote, merged) end
   local after_ms = deadline_ms(protocol, record)
   if after_ms < before_ms then look_again(block_of(protocol, outside), after_ms) end
-  if is_kept(after_ms, before_ms) then note_written()
-  else keep_entry(inside, block_of(protocol, outside), after_ms, before_ms) end
+  local latest = latest_ms(protocol, record.seen_ms, record.rst_ms)
+  local latest_before = latest_ms(protocol, seen_ms, rst_ms)
+  if is_kept(latest, latest_before) then note_written()
+  else keep_entry(inside, block_of(protocol, outside), latest, latest_before) end
   return MERGED .. merged .. pack_life(after_ms)
 end
 

@@ -6,19 +6,23 @@
 --   lease              incarnation(8) untilMs(6)
 local SHARDS, BLOCK_PORTS, BLOCKS_PER_SHARD, FIRST_PORT = 64, 16, 63, 1024
 
-local function block_at(member)
-  return { member = member, key = 'p:' .. TAG .. ':' .. member }
+local BLOCK_PREFIX = 'p:' .. TAG .. ':'
+
+local function block_at(member) return { member = member, key = BLOCK_PREFIX .. member } end
+
+-- The member of an outside endpoint's block, and the port's field in it; the endpoint is its
+-- protocol (one byte), packed address and port.
+local function place_of(endpoint)
+  local high, low = string.byte(endpoint, -2, -1)
+  local offset = low % BLOCK_PORTS
+  local number = (high * 256 + low - offset - FIRST_PORT) / BLOCK_PORTS
+  return string.sub(endpoint, 1, -3) .. struct.pack('>I2', number), string.char(offset)
 end
 
 -- The block of an outside endpoint (packed address and port), and the port's field in it.
 local function block_of(protocol, outside)
-  local high, low = string.byte(outside, -2, -1)
-  local port = high * 256 + low
-  local offset = port % BLOCK_PORTS
-  local number = (port - offset - FIRST_PORT) / BLOCK_PORTS
-  local address = string.sub(outside, 1, -3)
-  local block = block_at(string.char(protocol) .. address .. struct.pack('>I2', number))
-  return block, string.char(offset)
+  local member, field = place_of(string.char(protocol) .. outside)
+  return block_at(member), field
 end
 
 local function read_block(block)

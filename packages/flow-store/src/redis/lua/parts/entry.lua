@@ -49,14 +49,16 @@ local TTL_STEP_MS = 524288
 
 local function kept_until(until_ms) return until_ms - until_ms % TTL_STEP_MS + TTL_STEP_MS end
 
-local function is_kept(until_ms, before_ms) return kept_until(until_ms) <= kept_until(before_ms) end
+local function is_kept(latest_ms, before_ms)
+  return kept_until(latest_ms) <= kept_until(before_ms)
+end
 
--- The TTLs that a flow with this deadline needs: the block outlives its entries by the quarantine.
--- `before_ms` is the deadline that the flow had, for which the keys are kept already; 0 where the
--- flow is new, nil where the entry is: it has no TTL, which to GT is more than any.
-local function keep_entry(inside, block, until_ms, before_ms)
-  if before_ms and is_kept(until_ms, before_ms) then return note_written() end
-  local ttl_ms = kept_until(until_ms) - now_ms + TTL_MARGIN_MS
+-- The TTLs that a flow with this latest deadline needs: the block outlives its entries by the
+-- quarantine. `before_ms` is the one that the flow had, for which the keys are kept already; 0 where
+-- the flow is new, nil where the entry is: it has no TTL, which to GT is more than any.
+local function keep_entry(inside, block, latest_ms, before_ms)
+  if before_ms and is_kept(latest_ms, before_ms) then return note_written() end
+  local ttl_ms = math.max(0, kept_until(latest_ms) - now_ms) + TTL_MARGIN_MS
   if before_ms then redis.call('PEXPIRE', entry_key(inside), ttl_ms, 'GT')
   else redis.call('PEXPIRE', entry_key(inside), ttl_ms) end
   extend(block.key, ttl_ms + QUARANTINE_MS)

@@ -31,6 +31,15 @@ local function deadline_ms(protocol, state)
   return deadline_of(protocol, state.flags, state.seen_ms, state.rst_ms)
 end
 
+local LIFE_TCP_LONGEST_MS = math.max(LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS)
+
+-- The latest deadline that the flow can come to by a change of its state. Keys are kept for it: a
+-- handshake then moves no TTL.
+local function latest_ms(protocol, seen_ms, rst_ms)
+  if protocol ~= TCP then return deadline_of(protocol, 0, seen_ms, rst_ms) end
+  return (rst_ms > seen_ms and rst_ms or seen_ms) + LIFE_TCP_LONGEST_MS
+end
+
 local function instant_ms(age_ms)
   if age_ms == NO_AGE then return NEVER end
   return now_ms > age_ms and now_ms - age_ms or NEVER + 1

@@ -8,9 +8,9 @@ end
 
 -- After a record was written: its keys are kept long enough, and its deadline is looked at.
 -- `before_ms` as in keep_entry.
-local function written(r, block, until_ms, before_ms)
-  keep_entry(r.inside, block, until_ms, before_ms)
-  look_again(block, until_ms)
+local function written(r, block, state, before_ms)
+  keep_entry(r.inside, block, latest_ms(r.protocol, state.seen_ms, state.rst_ms), before_ms)
+  look_again(block, deadline_ms(r.protocol, state))
 end
 
 -- Whether the port with this row is free for this inside endpoint. A bound row whose entry is gone
