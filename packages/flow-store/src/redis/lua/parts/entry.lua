@@ -44,7 +44,7 @@ local function delete_flows(inside, fields)
   end
 end
 
--- Entries are kept in steps of some 9 minutes, so that few touches of a UDP flow have to move a TTL.
+-- Entries are kept in steps of some 9 minutes, so that few touches of UDP have to move a TTL.
 local TTL_STEP_MS = 524288
 
 local function kept_until(until_ms) return until_ms - until_ms % TTL_STEP_MS + TTL_STEP_MS end
@@ -54,8 +54,8 @@ local function is_kept(latest_ms, before_ms)
 end
 
 -- The TTLs that a flow with this latest deadline needs: the block outlives its entries by the
--- quarantine. `before_ms` is the one that the flow had, for which the keys are kept already; 0 where
--- the flow is new, nil where the entry is: it has no TTL, which to GT is more than any.
+-- quarantine. `before_ms` is the one that the flow had, for which the keys are kept already; 0
+-- where the flow is new, nil where the entry is: it has no TTL, which to GT is more than any.
 local function keep_entry(inside, block, latest_ms, before_ms)
   if before_ms and is_kept(latest_ms, before_ms) then return note_written() end
   local ttl_ms = math.max(0, kept_until(latest_ms) - now_ms) + TTL_MARGIN_MS
@@ -86,9 +86,9 @@ end
 -- One byte each: of an inside endpoint, and of a binding, with IPv4 and IPv6 addresses.
 local LENGTH = { [10] = '\10', [22] = '\22', [31] = '\31', [43] = '\43' }
 
--- In answers, after the code: inside endpoint and binding as they are stored, each with its length (1) in front,
--- what is left of the life, and the record of the flow asked for if it lives. Then the life is that
--- flow's: the others need not be read.
+-- In answers, after the code: inside endpoint and binding as they are stored, each with its length
+-- (1) in front, what is left of the life, and the record of the flow asked for if it lives. Then the
+-- life is that flow's: the others need not be read.
 local function pack_entry(code, inside, binding, until_ms, flow)
   return code .. LENGTH[#inside] .. inside .. LENGTH[#binding] .. binding .. pack_life(until_ms)
     .. (flow or '')
