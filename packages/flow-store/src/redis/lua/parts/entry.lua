@@ -87,8 +87,8 @@ end
 local LENGTH = { [10] = '\10', [22] = '\22', [31] = '\31', [43] = '\43' }
 
 -- In answers, after the code: inside endpoint and binding as they are stored, each with its length
--- (1) in front, what is left of the life, and the record of the flow asked for if it lives. Then the
--- life is that flow's: the others need not be read.
+-- (1) in front, what is left of the life, and the record of the flow asked for if it lives. Then
+-- the life is that flow's: the others need not be read.
 local function pack_entry(code, inside, binding, until_ms, flow)
   return code .. LENGTH[#inside] .. inside .. LENGTH[#binding] .. binding .. pack_life(until_ms)
     .. (flow or '')
