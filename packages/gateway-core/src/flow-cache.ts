@@ -285,6 +285,12 @@ export class FlowCache {
     else this.unmark(slot, REPORTED);
   }
 
+  /** The store merged a report that left at `sentMs`: what was seen until then is no news. */
+  reported(slot: number, sentMs: number): void {
+    const { table } = this;
+    if (table.seenMs(slot) <= sentMs && table.rstMs(slot) <= sentMs) this.unmark(slot, NEWS);
+  }
+
   /** Whether something was seen that no touch has carried to the store yet. */
   hasNews(slot: number): boolean {
     return (this.table.marks(slot) & NEWS) !== 0;

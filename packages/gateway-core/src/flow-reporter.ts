@@ -11,7 +11,7 @@ import { NEVER } from '@flowstore/flow';
 import type { CloseResult, TouchResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
-import { type FlowCache, NEWS, PROVISIONAL, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
+import { type FlowCache, PROVISIONAL, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Outage } from './outage.ts';
 import type { Restorer } from './restorer.ts';
@@ -96,7 +96,7 @@ export class FlowReporter {
   #buildTouch(handle: Handle, nowMs: number) {
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return null;
-    this.#cache.unmark(slot, TOUCH_QUEUED | NEWS);
+    this.#cache.unmark(slot, TOUCH_QUEUED);
     this.#counters.touchesSent++;
     return {
       inside: this.#cache.insideOf(slot),
@@ -120,6 +120,8 @@ export class FlowReporter {
       this.#touchLater(handle, nowMs);
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;
+      // Only now: a report under way may get lost, and the flow must not end meanwhile.
+      this.#cache.reported(slot, sentMs);
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       if (renewed !== NONE) this.#cache.noteReport(renewed, result.flow, seenMs, sentMs);
     } else if (result.kind === 'gone' && this.#outage.isReturning(nowMs)) {
@@ -138,7 +140,6 @@ export class FlowReporter {
     const { table } = this.#cache;
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE || table.marks(slot) & TOUCH_QUEUED) return;
-    this.#cache.mark(slot, NEWS);
     // For as long as the store is away it lives by what is seen of it here.
     this.#cache.prolong(slot, nowMs);
     if (this.#retries.length >= this.#limits.touchRetriesMax) {
@@ -183,7 +184,9 @@ export class FlowReporter {
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return;
     if (result === null) {
-      this.#forget(slot);
+      // What was seen while nobody answered is still to be said.
+      if (this.#cache.hasLateNews(slot)) this.touch(slot, nowMs);
+      else this.#forget(slot);
     } else if (result.kind === 'alive') {
       this.#counters.timersSleptAgain++;
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);

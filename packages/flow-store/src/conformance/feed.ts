@@ -1,4 +1,4 @@
-import { IN_DATA, OUT_DATA, OUT_SYN, TCP, UDP } from '@flowstore/flow';
+import { IN_DATA, IN_FIN, OUT_DATA, OUT_FIN, OUT_SYN, TCP, UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
 import type { FeedEvent, FeedTail, StoredEntry } from '../contract.ts';
 import { CONFORMANCE_CONFIG } from './harness.ts';
@@ -122,6 +122,19 @@ export function feedTests(current: () => Scenario): void {
     const [event] = await reader.news();
     const { outside } = entry;
     expect(event).toMatchObject({ kind: 'void', protocol: TCP, outside, remote: OTHER_WEB });
+  });
+
+  it('tells of a flow whose next incarnation took its place', async () => {
+    const s = current();
+    const first = await s.bound(tcp(), { seen: seen(OUT_FIN | IN_FIN) });
+    const replaces = first.flow!.identity;
+    const reader = await listener(s);
+    const { flow, outside } = created(await s.open(tcp(), { replaces }));
+    const [event] = (await reader.news()) as FeedEvent[];
+    expect(event).toMatchObject({ kind: 'void', protocol: TCP, outside, remote: WEB });
+    const below = event?.kind === 'void' ? event.below : 0;
+    expect(below).toBeGreaterThan(replaces.generation);
+    expect(below).toBeLessThanOrEqual(flow!.identity.generation);
   });
 
   it('tells once that a connection is closing', async () => {

@@ -122,6 +122,8 @@ export class ModelShard {
         this.#merge(entry, flow, remote, seen, config, nowMs);
         return answer('exists');
       }
+      // Whoever carried the last incarnation must not take the next one's packets for its own.
+      this.#voidNow(entry, remote, config, nowMs);
     } else {
       for (const [other, state] of [...entry.flows]) {
         if (flowDeadlineMs(entry, state, config) <= nowMs) entry.flows.delete(other);

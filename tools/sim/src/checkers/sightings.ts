@@ -36,17 +36,26 @@ interface Column {
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
+/** The flow whose place a next incarnation took, while it was stored. */
+export interface Former {
+  readonly sightings: Sightings;
+  readonly replacedMs: number;
+}
+
 export class Sightings {
   readonly protocol: number;
+  readonly #former: Former | null;
   readonly #columns: Column[] = [];
   #revivedMs = NEVER;
 
-  constructor(protocol: number) {
+  constructor(protocol: number, former: Former | null = null) {
     this.protocol = protocol;
+    this.#former = former;
   }
 
   /** A packet of the flow was let through. */
   see(life: Life, outbound: boolean, control: number, config: ClusterConfig, nowMs: number): void {
+    if (this.#isTakenForFormer(life, config, nowMs)) return;
     const column = this.#column(life);
     const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
     if (refreshes && this.#isRevived(config, nowMs)) this.#revivedMs = nowMs;
@@ -70,6 +79,20 @@ export class Sightings {
   /** What was seen of the flow before the store knew it. */
   takeOver(before: Sightings): void {
     this.#columns.push(...before.#columns);
+  }
+
+  /**
+   * A gateway that carried the last incarnation takes this one's packets for its own until the feed
+   * tells it, and reports them of a flow that is no more. Its translation is the right one all the
+   * same; what it saw in that time is promised to nobody.
+   */
+  #isTakenForFormer(life: Life, { cacheLeaseMs }: ClusterConfig, nowMs: number): boolean {
+    if (this.#former === null || nowMs > this.#former.replacedMs + cacheLeaseMs) return false;
+    return this.#former.sightings.#knows(life) && this.confirmedMs(life) === NEVER;
+  }
+
+  #knows(life: Life): boolean {
+    return this.#columns.some((column) => column.life === life);
   }
 
   confirm(life: Life, sentMs: number): void {
@@ -154,11 +177,19 @@ export class Sightings {
 /** What this life saw last is in the store, or the slack covers that it is not. */
 function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolean {
   const { life, seenMs } = column;
-  if (seenMs === NEVER || !wasTold(life, column.revivedMs, nowMs)) return false;
+  if (seenMs === NEVER || !wasToldInTime(column, nowMs)) return false;
   const { outageMs } = config.slack;
   if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
   const reportsMs = Math.max(...Object.values(config.timeouts)) / 3;
   return !life.killed || life.troubledMs(seenMs - reportsMs, life.endedMs) === 0;
+}
+
+/** A packet that woke a flow counts where it could be reported at once: after an outage the store
+ * may have ended the flow meanwhile, with every right. */
+function wasToldInTime({ life, revivedMs, confirmedMs }: Column, nowMs: number): boolean {
+  if (revivedMs === NEVER || confirmedMs >= revivedMs) return true;
+  const wasWell = life.troubledMs(revivedMs - AFTERMATH_MS, revivedMs + REPORT_MS) === 0;
+  return wasWell && wasTold(life, revivedMs, nowMs);
 }
 
 function isReported({ life, changedMs }: Column, nowMs: number): boolean {

@@ -201,6 +201,8 @@ export class Truth {
   ): void {
     const former = binding.flows.get(key);
     const isBack = former?.generation === generation && former.nonce === nonce;
+    const wasStored = former?.endedMs === null;
+    const replaced = wasStored ? { sightings: former.sightings, replacedMs: nowMs } : null;
     if (former !== undefined) this.#endFlow(former, cause, nowMs);
     const flow: FlowTruth = {
       binding,
@@ -211,7 +213,7 @@ export class Truth {
       createdMs: nowMs,
       endedMs: null,
       isLost: false,
-      sightings: isBack ? former.sightings : new Sightings(binding.protocol),
+      sightings: isBack ? former.sightings : new Sightings(binding.protocol, replaced),
     };
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);

@@ -111,7 +111,12 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     }),
   },
   { name: 'ages-unchanged', what: 'ages are sent again as they were', newTamper: agesUnchanged },
-  { name: 'no-remembered', what: 'a no is good for a minute', newTamper: noRemembered },
+  {
+    name: 'no-remembered',
+    what: 'a no is good for a minute',
+    newTamper: noRemembered,
+    badDays: { faults: ['asymmetricPaths', 'remoteHostCrash'], traffic: { reuseShare: 0.95, remoteHosts: 1, insideHosts: 2 } },
+  },
   {
     name: 'freshness-ignored',
     what: 'a cached entry is used however long ago it was confirmed',

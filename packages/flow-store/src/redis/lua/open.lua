@@ -120,7 +120,11 @@ local function open_tcp(r)
   local flow = fields[2] and read_record(fields[2])
   if flow and deadline_ms(TCP, flow) > now_ms then
     local other = struct.unpack('>I4', flow.id, 9) ~= r.nonce
-    if other and flow.id == r.replaces then return add_flow(r, binding) end
+    if other and flow.id == r.replaces then
+      -- Whoever carried the last incarnation must not take the next one's packets for its own.
+      tell_void(TCP, binding.outside, r.remote, new_generation())
+      return add_flow(r, binding)
+    end
     return answer_live(r, binding, flow)
   end
   local entry = read_entry(r.inside)
