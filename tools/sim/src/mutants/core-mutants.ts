@@ -115,7 +115,10 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     name: 'no-remembered',
     what: 'a no is good for a minute',
     newTamper: noRemembered,
-    badDays: { faults: ['asymmetricPaths', 'remoteHostCrash'], traffic: { reuseShare: 0.95, remoteHosts: 1, insideHosts: 2 } },
+    badDays: {
+      faults: ['asymmetricPaths', 'remoteHostCrash'],
+      traffic: { reuseShare: 0.95, remoteHosts: 1, insideHosts: 2 },
+    },
   },
   {
     name: 'freshness-ignored',
