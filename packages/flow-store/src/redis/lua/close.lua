@@ -11,8 +11,8 @@
 --- @result alive 1 flow
 --- @result stale 2
 --- @result gone 3
---- @cost 1 call where nothing is closed; 3 for a flow of several; 7 with the binding. Whole TCP
----   bindings: all of the endpoint's flows read. Per script: 7 calls more.
+--- @cost 1 call where nothing is closed; 3 for a flow of several; 5 with the binding. Whole TCP
+---   bindings: all of the endpoint's flows read. 2 per block. Per script: 11 calls more.
 --- @include shard
 --- @include feed
 --- @include requests

@@ -8,8 +8,8 @@
 --- @result merged 0 flow
 --- @result stale 1
 --- @result gone 2
---- @cost nothing new: 1 call; else 3 calls. 2 per block. Per script: 7 calls more, 8 where a
----   deadline shrank.
+--- @cost nothing new: 1 call; else 2 calls, 3 where a TTL has to move, and then 2 per block. Per
+---   script: 7 calls more, 8 where a deadline shrank.
 --- @include shard
 --- @include feed
 --- @include requests
