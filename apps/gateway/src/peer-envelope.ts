@@ -19,7 +19,7 @@ const COUNTER = 8;
 const NAME_LENGTH = 16;
 const NAME = 17;
 const PROOF_BYTES = 16;
-const MESSAGE_MAX = 16_384;
+const MESSAGE_MAX = 65_000;
 
 export interface PeerLetter {
   readonly from: string;

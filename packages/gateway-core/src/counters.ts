@@ -27,6 +27,8 @@ export class GatewayCounters {
   dropPortsExhausted = 0;
   dropFlowLimit = 0;
   dropTableFull = 0;
+  /** Handed to us by a peer, and not ours. */
+  dropHandedOver = 0;
   dropSubscriberLimit = 0;
   dropSubscriberRate = 0;
 
@@ -78,6 +80,10 @@ export class GatewayCounters {
   /** Questions sent to peers, and messages to them that found no room. */
   peersAsked = 0;
   peerMessagesDropped = 0;
+  /** Packets handed to the peers and by them; not handed over: too large or too many. */
+  handOversSent = 0;
+  handOversReceived = 0;
+  handOversDropped = 0;
   /** Flows opened without the store; refused at the limit; told to the store later and kept; lost
    * to what was stored by then. */
   provisionalOpened = 0;

@@ -32,7 +32,15 @@ import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
 import { FlowReporter } from './flow-reporter.ts';
 import { Foresight } from './foresight.ts';
-import { type FrameMemory, hasPartialChecksum, IP_OFFSET, Side, Verdict } from './frame.ts';
+import {
+  type FrameMemory,
+  hasPartialChecksum,
+  IP_OFFSET,
+  newFrame,
+  Side,
+  Verdict,
+} from './frame.ts';
+import { HandOver } from './hand-over.ts';
 import { Inquirer } from './inquirer.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Opener } from './opener.ts';
@@ -80,6 +88,7 @@ export class GatewayCore {
   readonly #subscribers: SubscriberAccounts;
   readonly #feed: FeedReader;
   readonly #outage: Outage;
+  readonly #handOver: HandOver;
   readonly #provisional: ProvisionalFlows;
   readonly #reconfirmer: Reconfirmer;
   readonly #limits: GatewayLimits;
@@ -113,6 +122,7 @@ export class GatewayCore {
     this.#reporter = new FlowReporter({ ...shared, cache: this.#cache, restorer });
     this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
     this.#subscribers = new SubscriberAccounts(shared);
+    this.#handOver = new HandOver(outage, this.#ports, shared);
     const { blocks } = this.#ports;
     this.#provisional = new ProvisionalFlows({ ...shared, cache: this.#cache }, blocks);
     this.#ports.onLost = (range, block) => this.#provisional.leaseEnded(range, block);
@@ -164,6 +174,10 @@ export class GatewayCore {
     const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
     if (slot === DROPPED) return Verdict.Done;
     if (slot !== NONE) return this.#forward(slot, side, memory, offset, nowMs);
+    const mayBePeers = side === Side.Outside;
+    if (mayBePeers && this.#handOver.take(this.#packet, memory, offset, length, nowMs)) {
+      return Verdict.Done;
+    }
     this.#inquirer.hold(this.#packet, side, memory, offset, length, nowMs);
     return Verdict.Done;
   }
@@ -194,7 +208,10 @@ export class GatewayCore {
   }
 
   peerMessage(from: string, message: PeerMessage, nowMs: number): void {
-    this.#outage.onMessage(from, message, nowMs);
+    if (message.kind === 'packet') this.#takeOver(from, message.frame, nowMs);
+    else if (message.kind === 'mine') {
+      this.#handOver.learn(from, message.protocol, message.address, message.block);
+    } else this.#outage.onMessage(from, message, nowMs);
   }
 
   /** Whether the store is there, away for everybody, or perhaps for us alone. */
@@ -212,6 +229,7 @@ export class GatewayCore {
     this.#reporter.tick(nowMs);
     this.#ports.tick(nowMs);
     this.#provisional.tick(nowMs);
+    this.#handOver.tick(nowMs);
     this.#inquirer.tick(nowMs);
   }
 
@@ -316,6 +334,19 @@ export class GatewayCore {
       this.counters.bytesIn += packet.totalLength;
     }
     return Verdict.Forward;
+  }
+
+  /** A packet from outside that a peer handed over: translated if its flow is known here. */
+  #takeOver(from: string, frame: Uint8Array, nowMs: number): void {
+    const { length } = frame;
+    const memory = newFrame(length);
+    memory.bytes.set(frame);
+    const slot = this.#admit(Side.Outside, memory, 0, length, nowMs, nowMs);
+    if (slot === DROPPED) return;
+    this.#handOver.answer(from, this.#packet, slot !== NONE);
+    if (slot === NONE) return;
+    this.#forward(slot, Side.Outside, memory, 0, nowMs);
+    this.#emit(Side.Inside, memory, length);
   }
 
   /** A packet that was held goes the way of a new one, and leaves on its own. */

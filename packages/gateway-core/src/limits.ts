@@ -54,6 +54,12 @@ export interface GatewayLimits extends OutboxLimits {
   readonly provisionalMax: number;
   /** Of those, how many it is being told of at once. */
   readonly provisionalInFlightMax: number;
+  /** Packets handed to peers per tick. */
+  readonly handOversMax: number;
+  /** A larger one is not handed over. */
+  readonly handOverBytesMax: number;
+  /** Blocks whose holder is remembered. */
+  readonly holdersMax: number;
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
@@ -87,4 +93,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   peerMessagesMax: 4_096,
   provisionalMax: 65_536,
   provisionalInFlightMax: 128,
+  handOversMax: 64,
+  handOverBytesMax: 60_000,
+  holdersMax: 16_384,
 };

@@ -28,7 +28,7 @@ import { type ClusterConfig, silenceMs } from '@flowstore/flow';
 import type { GatewayCounters } from './counters.ts';
 import type { Freshness } from './freshness.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { Envelope, PeerMessage } from './peer-message.ts';
+import type { ContactMessage, Envelope, PeerMessage } from './peer-message.ts';
 import type { Policies } from './policies.ts';
 
 /** `everybodys`: the outage is everybody's; `partitioned`: others may reach the store. */
@@ -83,6 +83,10 @@ export class Outage {
 
   get peers(): number {
     return this.#peers?.size ?? 0;
+  }
+
+  get names(): string[] {
+    return [...(this.#peers?.keys() ?? [])];
   }
 
   /** Who else is a member, as the store said last; null where they cannot be asked. */
@@ -146,7 +150,7 @@ export class Outage {
     }
   }
 
-  onMessage(from: string, message: PeerMessage, nowMs: number): void {
+  onMessage(from: string, message: ContactMessage, nowMs: number): void {
     if (this.#peers === null) return;
     const peer = this.#peers.get(from) ?? newPeer();
     // Whoever speaks is there, even if the store has forgotten it, or we have not heard of it yet.
@@ -164,6 +168,12 @@ export class Outage {
     this.#judge(nowMs);
   }
 
+  send(to: string, message: PeerMessage): void {
+    const { limits, counters } = this.#options;
+    if (this.#outgoing.length < limits.peerMessagesMax) this.#outgoing.push({ to, message });
+    else counters.peerMessagesDropped++;
+  }
+
   takeMessages(): Envelope[] {
     const messages = this.#outgoing;
     this.#outgoing = [];
@@ -179,7 +189,7 @@ export class Outage {
     if (this.#asked.length > ROUNDS_MAX) this.#asked.shift();
     for (const name of this.#peers?.keys() ?? []) {
       counters.peersAsked++;
-      this.#send({ to: name, message: { kind: 'ask', round } });
+      this.send(name, { kind: 'ask', round });
     }
   }
 
@@ -215,13 +225,7 @@ export class Outage {
 
   #tell(to: string, round: number, nowMs: number): void {
     const heardAgeMs = nowMs - this.#heardMs;
-    this.#send({ to, message: { kind: 'contact', round, heardAgeMs } });
-  }
-
-  #send(envelope: Envelope): void {
-    const { limits, counters } = this.#options;
-    if (this.#outgoing.length < limits.peerMessagesMax) this.#outgoing.push(envelope);
-    else counters.peerMessagesDropped++;
+    this.send(to, { kind: 'contact', round, heardAgeMs });
   }
 }
 

@@ -8,6 +8,8 @@ import {
   blockOfPort,
   type ClusterConfig,
   type Endpoint,
+  type IpAddress,
+  shardOfBlock,
   shardOfInside,
 } from '@flowstore/flow';
 import type { LeaseRef, LeaseResult, RenewResult } from '@flowstore/flow-store';
@@ -89,6 +91,13 @@ export class PortKeeper {
   /** The store says that the port's block is not ours. */
   lost(range: PortRange, port: number): void {
     this.#drop({ ...range, block: blockOfPort(port) });
+  }
+
+  /** Whether the port's block is leased by us. */
+  holds(protocol: number, address: IpAddress, port: number): boolean {
+    const block = blockOfPort(port);
+    const shard = shardOfBlock({ protocol, address, block });
+    return this.blocks.find({ shard, protocol, address }, block) !== undefined;
   }
 
   /** Leases more of the range; concurrent wishes share the request. */

@@ -83,8 +83,7 @@ export class Story implements Watcher {
 
   said(from: number, to: number, message: PeerMessage): void {
     if (this.hidden.has('said')) return;
-    const label = message.kind === 'ask' ? 'store?' : answerOf(message.heardAgeMs);
-    this.#arrow(`gw${from + 1}`, `gw${to + 1}`, label);
+    this.#arrow(`gw${from + 1}`, `gw${to + 1}`, wordsOf(message));
   }
 
   #hides(gateway: number, operation: Operation): boolean {
@@ -94,6 +93,11 @@ export class Story implements Watcher {
   #arrow(from: string, to: string, label: string): void {
     if (!this.#isMuted) this.picture.arrow(from, to, label);
   }
+}
+
+function wordsOf(message: PeerMessage): string {
+  if (message.kind === 'ask') return 'store?';
+  return message.kind === 'contact' ? answerOf(message.heardAgeMs) : message.kind;
 }
 
 /** To the question whether it reaches the store. */
