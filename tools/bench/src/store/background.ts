@@ -1,6 +1,7 @@
 /**
  * The process that asks while another one measures: finds at a pace, for so long.
- * background.ts <url> <flows per shard> <finds per second> <ms>; tells how many it got answered.
+ * background.ts <url> <filled shards> <flows per shard> <finds per second> <ms>; tells how many
+ * were answered per second.
  */
 import { UDP } from '@flowstore/flow';
 import { connectRedisStore } from '@flowstore/flow-store';
@@ -13,13 +14,12 @@ const BATCH = 64;
 const BATCHES_UNDER_WAY_MAX = 32;
 const TICK_MS = 1;
 
-const [url, flows, perSecond, durationMs] = process.argv.slice(2);
-const perShard = Number(flows);
+const [url, shards, perShard, perSecond, durationMs] = process.argv.slice(2);
 const store = await connectRedisStore({ url: url!, config: CONFIG, callTimeoutMs: 30_000 });
 // Of odd shards: nothing was closed there.
-const batches = numbersByShard(UDP, Math.min(perShard, BATCH))
+const batches = numbersByShard(UDP, Math.min(Number(perShard), BATCH))
   .map((numbers, shard) => flowsOfShard(shard, UDP, numbers))
-  .filter((_, shard) => shard % 2 === 1);
+  .filter((_, shard) => shard % 2 === 1 && shard < Number(shards));
 let asked = 0;
 let answered = 0;
 let underWay = 0;

@@ -18,15 +18,17 @@ const WARM_UP_SHARE = 0.3;
 const LIMIT_MS = 60_000;
 const BETWEEN_MS = 1;
 
-/** UDP flows of one shard must be in the store, `perShard` in each. */
+/** The first flows of each of the filled shards must be in the store, those of odd ones at least. */
 export async function measureLatency(
   { url, store }: StoreServer,
   flows: readonly BenchFlow[],
-  perShard: number,
+  filled: { readonly shards: number; readonly perShard: number },
   durationMs: number,
 ): Promise<Latency> {
   const program = fileURLToPath(new URL('./background.ts', import.meta.url));
-  const args = [program, url, perShard, BACKGROUND_PER_S, durationMs].map(String);
+  const args = [program, url, filled.shards, filled.perShard, BACKGROUND_PER_S, durationMs].map(
+    String,
+  );
   let isOver = false;
   const background = runProcess({ program: process.execPath, args }, LIMIT_MS).finally(() => {
     isOver = true;
