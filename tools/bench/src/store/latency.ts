@@ -18,7 +18,7 @@ const WARM_UP_SHARE = 0.3;
 const LIMIT_MS = 60_000;
 const BETWEEN_MS = 1;
 
-/** The first flows of each of the filled shards must be in the store, those of odd ones at least. */
+/** The first flows of the filled shards must be in the store, those of odd ones at least. */
 export async function measureLatency(
   { url, store }: StoreServer,
   flows: readonly BenchFlow[],

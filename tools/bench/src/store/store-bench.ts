@@ -37,6 +37,8 @@ export const STORE_FLOWS_MAX = SHARDS * FLOWS_PER_SHARD_MAX;
 const FILL_MAX_MS = 95_000;
 const ASK_MAX_MS = 15_000;
 const SWEEP_MAX_MS = 12_000;
+/** So that odd shards are left for each size of batch. */
+const ROUNDS_MIN = 8;
 /** Fewer flows are a quick look. */
 const QUICK_PER_SHARD = 1_000;
 /** Of a shard, asked for in batches of 1; four times as many in those of 16, eight times of 64. */
@@ -140,7 +142,7 @@ class StoreBench {
   ): Promise<number> {
     const endMs = performance.now() + limitMs;
     for (const [done, shard] of shards.entries()) {
-      if (done > 2 && performance.now() > endMs) {
+      if (done >= ROUNDS_MIN && performance.now() > endMs) {
         this.#say(`${what}: ${done} rounds of ${shards.length}, since they take so long`);
         return done;
       }
