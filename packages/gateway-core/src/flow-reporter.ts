@@ -69,8 +69,13 @@ export class FlowReporter {
       },
       (result, sentMs, answeredMs) => this.#onTouched(handle, result, seenMs, sentMs, answeredMs),
     );
-    if (queued) this.#cache.mark(slot, TOUCH_QUEUED);
-    else table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
+    if (!queued) {
+      table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
+      return;
+    }
+    this.#cache.mark(slot, TOUCH_QUEUED);
+    // A flow that is woken at its very end must not be over before its report is answered.
+    if (table.isActive(slot)) this.#cache.prolong(slot, nowMs);
   }
 
   /** Handles timers that fired and touches to be repeated. */

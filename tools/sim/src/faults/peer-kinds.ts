@@ -1,7 +1,23 @@
-/** What goes wrong on the control network between the gateways. */
-import { boxOf, type FaultKind } from './kinds.ts';
+/** What goes wrong between the gateways, or makes them ask each other. */
+import { boxOf, type FaultKind, trouble } from './kinds.ts';
 
 export const PEER_KINDS: readonly FaultKind[] = [
+  {
+    name: 'storeAwayForOneLong',
+    what: 'one gateway does not reach the store until its leases are long over; the others do',
+    rate: 0.5,
+    disabled: null,
+    durationMs: ({ cacheLeaseMs, quarantineMs }) => [cacheLeaseMs, quarantineMs * 2.5],
+    begin(world, event) {
+      const box = boxOf(world, event);
+      const undo = trouble(box);
+      box.link.weather.away++;
+      return () => {
+        box.link.weather.away--;
+        undo();
+      };
+    },
+  },
   {
     name: 'peerLoss',
     what: 'gateways hear only some of what others say to them, and late',
