@@ -4,7 +4,7 @@ import { FAULT_KINDS } from './faults/kinds.ts';
 import { formatEvent } from './faults/schedule.ts';
 import { MUTANTS, type Mutant, mutantNamed } from './mutants.ts';
 import { drawPlan } from './plan.ts';
-import { addOutcome, formatFailure, formatReport, newReport } from './report.ts';
+import { addOutcome, formatFailure, formatReport, formatVerdict, newReport } from './report.ts';
 import { type Outcome, runPlan } from './run.ts';
 import { shrink } from './shrink.ts';
 
@@ -121,6 +121,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (mutant !== undefined || report.failures.length >= FAILURES_MAX) break;
   }
   console.log(options.json ? JSON.stringify(report) : formatReport(report));
+  if (mutant !== undefined && !options.json) console.log(formatVerdict(mutant.name, report));
   return report.failures.length === 0 ? 0 : 1;
 }
 

@@ -6,6 +6,7 @@
 import type { ClusterConfig } from '@flowstore/flow';
 import type { GatewayLimits, Policies } from '@flowstore/gateway-core';
 import { CORE_MUTANTS } from './mutants/core-mutants.ts';
+import { FEED_MUTANTS } from './mutants/feed-mutants.ts';
 import { OUTAGE_MUTANTS } from './mutants/outage-mutants.ts';
 import { STORE_MUTANTS } from './mutants/store-mutants.ts';
 import type { BadDays } from './plan.ts';
@@ -34,7 +35,12 @@ export interface Mutant {
 
 export const HONEST: Mutant = { name: 'honest', what: 'nothing is broken' };
 
-export const MUTANTS: readonly Mutant[] = [...STORE_MUTANTS, ...CORE_MUTANTS, ...OUTAGE_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...STORE_MUTANTS,
+  ...CORE_MUTANTS,
+  ...FEED_MUTANTS,
+  ...OUTAGE_MUTANTS,
+];
 
 export function mutantNamed(name: string): Mutant | undefined {
   return MUTANTS.find((mutant) => mutant.name === name);

@@ -56,6 +56,13 @@ export function formatReport({ seeds, packets, faults, checks, failures }: Repor
   ].join('\n');
 }
 
+/** What became of a broken variant. */
+export function formatVerdict(name: string, { seeds, failures }: Report): string {
+  const [failure] = failures;
+  if (failure === undefined) return `${name}: not caught in ${seeds} seeds`;
+  return `${name}: caught by ${failure.invariant} after ${seeds} seeds`;
+}
+
 export function formatFailure({ invariant, atMs, text, replay, schedule }: FailureReport): string {
   const faults =
     schedule.length === 0

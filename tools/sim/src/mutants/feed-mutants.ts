@@ -1,0 +1,44 @@
+/** Gateways that hear a shard's news and make the wrong thing of it. */
+import type { FeedResult } from '@flowstore/flow-store';
+import type { Mutant } from '../mutants.ts';
+import type { CoreTamper } from '../world/gateway-box.ts';
+
+/** What a core hears of its reads, one by one. */
+function hearing(change: (result: FeedResult) => FeedResult): () => CoreTamper {
+  return () => ({
+    call: (call) => call,
+    reply(call, reply) {
+      if (call.operation !== 'feed' || reply.results === null) return reply;
+      return { id: reply.id, results: (reply.results as readonly FeedResult[]).map(change) };
+    },
+  });
+}
+
+export const FEED_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'voids-ignored',
+    what: 'events are counted, and what they void is used on',
+    newTamper: hearing((result) => (result.kind === 'gap' ? result : { ...result, events: [] })),
+  },
+  {
+    name: 'gap-ignored',
+    what: 'a feed that begins anew is taken for one without news',
+    newTamper: hearing((result) =>
+      result.kind === 'gap' ? { ...result, kind: 'events', events: [], more: false } : result,
+    ),
+    badDays: { faults: ['feedTrimmed', 'operatorCancels', 'gatewaySuspend'] },
+  },
+  {
+    name: 'touches-too-rare',
+    what: 'a flow is reported when its timeout has passed, not a third of it',
+    coreConfig: ({ timeouts, ...config }) => ({
+      ...config,
+      timeouts: {
+        tcpEstablishedMs: timeouts.tcpEstablishedMs * 3,
+        tcpTransitoryMs: timeouts.tcpTransitoryMs * 3,
+        udpMs: timeouts.udpMs * 3,
+        icmpMs: timeouts.icmpMs * 3,
+      },
+    }),
+  },
+];
