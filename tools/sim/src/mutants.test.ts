@@ -17,8 +17,6 @@ test.each(MUTANTS)(
     }
     console.log(`${mutant.name}: caught by ${caught} after ${seed} seeds`);
     expect(caught).not.toBeNull();
-    // It was the mutant, not its bad day.
-    expect((await runPlan(drawPlan(seed, { mutant }))).failure).toBeNull();
   },
   300_000,
 );
