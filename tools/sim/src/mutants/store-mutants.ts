@@ -54,7 +54,10 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     name: 'touch-without-identity',
     what: 'a touch refreshes whatever is stored under its key',
     newExecute: withoutIdentity('touch', 'identity'),
-    badDays: { faults: ['scriptsTwice', 'callsLate'], traffic: { reuseShare: 0.9, edgeShare: 0.4 } },
+    badDays: {
+      faults: ['scriptsTwice', 'callsLate'],
+      traffic: { reuseShare: 0.9, edgeShare: 0.4 },
+    },
   },
   {
     name: 'replace-without-identity',
