@@ -91,6 +91,7 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
       redis: { url: `redis://${net}.1:6390` },
       devices: { inside: 'inside', outside: 'outside' },
       http: { host: `${net}.102`, port: 9464 },
+      peers: { host: `${net}.102`, port: 9465, secret: 'the lab keeps no secrets' },
       log: { level: 'debug' },
       cluster: { pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'], quarantineMs: 5 },
     });

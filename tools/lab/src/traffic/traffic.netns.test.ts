@@ -85,6 +85,8 @@ describe.skipIf(skip)(`the traffic programs${skip ? ` (${skip})` : ''}`, () => {
     const run = lab.traffic('client1', 'trickle', args);
     await run.waitFor('opened', 15_000);
     await other.stop();
+    const areGone = () => Number(run.latest.get('progress')?.reset ?? 0) === 5;
+    await waitFor('the resets to show', areGone, 10_000);
     const summary = await run.stop();
     expect(summary).toMatchObject({ ok: false, opened: 5, reset: 5, survived: 0 });
   });
