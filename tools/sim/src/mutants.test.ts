@@ -17,6 +17,9 @@ test.each(MUTANTS)(
     }
     console.log(`${mutant.name}: caught by ${caught} after ${seed} seeds`);
     expect(caught).not.toBeNull();
+    // It was the mutant: the same day passes without it.
+    const { failure } = await runPlan(drawPlan(seed, { mutant }));
+    expect(failure).toBeNull();
   },
   300_000,
 );
