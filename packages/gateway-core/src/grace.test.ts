@@ -1,20 +1,10 @@
-import { TCP, UDP } from '@flowstore/flow';
-import type { PacketSpec } from '@flowstore/nat/testing';
+import { TCP } from '@flowstore/flow';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
-import { INSIDE, REMOTE, type Sent, TEST_CONFIG, World } from './testing/world.ts';
+import { ACK, back, segment, tcpOut, udpOut } from './testing/traffic.ts';
+import { INSIDE, type Sent, TEST_CONFIG, World } from './testing/world.ts';
 
 const { heartbeatMs, leaseMs, quarantineMs } = TEST_CONFIG;
-const SYN = 0x02;
-const ACK = 0x10;
-const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: REMOTE, toPort: 53 };
-const tcpOut: PacketSpec = { ...udpOut, protocol: TCP, toPort: 80, tcpFlags: SYN };
-const segment: PacketSpec = { ...tcpOut, tcpFlags: ACK };
-
-function back(sent: Sent, spec: Partial<PacketSpec> = {}): PacketSpec {
-  const { to: from, toPort: fromPort, from: to, fromPort: toPort } = sent;
-  return { protocol: UDP, from, fromPort, to, toPort, ...spec };
-}
 
 /** Two gateways, a connection and a UDP binding, all that was to be read read. */
 async function settled(): Promise<{ world: World; syn: Sent; datagram: Sent }> {

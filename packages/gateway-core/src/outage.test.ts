@@ -1,30 +1,12 @@
-import { TCP, UDP } from '@flowstore/flow';
+import { TCP } from '@flowstore/flow';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
 import { DEFAULT_POLICIES } from './policies.ts';
-import {
-  INSIDE,
-  nameOf,
-  REMOTE,
-  type Sent,
-  TEST_CONFIG,
-  World,
-  type WorldOptions,
-} from './testing/world.ts';
+import { back, SYN_ACK, segment, tcpOut, udpOut } from './testing/traffic.ts';
+import { nameOf, TEST_CONFIG, World, type WorldOptions } from './testing/world.ts';
 
 const { cacheLeaseMs, heartbeatMs, leaseMs, timeouts } = TEST_CONFIG;
-const SYN = 0x02;
-const SYN_ACK = 0x12;
-const ACK = 0x10;
-const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: REMOTE, toPort: 53 };
-const tcpOut: PacketSpec = { ...udpOut, protocol: TCP, toPort: 80, tcpFlags: SYN };
-const segment: PacketSpec = { ...tcpOut, tcpFlags: ACK };
-
-function back(sent: Sent, spec: Partial<PacketSpec> = {}): PacketSpec {
-  const { to: from, toPort: fromPort, from: to, fromPort: toPort } = sent;
-  return { protocol: UDP, from, fromPort, to, toPort, ...spec };
-}
 
 /** A connection at gateway 0 and a UDP binding, both known to gateway 1, all news read. */
 async function settled(options: WorldOptions = {}) {

@@ -1,8 +1,9 @@
-import { shardOfInside, TCP, UDP } from '@flowstore/flow';
+import { shardOfInside, TCP } from '@flowstore/flow';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
 import { DEFAULT_POLICIES } from './policies.ts';
+import { back, RST, SYN_ACK, segment, tcpOut, udpOut } from './testing/traffic.ts';
 import {
   INSIDE,
   REMOTE,
@@ -13,18 +14,6 @@ import {
 } from './testing/world.ts';
 
 const { heartbeatMs, leaseMs, quarantineMs, timeouts } = TEST_CONFIG;
-const SYN = 0x02;
-const SYN_ACK = 0x12;
-const ACK = 0x10;
-const RST = 0x04;
-const udpOut: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5000, to: REMOTE, toPort: 53 };
-const tcpOut: PacketSpec = { ...udpOut, protocol: TCP, toPort: 80, tcpFlags: SYN };
-const segment: PacketSpec = { ...tcpOut, tcpFlags: ACK };
-
-function back(sent: Sent, spec: Partial<PacketSpec> = {}): PacketSpec {
-  const { to: from, toPort: fromPort, from: to, fromPort: toPort } = sent;
-  return { protocol: UDP, from, fromPort, to, toPort, ...spec };
-}
 
 /** Inside ports of one shard: who has a port for one of their flows has some for all of them. */
 function portsOfOneShard(protocol: number): number[] {
