@@ -109,6 +109,13 @@ export class Sightings {
     return this.#columns.find((column) => column.life === life)?.seenMs ?? NEVER;
   }
 
+  /** Whether this life can know of the last packet that woke the nearly dead flow: it saw it, or
+   * asked when somebody's report of it was merged. */
+  knewOfWaking(life: Life): boolean {
+    const { seenMs, confirmedMs } = this.#column(life);
+    return seenMs >= this.#revivedMs || confirmedMs > this.#revivedMs + REPORT_MS;
+  }
+
   get lastSeenMs(): number {
     return this.#columns.reduce((latest, { seenMs }) => Math.max(latest, seenMs), NEVER);
   }

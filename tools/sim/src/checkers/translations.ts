@@ -148,7 +148,7 @@ export class TranslationChecker {
   duringOutage(flow: FlowTruth, life: Life, forwarded: boolean): void {
     const confirmedMs = flow.sightings.confirmedMs(life);
     const usableMs = confirmedMs + this.#config.cacheLeaseMs * (1 - DRIFT) - TOLERANCE_MS;
-    if (usableMs < this.#nowMs()) return;
+    if (usableMs < this.#nowMs() || !flow.sightings.knewOfWaking(life)) return;
     this.#checks.check('I7', forwarded, () => {
       const agoMs = (this.#nowMs() - confirmedMs).toFixed(0);
       return `${life.name} holds a packet of ${describeFlow(flow)}, confirmed ${agoMs} ms ago`;
