@@ -133,6 +133,9 @@ export type CloseResult =
   | { readonly kind: 'closed' }
   /** Not idle after all (reason idle): others saw it. */
   | { readonly kind: 'alive'; readonly flow: StoredFlow }
+  /** Its deadline passed (reason idle), but the shard is in grace: others may not have said yet
+   * what they saw. A sweep will see to it. */
+  | { readonly kind: 'notYet' }
   | { readonly kind: 'stale' }
   | { readonly kind: 'gone' };
 
@@ -203,6 +206,8 @@ export type ReleaseResult = { readonly kind: 'released' } | { readonly kind: 'le
 export interface FeedTail {
   readonly id: string;
   readonly tag: number;
+  /** The shard's last grace, over or not: 0 where there was none. */
+  readonly grace: number;
 }
 
 /** Events are about outside endpoints, because that is what may not belong to two (I1, I2). */
@@ -246,8 +251,9 @@ export type FeedResult =
       readonly more: boolean;
       readonly inGrace: boolean;
     }
-  /** The feed does not have `last` (or none was given): it was trimmed, or is another feed. What
-   * is cached may be stale, and has to be confirmed entry by entry. */
+  /** The feed does not have `last` (or none was given): it was trimmed, or is another feed; or the
+   * shard went into grace since, and may have lost what no event is about. What is cached may be
+   * stale, and has to be confirmed entry by entry. */
   | { readonly kind: 'gap'; readonly tail: FeedTail; readonly inGrace: boolean };
 
 export interface ReassertRequest {

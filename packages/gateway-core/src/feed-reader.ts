@@ -2,8 +2,9 @@
  * Reads the shards' feeds: the gateway's heartbeat, and what keeps its cache fresh. Each shard is
  * read every heartbeat, spread over it; while there is more to read, at once.
  *
- * After an outage that was everybody's the feed tells what sweeps took because nobody was there to
- * report it. That is no reason to drop what is held: it is confirmed, and put back in grace.
+ * A shard that went into grace answers a gap, and with it all events are passed over that tell what
+ * sweeps took because nobody was there to report it. That is no reason to drop what is held: it is
+ * confirmed, and put back.
  */
 import { type ClusterConfig, ipv4ToNumber, OUTSIDE_DOMAIN, SHARDS } from '@flowstore/flow';
 import type { FeedEvent, FeedResult, FeedTail } from '@flowstore/flow-store';
@@ -11,7 +12,6 @@ import { NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { Outage } from './outage.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 export interface FeedReaderOptions {
@@ -19,7 +19,6 @@ export interface FeedReaderOptions {
   readonly limits: GatewayLimits;
   readonly cache: FlowCache;
   readonly outbox: StoreOutbox;
-  readonly outage: Outage;
   readonly counters: GatewayCounters;
   readonly incarnation: string;
   /** Uniform 32-bit numbers. */
@@ -27,16 +26,13 @@ export interface FeedReaderOptions {
   readonly nowMs: number;
   /** Told of a gap once the feed has begun anew: what is cached has to be confirmed. */
   readonly onGap: (shard: number, nowMs: number) => void;
-  /** Told when a shard goes into grace: leases have to be renewed before somebody else asks. */
+  /** Told when a shard went into grace: leases have to be renewed before somebody else asks. */
   readonly onGrace: (shard: number) => void;
 }
 
 export class FeedReader {
   readonly #options: FeedReaderOptions;
   readonly #last: (FeedTail | null)[] = new Array<FeedTail | null>(SHARDS).fill(null);
-  readonly #inGrace = new Array<boolean>(SHARDS).fill(false);
-  /** What the store did while it was away for everybody is not taken from it unasked. */
-  readonly #isDoubted = new Array<boolean>(SHARDS).fill(false);
   /** When each shard is read next; Infinity while an answer is awaited. */
   readonly #readAtMs = new Float64Array(SHARDS);
 
@@ -62,26 +58,15 @@ export class FeedReader {
   }
 
   #onAnswer(shard: number, result: FeedResult | null, sentMs: number, nowMs: number): void {
-    const { cache, config, counters, limits, onGap, onGrace, outage, random } = this.#options;
+    const { cache, config, counters, limits, onGap, onGrace, random } = this.#options;
     if (result === null) {
       this.#readAtMs[shard] = nowMs + limits.retryMs;
       return;
     }
     const isFirst = this.#last[shard] === null;
-    const graceBegins = result.inGrace && !this.#inGrace[shard];
-    this.#inGrace[shard] = result.inGrace;
-    if (graceBegins) onGrace(shard);
-    if (graceBegins && outage.isReturning(nowMs)) this.#isDoubted[shard] = true;
     this.#last[shard] = result.tail;
-    if (result.kind === 'events') {
-      const { events } = result;
-      for (const event of this.#isDoubted[shard] ? events.filter(isNoVoid) : events) {
-        this.#apply(event, nowMs);
-      }
-    }
-    this.#isDoubted[shard] &&= result.kind === 'events' && result.more;
-    // Events are about bindings: a server that lost flows of theirs alone has no gap in its feed.
-    if (result.kind === 'gap' || graceBegins) {
+    if (result.kind === 'gap') {
+      if (result.inGrace) onGrace(shard);
       cache.freshness.begin(shard, nowMs);
       // The first read has to answer so: there was nothing to miss.
       if (!isFirst) counters.feedGaps++;
@@ -90,6 +75,7 @@ export class FeedReader {
       this.#readAtMs[shard] = nowMs + (random() / 2 ** 32) * config.heartbeatMs;
       return;
     }
+    for (const event of result.events) this.#apply(event, nowMs);
     if (result.more) {
       this.#read(shard, nowMs);
       return;
@@ -118,8 +104,4 @@ export class FeedReader {
     // Its next packet is reported at once: the store waits the short timeout now.
     if (slot !== NONE) table.setTouchDueMs(slot, nowMs);
   }
-}
-
-function isNoVoid({ kind }: FeedEvent): boolean {
-  return kind !== 'void';
 }

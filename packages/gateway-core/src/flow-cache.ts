@@ -92,8 +92,13 @@ export class FlowCache {
     return this.table.find(key[0]!, key[1]!, key[2]!, key[3]!, nowMs);
   }
 
-  /** Whether the row may be used without asking (I2). */
+  /**
+   * Whether the row may be used without asking (I2). Not in its last moments: another server's
+   * clock may say that they are over, and a packet that wakes the flow then would be reported in
+   * vain (I4).
+   */
   isFresh(slot: number, nowMs: number): boolean {
+    if (this.table.deadlineMs(slot) - nowMs < this.#config.slack.clockSkewMs) return false;
     return this.freshness.isFresh(this.shardOf(slot), this.table.confirmedMs(slot), nowMs);
   }
 
@@ -289,6 +294,12 @@ export class FlowCache {
   reported(slot: number, sentMs: number): void {
     const { table } = this;
     if (table.seenMs(slot) <= sentMs && table.rstMs(slot) <= sentMs) this.unmark(slot, NEWS);
+  }
+
+  /** Whether the store, which confirmed the row just now, knows so little of what was seen here
+   * that its slack does not cover it: what was reported was lost with its data. */
+  isUnderReported(slot: number): boolean {
+    return this.table.seenMs(slot) > this.table.touchDueMs(slot);
   }
 
   /** Whether something was seen that no touch has carried to the store yet. */

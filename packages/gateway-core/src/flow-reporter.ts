@@ -13,7 +13,6 @@ import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
 import { type FlowCache, PROVISIONAL, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { Outage } from './outage.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
@@ -21,7 +20,6 @@ export interface FlowReporterOptions {
   readonly cache: FlowCache;
   readonly outbox: StoreOutbox;
   readonly restorer: Restorer;
-  readonly outage: Outage;
   readonly limits: GatewayLimits;
   readonly counters: GatewayCounters;
 }
@@ -30,17 +28,15 @@ export class FlowReporter {
   readonly #cache: FlowCache;
   readonly #outbox: StoreOutbox;
   readonly #restorer: Restorer;
-  readonly #outage: Outage;
   readonly #limits: GatewayLimits;
   readonly #counters: GatewayCounters;
   /** Touches that got no answer, in the order in which they are due again. */
   readonly #retries: { handle: Handle; atMs: number }[] = [];
 
-  constructor({ cache, outbox, restorer, outage, limits, counters }: FlowReporterOptions) {
+  constructor({ cache, outbox, restorer, limits, counters }: FlowReporterOptions) {
     this.#cache = cache;
     this.#outbox = outbox;
     this.#restorer = restorer;
-    this.#outage = outage;
     this.#limits = limits;
     this.#counters = counters;
   }
@@ -129,8 +125,9 @@ export class FlowReporter {
       this.#cache.reported(slot, sentMs);
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       if (renewed !== NONE) this.#cache.noteReport(renewed, result.flow, seenMs, sentMs);
-    } else if (result.kind === 'gone' && this.#outage.isReturning(nowMs)) {
-      // Nobody was there to report it: swept, perhaps, while it was in use.
+    } else if (result.kind === 'gone') {
+      // Nobody was there to report it, or the report was lost with the store's data. Where the
+      // shard is not in grace, this comes to nothing.
       this.#restorer.restore(slot, nowMs, (outcome, answeredMs) => {
         if (outcome === 'noAnswer') this.#touchLater(handle, answeredMs);
       });
@@ -197,6 +194,8 @@ export class FlowReporter {
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       // Whoever extended it is the one to ask next time.
       if (renewed !== NONE) this.#cache.unmark(renewed, REPORTED);
+    } else if (result.kind === 'notYet') {
+      this.#forget(slot);
     } else {
       if (result.kind === 'closed') this.#counters.flowsClosed++;
       this.#cache.table.remove(slot);

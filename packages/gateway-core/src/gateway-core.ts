@@ -137,6 +137,7 @@ export class GatewayCore {
       this.#cache,
       this.#outbox,
       restorer,
+      this.#reporter,
       limits,
       counters,
       cacheLeaseMs,

@@ -68,8 +68,6 @@ export class Outage {
   #vouchedMs = NEVER;
   /** H of the last time that V was good. */
   #lastContactMs = NEVER;
-  /** When the store came back after an outage that was everybody's. */
-  #returnedMs = NEVER;
   #state: OutageState = 'reached';
 
   constructor(options: OutageOptions) {
@@ -110,7 +108,6 @@ export class Outage {
     const wasCutOff = this.isCutOff(nowMs);
     this.#heardMs = nowMs;
     if (!wasCutOff) return;
-    if (nowMs < this.#vouchedMs + this.#options.config.cacheLeaseMs) this.#returnedMs = nowMs;
     this.#askAtMs = NEVER;
     this.#become('reached');
     for (const name of this.#peers?.keys() ?? []) this.#tell(name, 0, nowMs);
@@ -126,11 +123,6 @@ export class Outage {
     if (this.isCutOff(nowMs)) return true;
     if (this.#failedMs <= this.#heardMs) return false;
     return nowMs - this.#heardMs >= this.#options.limits.storeSilentMs;
-  }
-
-  /** The store came back for everybody, so lately that its shards may still be in grace. */
-  isReturning(nowMs: number): boolean {
-    return nowMs < this.#returnedMs + this.#options.config.leaseMs;
   }
 
   /** When a lease ends that would end at `expiresMs` if others could reach the store. */

@@ -23,6 +23,7 @@ import type { FindResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
+import type { FlowReporter } from './flow-reporter.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
@@ -35,6 +36,7 @@ export class Reconfirmer {
   readonly #cache: FlowCache;
   readonly #outbox: StoreOutbox;
   readonly #restorer: Restorer;
+  readonly #reporter: FlowReporter;
   readonly #limits: GatewayLimits;
   readonly #counters: GatewayCounters;
   readonly #cacheLeaseMs: number;
@@ -54,6 +56,7 @@ export class Reconfirmer {
     cache: FlowCache,
     outbox: StoreOutbox,
     restorer: Restorer,
+    reporter: FlowReporter,
     limits: GatewayLimits,
     counters: GatewayCounters,
     cacheLeaseMs: number,
@@ -62,6 +65,7 @@ export class Reconfirmer {
     this.#cache = cache;
     this.#outbox = outbox;
     this.#restorer = restorer;
+    this.#reporter = reporter;
     this.#limits = limits;
     this.#counters = counters;
   }
@@ -169,8 +173,10 @@ export class Reconfirmer {
     const found = result.kind === 'entry' ? result.entry : null;
     const flow = remote === null ? found?.binding : found?.flow;
     this.#counters.reconfirmed++;
-    if (found !== null && flow) this.#cache.install(found, remote, sentMs, nowMs);
-    else if (result.kind === 'no') this.#cache.table.remove(slot);
+    if (found !== null && flow) {
+      const held = this.#cache.install(found, remote, sentMs, nowMs);
+      if (held !== NONE && this.#cache.isUnderReported(held)) this.#reporter.touch(held, nowMs);
+    } else if (result.kind === 'no') this.#cache.table.remove(slot);
     // In grace: it is for us to say what was there. Out of it this comes to nothing.
     else this.#restorer.restore(slot, nowMs, () => {});
   }

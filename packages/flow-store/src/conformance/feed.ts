@@ -196,9 +196,9 @@ export function feedTests(current: () => Scenario): void {
     await reader.news();
     await s.bound(udp(1));
     const { last } = reader;
-    reader.last = { id: last!.id, tag: (last!.tag ^ 1) >>> 0 };
+    reader.last = { ...last!, tag: (last!.tag ^ 1) >>> 0 };
     expect(await reader.news()).toBe('gap');
-    reader.last = { id: '1-1', tag: last!.tag };
+    reader.last = { ...last!, id: '1-1' };
     expect(await reader.news()).toBe('gap');
   });
 }

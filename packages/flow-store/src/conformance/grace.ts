@@ -54,6 +54,11 @@ async function reassert(
   return result!;
 }
 
+function closeIdle(s: Scenario, { inside, flow, binding }: StoredEntry) {
+  const [remote, { identity }] = flow === null ? [null, binding] : [WEB, flow];
+  return s.close(inside, remote, identity, 'idle');
+}
+
 const lease = (incarnation = GATEWAY_1, start = 5) => ({
   shard: SHARD,
   protocol: UDP,
@@ -115,6 +120,51 @@ export function graceTests(current: () => Scenario): void {
     expect(await s.sweep()).toMatchObject({ inGrace: true, bindingsDeleted: 0 });
     await s.harness.advance(leaseMs + 1);
     expect(await s.sweep()).toMatchObject({ inGrace: false, bindingsDeleted: 1 });
+  });
+
+  it('ends nothing for being idle: others may not have said what they saw', async () => {
+    const s = current();
+    const open = [await s.bound(udp()), await s.bound(tcp())];
+    await pass(s, 600_000);
+    await s.harness.changeServer();
+    for (const entry of open) expect(await closeIdle(s, entry)).toEqual({ kind: 'notYet' });
+    await hear(s);
+    await pass(s, leaseMs);
+    for (const entry of open) expect(await closeIdle(s, entry)).toEqual({ kind: 'closed' });
+  });
+
+  it('replaces no binding that others may know to live', async () => {
+    const s = current();
+    const bindings = [await s.bound(udp()), await s.bound(tcp())];
+    await pass(s, 600_000);
+    await s.harness.changeServer();
+    for (const { inside, outside, binding } of bindings) {
+      const remote = inside.protocol === UDP ? null : OTHER_WEB;
+      const opened = await s.open(inside, { remote });
+      expect(opened).toMatchObject({ entry: { outside, binding: { identity: binding.identity } } });
+    }
+    const [, other] = bindings;
+    expect((await reassert(s, other!)).kind).toBe('restored');
+  });
+
+  it('is a gap in the feed, one after the other', async () => {
+    const s = current();
+    const gaps: FeedTail[] = [];
+    const read = async (last: FeedTail | null) => {
+      const [result] = await s.store.feed([
+        { shard: SHARD, incarnation: GATEWAY_1, last, nonce: 1 },
+      ]);
+      if (result!.kind === 'gap') gaps.push(result!.tail);
+      return result!.tail;
+    };
+    let last = await read(null);
+    for (let server = 0; server < 2; server++) {
+      await s.harness.advance(heartbeatMs);
+      await s.harness.changeServer();
+      last = await read(last);
+    }
+    last = await read(last);
+    expect(gaps).toHaveLength(3);
   });
 
   it('lets a holder put back what was lost, under its old identity', async () => {

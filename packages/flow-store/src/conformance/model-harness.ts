@@ -26,7 +26,7 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
       clockMs += ms;
     },
     async changeServer() {
-      runId = 'another';
+      runId += '+';
     },
     async loseEntry(inside) {
       store.data.shards[shardOfInside(inside)]!.entries.delete(entryKey(inside));

@@ -21,15 +21,17 @@ export type FeedNews =
   | Omit<FeedResult & { kind: 'events' }, 'inGrace'>
   | Omit<FeedResult & { kind: 'gap' }, 'inGrace'>;
 
+type BatchTail = Omit<FeedTail, 'grace'>;
+
 interface Batch {
-  readonly tail: FeedTail;
+  readonly tail: BatchTail;
   readonly atMs: number;
   readonly events: readonly FeedEvent[];
 }
 
 export class ModelFeed {
   #batches: Batch[] = [];
-  #tail: FeedTail | null = null;
+  #tail: BatchTail | null = null;
 
   copyFrom(other: ModelFeed): void {
     this.#batches = [...other.#batches];
@@ -45,39 +47,41 @@ export class ModelFeed {
     this.#push({ tail: { id: nextId(this.#tail, nowMs), tag }, atMs: nowMs, events });
   }
 
-  read({ last, nonce }: FeedRequest, nowMs: number): FeedNews {
+  /** @param grace the shard's last grace, see FeedTail */
+  read({ last, nonce }: FeedRequest, grace: number, nowMs: number): FeedNews {
     // Where it begins nothing is known of before.
     const end = this.#tail ?? this.#begin(nonce, nowMs);
-    if (last === null) return { kind: 'gap', tail: end };
+    const gap = { kind: 'gap', tail: { ...end, grace } } as const;
+    if (last === null || last.grace !== grace) return gap;
     if (isSame(last, end)) return { kind: 'events', events: [], tail: last, more: false };
     const heard = this.#batches.findIndex(({ tail }) => isSame(tail, last));
-    if (heard < 0) return { kind: 'gap', tail: end };
+    if (heard < 0) return gap;
     const news = this.#batches.slice(heard + 1, heard + 1 + FEED_BATCHES_MAX);
     return {
       kind: 'events',
       events: news.flatMap(({ events }) => events),
-      tail: news.at(-1)!.tail,
+      tail: { ...news.at(-1)!.tail, grace },
       more: !isSame(news.at(-1)!.tail, end),
     };
   }
 
-  #begin(tag: number, nowMs: number): FeedTail {
+  #begin(tag: number, nowMs: number): BatchTail {
     return this.#push({ tail: { id: nextId(null, nowMs), tag }, atMs: nowMs, events: [] });
   }
 
-  #push(batch: Batch): FeedTail {
+  #push(batch: Batch): BatchTail {
     this.#batches.push(batch);
     this.#tail = batch.tail;
     return batch.tail;
   }
 }
 
-function isSame(a: FeedTail, b: FeedTail): boolean {
+function isSame(a: BatchTail, b: BatchTail): boolean {
   return a.id === b.id && a.tag === b.tag;
 }
 
 /** As Redis streams do it: ms, and a sequence number within them; never back. */
-function nextId(tail: FeedTail | null, nowMs: number): string {
+function nextId(tail: BatchTail | null, nowMs: number): string {
   const [lastMs = 0, sequence = 0] = (tail?.id ?? '0-0').split('-').map(Number);
   return nowMs > lastMs ? `${nowMs}-0` : `${lastMs}-${sequence + 1}`;
 }

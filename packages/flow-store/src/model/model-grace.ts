@@ -55,6 +55,11 @@ export class ModelGrace {
     if (this.#isUnheard()) this.#firstHeardMs = nowMs;
   }
 
+  /** When it began last; 0: never. */
+  get sinceMs(): number {
+    return this.#sinceMs ?? 0;
+  }
+
   isOn(config: ClusterConfig, nowMs: number): boolean {
     if (this.#sinceMs === null) return false;
     return this.#firstHeardMs === null || nowMs < this.#firstHeardMs + config.leaseMs;

@@ -144,7 +144,7 @@ export class ModelServer {
       const { shard, nowMs } = this.#at(request.shard);
       if (this.#runId !== undefined) shard.grace.hear(nowMs);
       const inGrace = shard.grace.isOn(this.config, nowMs);
-      return { ...shard.feed.read(request, nowMs), inGrace };
+      return { ...shard.feed.read(request, shard.grace.sinceMs, nowMs), inGrace };
     });
   }
 

@@ -74,12 +74,13 @@ export class ModelShard {
   open(request: contract.OpenRequest, config: ClusterConfig, nowMs: number): contract.OpenResult {
     const { inside, proposal } = request;
     const entry = this.entries.get(entryKey(inside));
-    if (entry !== undefined && entryDeadlineMs(entry, config) > nowMs) {
+    const isItsPort = entry !== undefined && this.#holdsItsPort(entry);
+    // In grace others may know that it lives: it is not replaced.
+    const isBound = isItsPort && this.grace.isOn(config, nowMs);
+    if (entry !== undefined && (isBound || entryDeadlineMs(entry, config) > nowMs)) {
       return this.#openOnBinding(entry, request, config, nowMs);
     }
-    if (entry !== undefined && this.#holdsItsPort(entry)) {
-      return this.#bind(request, entry.binding.outside, config, nowMs);
-    }
+    if (isItsPort) return this.#bind(request, entry.binding.outside, config, nowMs);
     if (proposal === null) return { kind: 'noBinding' };
     const block = this.ports.block(inside.protocol, proposal);
     if (!this.#mayOpenIn(block, request.incarnation, config, nowMs)) return { kind: 'leaseLost' };
@@ -125,13 +126,17 @@ export class ModelShard {
       // Whoever carried the last incarnation must not take the next one's packets for its own.
       this.#voidNow(entry, remote, config, nowMs);
     } else {
-      for (const [other, state] of [...entry.flows]) {
-        if (flowDeadlineMs(entry, state, config) <= nowMs) entry.flows.delete(other);
-      }
+      if (!this.grace.isOn(config, nowMs)) this.#deleteDeadFlows(entry, config, nowMs);
       if (entry.flows.size >= config.flowsPerEndpointMax) return { kind: 'limit' };
     }
     entry.flows.set(key, { ...this.#newIdentity(nonce, nowMs), ...firstState(seen, nowMs) });
     return answer('created');
+  }
+
+  #deleteDeadFlows(entry: Entry, config: ClusterConfig, nowMs: number): void {
+    for (const [remote, flow] of [...entry.flows]) {
+      if (flowDeadlineMs(entry, flow, config) <= nowMs) entry.flows.delete(remote);
+    }
   }
 
   /** Writes a new binding (and its first flow), in place of a dead one if there is one. */
@@ -297,6 +302,7 @@ export class ModelShard {
         : storedFlow(entry, record, config, nowMs);
       return { kind: 'alive', flow };
     }
+    if (reason === 'idle' && this.grace.isOn(config, nowMs)) return { kind: 'notYet' };
     if (!whole) entry.flows.delete(remoteKey(remote));
     if (whole || entry.flows.size === 0) this.unbind(entry, config, nowMs);
     else if (reason === 'cancel') this.#voidNow(entry, remote, config, nowMs);

@@ -38,6 +38,12 @@ export class ByteWriter {
     return this;
   }
 
+  u48(value: number): this {
+    this.#reserve(6);
+    this.#length = this.#bytes.writeUIntBE(value, this.#length, 6);
+    return this;
+  }
+
   bytes(value: Uint8Array): this {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);

@@ -148,12 +148,14 @@ export const feedCodec: Codec<contract.FeedRequest, contract.FeedResult> = {
     new ByteWriter()
       .incarnation(incarnation)
       .u32(nonce)
+      .u48(last?.grace ?? 0)
       .u32(last?.tag ?? 0)
       .short(Buffer.from(last?.id ?? ''))
       .done(),
   decode(reply) {
     const { kind, reader } = readReply('feed', reply);
-    const tail = { id: Buffer.from(reader.short()).toString(), tag: reader.u32() };
+    const id = Buffer.from(reader.short()).toString();
+    const tail = { id, tag: reader.u32(), grace: reader.u48() };
     const inGrace = reader.u8() === 1;
     if (kind === 'gap') return { kind, tail, inGrace };
     const more = reader.u8() === 1;

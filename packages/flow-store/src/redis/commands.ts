@@ -33,7 +33,7 @@ export const COMMANDS = {
   ]),
   find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, true),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
-  close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone']),
+  close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone', 'notYet']),
   reassert: signature<contract.ReassertResult['kind']>(['restored', 'exists', 'tooLate']),
   count: signature<contract.CountResult['kind']>(['counted'], REQUESTS_MAX, true),
   fresh: signature<'marked'>(['marked'], 1),

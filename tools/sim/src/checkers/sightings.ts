@@ -184,7 +184,7 @@ export class Sightings {
 /** What this life saw last is in the store, or the slack covers that it is not. */
 function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolean {
   const { life, seenMs } = column;
-  if (seenMs === NEVER || !wasToldInTime(column, nowMs)) return false;
+  if (seenMs === NEVER || life.isForgotten || !wasToldInTime(column, nowMs)) return false;
   const { outageMs } = config.slack;
   if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
   const reportsMs = Math.max(...Object.values(config.timeouts)) / 3;
@@ -200,7 +200,7 @@ function wasToldInTime({ life, revivedMs, confirmedMs }: Column, nowMs: number):
 }
 
 function isReported({ life, changedMs }: Column, nowMs: number): boolean {
-  return wasTold(life, changedMs, nowMs);
+  return !life.isForgotten && wasTold(life, changedMs, nowMs);
 }
 
 /** Whether this life had the time to tell the store of what happened at `atMs`. */

@@ -106,8 +106,10 @@ export class TranslationChecker {
     }
     if (holder === undefined) return;
     const flow = this.#truth.flowOf(holder, tag.remote, tag.remotePort);
-    if (flow === undefined || (flow.endedMs !== null && !flow.isLost)) return;
+    if (flow === undefined) return;
+    // Of one that has ended, too: it may be told again.
     flow.sightings.see(life, outbound, header.control, this.#config, this.#nowMs());
+    if (flow.endedMs !== null && !flow.isLost) return;
     this.#survived(flow, life);
     this.#expected.delete(nameOf(life, outbound, tag));
   }

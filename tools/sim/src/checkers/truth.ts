@@ -119,7 +119,10 @@ export class Truth {
     const outside = addressNumber(binding.outside.address);
     const outsidePort = binding.outside.port;
     const last = this.#byInside.get(key);
-    const isBack = last?.generation === binding.generation && last.nonce === binding.nonce;
+    const isSame = last?.generation === binding.generation && last.nonce === binding.nonce;
+    // Put back by a flow that is not its first, it goes under that one's identity.
+    const isHere = last?.outside === outside && last.outsidePort === outsidePort;
+    const isBack = isSame || (isHere && cause.operation === 'reassert');
     const created: BindingTruth = {
       endpoint: inside,
       shard: shardOfInside(inside),

@@ -7,11 +7,15 @@ import type { World } from '../world/world.ts';
 import { boxOf, type FaultKind, trouble } from './kinds.ts';
 import { everywhere, outage } from './store-kinds.ts';
 
+/** All that was ever written is lost. */
+const NOTHING_KEPT = Number.NEGATIVE_INFINITY;
+
 /** A replica takes over that lags behind by `durationMs`: that much is lost. */
 function losingFailover(world: World, oldLives: boolean, lagMs: number, then: () => void): void {
   const replica = world.site.master.model.data.clone();
+  const lostSinceMs = world.timeline.nowMs;
   world.timeline.after(lagMs, () => {
-    world.site.failOver(replica, { oldLives });
+    world.site.failOver(replica, { oldLives, lostSinceMs });
     then();
   });
 }
@@ -21,11 +25,11 @@ export const LOSS_KINDS: readonly FaultKind[] = [
     name: 'storeDataLost',
     what: 'the store comes back empty',
     rate: 0.5,
-    disabled: 'I4: what was reported before is not told again, and idle closes act in grace',
+    disabled: null,
     durationMs: () => [1_500, 1_500],
     begin(world) {
       const troubles = world.boxes.map((box) => trouble(box));
-      world.site.failOver(new ModelData(), { oldLives: false });
+      world.site.failOver(new ModelData(), { oldLives: false, lostSinceMs: NOTHING_KEPT });
       return () => {
         for (const undo of troubles) undo();
       };
@@ -35,7 +39,7 @@ export const LOSS_KINDS: readonly FaultKind[] = [
     name: 'failoverLostSuffix',
     what: 'a replica takes over that missed the last writes',
     rate: 1,
-    disabled: 'I4: touches lost with the suffix are not told again, and idle closes act in grace',
+    disabled: null,
     durationMs: () => [50, 3_000],
     begin(world, { durationMs }) {
       const troubles = world.boxes.map((box) => trouble(box));

@@ -110,6 +110,7 @@ export class GatewayBox {
     witness.outages.disturbed();
     const life = new Life(index, ++this.#lives, random.hex16(), timeline.nowMs);
     this.life = life;
+    witness.lives.push(life);
     for (let i = 0; i < this.#troubles; i++) life.beginTrouble(timeline.nowMs);
     log.line(timeline.nowMs, `${life.name} starts`);
     this.#join(life);

@@ -7,6 +7,8 @@ export class Life {
   endedMs: number | null = null;
   /** When it was killed rather than stopped: its last words were not said. */
   killed = false;
+  /** The store lost what this life had reported, after its end: nobody can tell it again. */
+  isForgotten = false;
   readonly #troubles: { readonly fromMs: number; untilMs: number }[] = [];
   #open = 0;
 

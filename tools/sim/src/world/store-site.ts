@@ -43,6 +43,12 @@ export type Execute = (
   run: (request: unknown) => unknown,
 ) => unknown;
 
+interface FailOver {
+  readonly oldLives: boolean;
+  /** What was written later is lost; nothing where it is left out. */
+  readonly lostSinceMs?: number;
+}
+
 export interface StoreSiteOptions {
   readonly timeline: Timeline;
   readonly random: Random;
@@ -65,12 +71,11 @@ export class StoreSite {
   }
 
   /** Another server takes over, with this data. */
-  failOver(data: ModelData, { oldLives }: { oldLives: boolean }): void {
+  failOver(data: ModelData, { oldLives, lostSinceMs }: FailOver): void {
     const { witness, timeline } = this.#options;
     this.master.alive = oldLives;
     this.master = this.#newServer(data);
-    const cause = { operation: 'dataLost', cancelled: false };
-    witness.truth.syncAll(data, cause, timeline.nowMs);
+    witness.dataLost(data, lostSinceMs ?? timeline.nowMs, timeline.nowMs);
   }
 
   /** Moves the master's clock to another offset within the skew that servers may have. */

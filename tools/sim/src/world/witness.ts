@@ -1,6 +1,7 @@
 /** Everything that watches the world, wired together: the truth and the checkers of I1 to I8. */
 import type { Endpoint, SocketAddress } from '@flowstore/flow';
 import type { StoredEntry, TouchRequest } from '@flowstore/flow-store';
+import type { ModelData } from '@flowstore/flow-store/testing';
 import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import { BoundChecker } from '../checkers/bounds.ts';
 import { Checks } from '../checkers/checks.ts';
@@ -27,6 +28,7 @@ export class Witness {
   readonly bounds: BoundChecker;
   /** The script that runs now is an operator's: what it cancels may end early. */
   isOperator = false;
+  readonly lives: Life[] = [];
 
   constructor({ config, limits, tight }: Plan, timeline: Timeline, log: Log) {
     const nowMs = () => timeline.nowMs;
@@ -56,6 +58,14 @@ export class Witness {
     this.outages = new OutageChecker(checks, { config, nowMs, tight });
     this.translations.awayUntilMs = () => this.outages.awayUntilMs();
     this.bounds = new BoundChecker(checks, limits);
+  }
+
+  /** Another server took over, without what was written after `sinceMs`. */
+  dataLost(data: ModelData, sinceMs: number, nowMs: number): void {
+    for (const life of this.lives) {
+      if (life.endedMs !== null && life.endedMs > sinceMs) life.isForgotten = true;
+    }
+    this.truth.syncAll(data, { operation: 'dataLost', cancelled: false }, nowMs);
   }
 
   /** A gateway heard from the store that flows are as it thinks, as of `sentMs`. */

@@ -74,18 +74,6 @@ local function bind_proposal(r)
   return bind(r, r.proposal, block, field, former)
 end
 
--- The entry's flows are all dead: the same inside endpoint revives it on the same port, if the
--- block still says that the port is its own.
-local function revive(r, binding)
-  r.was_there = true
-  local block, field = block_of(r.protocol, binding.outside)
-  local row = redis.call('HGET', block.key, field)
-  if row == bound_row(binding.id, r.inside) then
-    return bind(r, binding.outside, block, field, row)
-  end
-  return bind_proposal(r)
-end
-
 -- Somebody's flow (or binding) is there: this opener's, or another's, which learns the sighting.
 local function answer_live(r, binding, record)
   local until_ms = deadline_ms(r.protocol, record)
@@ -113,6 +101,18 @@ local function add_flow(r, binding)
   return pack_entry(CREATED, r.inside, binding.bytes, deadline_ms(TCP, state), flow)
 end
 
+-- The entry's flows are all dead: the same inside endpoint revives it on the same port, if the
+-- block still says that the port is its own. In grace others may know that it lives: it is not
+-- replaced, but goes on by `go_on`.
+local function revive(r, binding, go_on)
+  r.was_there = true
+  local block, field = block_of(r.protocol, binding.outside)
+  local row = redis.call('HGET', block.key, field)
+  if row ~= bound_row(binding.id, r.inside) then return bind_proposal(r) end
+  if in_grace() then return go_on() end
+  return bind(r, binding.outside, block, field, row)
+end
+
 local function open_tcp(r)
   local fields = redis.call('HMGET', r.key, 'b', r.remote)
   if not fields[1] then return bind_proposal(r) end
@@ -128,10 +128,14 @@ local function open_tcp(r)
     return answer_live(r, binding, flow)
   end
   local entry = read_entry(r.inside)
-  if entry.live == 0 then return revive(r, binding) end
-  delete_flows(r.inside, entry.dead)
-  if entry.live >= FLOWS_PER_ENDPOINT_MAX then return LIMIT end
-  return add_flow(r, binding)
+  local function go_on()
+    if not in_grace() then delete_flows(r.inside, entry.dead) end
+    local kept = in_grace() and entry.flows or entry.live
+    if kept >= FLOWS_PER_ENDPOINT_MAX then return LIMIT end
+    return add_flow(r, binding)
+  end
+  if entry.live == 0 then return revive(r, binding, go_on) end
+  return go_on()
 end
 
 local function open(bytes)
@@ -140,8 +144,9 @@ local function open(bytes)
   local record = redis.call('HGET', r.key, 'b')
   if not record then return bind_proposal(r) end
   local binding = read_binding(record)
-  if deadline_ms(r.protocol, binding) <= now_ms then return revive(r, binding) end
-  return answer_live(r, binding, binding)
+  local function go_on() return answer_live(r, binding, binding) end
+  if deadline_ms(r.protocol, binding) <= now_ms then return revive(r, binding, go_on) end
+  return go_on()
 end
 
 note_grace()
