@@ -7,6 +7,7 @@ import type { ClusterConfig } from '@flowstore/flow';
 import type { GatewayLimits, Policies } from '@flowstore/gateway-core';
 import { CORE_MUTANTS } from './mutants/core-mutants.ts';
 import { FEED_MUTANTS } from './mutants/feed-mutants.ts';
+import { GRACE_MUTANTS } from './mutants/grace-mutants.ts';
 import { OUTAGE_MUTANTS } from './mutants/outage-mutants.ts';
 import { STORE_MUTANTS } from './mutants/store-mutants.ts';
 import type { BadDays } from './plan.ts';
@@ -39,6 +40,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORE_MUTANTS,
   ...CORE_MUTANTS,
   ...FEED_MUTANTS,
+  ...GRACE_MUTANTS,
   ...OUTAGE_MUTANTS,
 ];
 

@@ -75,7 +75,7 @@ export class StoreSite {
     const { witness, timeline } = this.#options;
     this.master.alive = oldLives;
     this.master = this.#newServer(data);
-    witness.dataLost(data, lostSinceMs ?? timeline.nowMs, timeline.nowMs);
+    witness.dataLost(data, lostSinceMs ?? timeline.nowMs);
   }
 
   /** Moves the master's clock to another offset within the skew that servers may have. */

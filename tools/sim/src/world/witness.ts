@@ -9,6 +9,7 @@ import { describeFlow, EndingChecker } from '../checkers/endings.ts';
 import { IdentityChecker } from '../checkers/identities.ts';
 import { OutageChecker } from '../checkers/outages.ts';
 import { describe, PortChecker } from '../checkers/ports.ts';
+import { RestorationChecker } from '../checkers/restorations.ts';
 import { TranslationChecker } from '../checkers/translations.ts';
 import { Truth } from '../checkers/truth.ts';
 import { addressNumber } from '../keys.ts';
@@ -25,12 +26,18 @@ export class Witness {
   readonly endings: EndingChecker;
   readonly translations: TranslationChecker;
   readonly outages: OutageChecker;
+  readonly restorations: RestorationChecker;
   readonly bounds: BoundChecker;
   /** The script that runs now is an operator's: what it cancels may end early. */
   isOperator = false;
   readonly lives: Life[] = [];
+  readonly #timeline: Timeline;
+  readonly #plan: Plan;
 
-  constructor({ config, limits, tight }: Plan, timeline: Timeline, log: Log) {
+  constructor(plan: Plan, timeline: Timeline, log: Log) {
+    const { config, limits, tight } = plan;
+    this.#timeline = timeline;
+    this.#plan = plan;
     const nowMs = () => timeline.nowMs;
     const checks = new Checks(nowMs, () => timeline.stop());
     this.checks = checks;
@@ -51,21 +58,28 @@ export class Witness {
       flowEnded: (flow, cause) => {
         log.line(nowMs(), `store  ${describeFlow(flow)} closed by ${cause.operation}`);
         this.endings.flowEnded(flow, cause);
+        if (cause.operation === 'dataLost') this.restorations.lost(flow);
       },
     });
     const { truth } = this;
     this.translations = new TranslationChecker(checks, { config, truth, nowMs, tight });
+    this.restorations = new RestorationChecker(checks, { config, truth });
     this.outages = new OutageChecker(checks, { config, nowMs, tight });
     this.translations.awayUntilMs = () => this.outages.awayUntilMs();
     this.bounds = new BoundChecker(checks, limits);
   }
 
   /** Another server took over, without what was written after `sinceMs`. */
-  dataLost(data: ModelData, sinceMs: number, nowMs: number): void {
+  dataLost(data: ModelData, sinceMs: number): void {
+    const { nowMs } = this.#timeline;
     for (const life of this.lives) {
       if (life.endedMs !== null && life.endedMs > sinceMs) life.isForgotten = true;
     }
     this.truth.syncAll(data, { operation: 'dataLost', cancelled: false }, nowMs);
+    const look = this.restorations.watch(this.lives, nowMs);
+    if (this.#plan.tight) return;
+    // In grace for a lease length, from when somebody is heard.
+    this.#timeline.after(this.#plan.config.leaseMs, () => look(this.#timeline.nowMs));
   }
 
   /** A gateway heard from the store that flows are as it thinks, as of `sentMs`. */

@@ -1,0 +1,60 @@
+/** Servers that took over and know nothing of it, gateways that keep to themselves what they hold. */
+import type { CloseRequest, CloseResult } from '@flowstore/flow-store';
+import type { StoreReply } from '@flowstore/gateway-core';
+import type { Mutant } from '../mutants.ts';
+import type { CoreTamper } from '../world/gateway-box.ts';
+import type { Execute, Server } from '../world/store-site.ts';
+
+/** Marks the shards of a server that took over as fresh, as if it had been there all the time. */
+function noGrace(): Execute {
+  let known: Server | null = null;
+  return (server, _operation, request, run) => {
+    if (server !== known) {
+      known = server;
+      for (const { grace } of server.model.data.shards) grace.markFresh(server.name);
+    }
+    return run(request);
+  };
+}
+
+function closesInGrace(): Execute {
+  return ({ model }, operation, request, run) => {
+    const result = run(request);
+    if (operation !== 'close' || (result as CloseResult).kind !== 'notYet') return result;
+    return model.close([{ ...(request as CloseRequest), reason: 'cancel' }])[0];
+  };
+}
+
+function neverReasserts(): CoreTamper {
+  return {
+    call(call) {
+      if (call.operation !== 'reassert') return call;
+      const results = call.requests.map(() => ({ kind: 'tooLate' }));
+      return { id: call.id, results: results as unknown as StoreReply['results'] };
+    },
+    reply: (_call, reply) => reply,
+  };
+}
+
+const LOSSES = { faults: ['storeDataLost', 'failoverLostSuffix'] };
+
+export const GRACE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no-grace',
+    what: 'a server that took over grants what its predecessor may have granted',
+    newExecute: noGrace,
+    badDays: LOSSES,
+  },
+  {
+    name: 'closes-in-grace',
+    what: 'who was idle is ended, though others may not have said what they saw',
+    newExecute: closesInGrace,
+    badDays: { ...LOSSES, traffic: { edgeShare: 0.4 } },
+  },
+  {
+    name: 'never-reasserts',
+    what: 'what the store lost is not told again',
+    newTamper: neverReasserts,
+    badDays: LOSSES,
+  },
+];
