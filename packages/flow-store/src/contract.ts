@@ -69,8 +69,9 @@ export interface OpenRequest {
 }
 
 export type OpenResult =
-  /** This request's flow (or binding) is stored, now or by an earlier run of the same call. The
-   * outside endpoint is entry.outside, not necessarily the proposal. */
+  /** This request's flow (or binding) is stored, now or by an earlier run of the same call, into
+   * which what was seen since was merged. The outside endpoint is entry.outside, not necessarily
+   * the proposal. */
   | { readonly kind: 'created'; readonly entry: StoredEntry }
   /** Somebody else's is: its identity and outside endpoint are in the entry. The request's
    * sighting was merged into it. */

@@ -10,7 +10,7 @@ import { type ClusterConfig, ipv4ToNumber, OUTSIDE_DOMAIN, SHARDS } from '@flows
 import type { FeedEvent, FeedResult, FeedTail } from '@flowstore/flow-store';
 import { NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
-import type { FlowCache } from './flow-cache.ts';
+import { type FlowCache, PROVISIONAL } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
@@ -93,6 +93,8 @@ export class FeedReader {
     if (event.kind === 'void') {
       for (const slot of cache.slotsOf(protocol, address, outside.port, remote, nowMs)) {
         if (table.generation(slot) >= event.below) continue;
+        // Its own opening may be what the event is about: the answer to the next one will say.
+        if (table.marks(slot) & PROVISIONAL) continue;
         counters.flowsVoided++;
         table.remove(slot);
       }

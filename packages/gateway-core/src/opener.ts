@@ -5,7 +5,7 @@
  */
 import { addressEquals, type Endpoint, type Identity, type SocketAddress } from '@flowstore/flow';
 import type { OpenResult, StoredEntry } from '@flowstore/flow-store';
-import type { PortRange } from '@flowstore/nat';
+import type { PortRange, Settlement } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { PortKeeper } from './port-keeper.ts';
 import type { ProvisionalFlows, ProvisionalOpening } from './provisional-flows.ts';
@@ -81,8 +81,9 @@ export class Opener {
       attempt.onDone({ kind: 'portsExhausted' }, nowMs);
       return;
     }
-    attempt.port = attempt.mayBind ? ports.take(attempt.range, nowMs) : 0;
-    if (this.#mayDoWithout(attempt, nowMs)) {
+    const unasked = this.#mayDoWithout(attempt, nowMs);
+    attempt.port = attempt.mayBind ? ports.take(attempt.range, unasked, nowMs) : 0;
+    if (unasked && attempt.port !== 0) {
       attempt.onDone({ kind: 'provisional', opening: attempt }, nowMs);
       return;
     }
@@ -118,7 +119,7 @@ export class Opener {
       (result, sentMs, answeredMs) => this.#onAnswer(attempt, result, sentMs, answeredMs),
     );
     if (queued) return;
-    this.#settle(attempt, true);
+    this.#settle(attempt, 'unused');
     attempt.onDone({ kind: 'noAnswer' }, nowMs);
   }
 
@@ -126,12 +127,12 @@ export class Opener {
     const { ports, counters } = this.#options;
     if (result === null) {
       // Under the same nonce: should the call have taken effect, it is the same opening.
-      if (this.#mayDoWithout(attempt, nowMs)) {
+      if (attempt.port !== 0 && this.#mayDoWithout(attempt, nowMs)) {
         attempt.onDone({ kind: 'provisional', opening: attempt }, nowMs);
         return;
       }
       // Perhaps it took effect: the port stays out of hand until a renewal says that it is free.
-      this.#settle(attempt, false);
+      this.#settle(attempt, 'unanswered');
       attempt.onDone({ kind: 'noAnswer' }, nowMs);
       return;
     }
@@ -140,7 +141,7 @@ export class Opener {
       case 'exists': {
         const { address, port } = result.entry.outside;
         const ours = port === attempt.port && addressEquals(address, attempt.range.address);
-        this.#settle(attempt, !ours);
+        this.#settle(attempt, ours ? 'used' : 'unused');
         const isNew = result.kind === 'created';
         if (isNew) counters.flowsOpened++;
         else counters.flowsJoined++;
@@ -149,7 +150,7 @@ export class Opener {
       }
       case 'portTaken':
         counters.portsRefused++;
-        this.#settle(attempt, false);
+        this.#settle(attempt, 'used');
         this.#propose(attempt, nowMs);
         return;
       case 'leaseLost':
@@ -157,7 +158,7 @@ export class Opener {
         this.#propose(attempt, nowMs);
         return;
       case 'limit':
-        this.#settle(attempt, true);
+        this.#settle(attempt, 'unused');
         attempt.onDone({ kind: 'limit' }, nowMs);
         return;
       case 'noBinding':
@@ -166,13 +167,13 @@ export class Opener {
     }
   }
 
-  /** Whether there is a port, but no store that would say yes to it. */
-  #mayDoWithout({ port, replaces, inside }: Attempt, nowMs: number): boolean {
-    if (port === 0 || replaces !== null) return false;
+  /** Whether it may be opened though no store would say yes to it. */
+  #mayDoWithout({ mayBind, replaces, inside }: Attempt, nowMs: number): boolean {
+    if (!mayBind || replaces !== null) return false;
     return this.#options.provisional.mayOpen(inside.protocol, nowMs);
   }
 
-  #settle({ range, port }: Attempt, unused: boolean): void {
-    if (port !== 0) this.#options.ports.settle(range, port, unused);
+  #settle({ range, port }: Attempt, settlement: Settlement): void {
+    if (port !== 0) this.#options.ports.settle(range, port, settlement);
   }
 }

@@ -13,7 +13,13 @@ import {
   shardOfInside,
 } from '@flowstore/flow';
 import type { LeaseRef, LeaseResult, RenewResult } from '@flowstore/flow-store';
-import { type HeldBlock, type OutsidePool, PortBlocks, type PortRange } from '@flowstore/nat';
+import {
+  type HeldBlock,
+  type OutsidePool,
+  PortBlocks,
+  type PortRange,
+  type Settlement,
+} from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Outage } from './outage.ts';
@@ -74,9 +80,13 @@ export class PortKeeper {
     };
   }
 
-  /** A port to propose, 0 where none is in hand; leases ahead when few are left. */
-  take(range: PortRange, nowMs: number): number {
-    const port = this.blocks.take(range, nowMs);
+  /**
+   * A port to propose, 0 where none is in hand; leases ahead when few are left.
+   * @param unasked it is to be used without the store
+   */
+  take(range: PortRange, unasked: boolean, nowMs: number): number {
+    const { blocks } = this;
+    const port = unasked ? blocks.takeSure(range, nowMs) : blocks.take(range, nowMs);
     if (port !== 0 && this.blocks.available(range, nowMs) < this.#limits.freePortsLow) {
       this.lease(range, nowMs, () => {});
     }
@@ -84,8 +94,8 @@ export class PortKeeper {
   }
 
   /** The store answered a proposal of ours. */
-  settle(range: PortRange, port: number, unused: boolean): void {
-    this.blocks.settle(range, blockOfPort(port), port, unused);
+  settle(range: PortRange, port: number, settlement: Settlement): void {
+    this.blocks.settle(range, blockOfPort(port), port, settlement);
   }
 
   /** The store says that the port's block is not ours. */

@@ -98,7 +98,7 @@ export class ProvisionalFlows {
     const outside = { address: range.address, port };
     const slot = cache.installProvisional({ inside, remote, outside, nonce }, nowMs);
     if (slot === NONE) {
-      this.#blocks.settle(range, blockOfPort(port), port, true);
+      this.#blocks.settle(range, blockOfPort(port), port, 'unused');
       return NONE;
     }
     counters.provisionalOpened++;
@@ -127,7 +127,7 @@ export class ProvisionalFlows {
   #freePorts(nowMs: number): void {
     while (this.#quarantined.length > 0 && this.#quarantined[0]!.untilMs <= nowMs) {
       const { range, port } = this.#quarantined.shift()!;
-      this.#blocks.settle(range, blockOfPort(port), port, false);
+      this.#blocks.settle(range, blockOfPort(port), port, 'used');
     }
   }
 
@@ -184,9 +184,9 @@ export class ProvisionalFlows {
     }
     counters.provisionalKept++;
     this.#flows.delete(flow);
-    this.#blocks.settle(flow.range, blockOfPort(flow.port), flow.port, false);
+    this.#blocks.settle(flow.range, blockOfPort(flow.port), flow.port, 'used');
     const slot = cache.storedSlotOf(flow.handle);
-    // Voided meanwhile by the very event of its opening, or idle for long: it is the store's now.
+    // Idle for long: it is the store's now.
     const isGone = slot === NONE;
     if (isGone) this.#keep(cache.install(entry, flow.remote, sentMs, nowMs));
     else this.#keep(cache.adopt(slot, stored, sentMs, nowMs));

@@ -35,8 +35,8 @@ test('an unused proposal comes back, a used one does not', () => {
   blocks.grant(range, 2, 0b11, 1000, 0);
   const first = blocks.take(range, 1);
   const second = blocks.take(range, 1);
-  blocks.settle(range, 2, first, true);
-  blocks.settle(range, 2, second, false);
+  blocks.settle(range, 2, first, 'unused');
+  blocks.settle(range, 2, second, 'used');
   expect(blocks.available(range, 1)).toBe(1);
   expect(blocks.take(range, 1)).toBe(first);
 });
@@ -57,4 +57,18 @@ test('only blocks with every port free count as idle', () => {
   expect(blocks.idle(100, 100).map((held) => held.block)).toEqual([2]);
   blocks.drop(range, 2);
   expect(blocks.size).toBe(1);
+});
+
+test('a port whose proposal got no answer is for those only who ask the store', () => {
+  const blocks = new PortBlocks(seeded());
+  blocks.grant(range, 2, 0b1, 10, 0);
+  const port = blocks.takeSure(range, 1);
+  blocks.settle(range, 2, port, 'unanswered');
+  expect(blocks.take(range, 1)).toBe(0);
+  blocks.grant(range, 2, 0b1, 10, 0);
+  expect(blocks.takeSure(range, 1)).toBe(0);
+  expect(blocks.take(range, 1)).toBe(port);
+  blocks.settle(range, 2, port, 'used');
+  blocks.grant(range, 2, 0b1, 10, 0);
+  expect(blocks.takeSure(range, 1)).toBe(port);
 });

@@ -5,7 +5,8 @@
  * A block is 16 ports in one mask of free bits. A port leaves the mask when it is proposed for a
  * new binding and comes back only by `giveBack` (the proposal was not used) or by a renewal, whose
  * answer says what the store knows to be free: rows and quarantine are the store's to judge, this
- * is a cache of its verdict. A port that is wrongly thought free costs one more proposal.
+ * is a cache of its verdict. A port that is wrongly thought free costs one more proposal; but who
+ * means to use it without asking the store has to be sure.
  */
 import { BLOCK_PORTS, firstPortOfBlock, type IpAddress, ipv4ToNumber } from '@flowstore/flow';
 
@@ -21,11 +22,16 @@ export interface HeldBlock extends PortRange {
   free: number;
   /** Proposed and not yet answered. */
   proposed: number;
+  /** Of these a proposal got no answer: it may still be on its way to the store. */
+  doubtful: number;
   /** Not to be used from then on unless renewed. */
   expiresMs: number;
   /** When a port of it was last proposed. */
   usedMs: number;
 }
+
+/** What became of a proposal. */
+export type Settlement = 'used' | 'unused' | 'unanswered';
 
 const ALL_FREE = (1 << BLOCK_PORTS) - 1;
 
@@ -54,30 +60,43 @@ export class PortBlocks {
     }
     const key = keyOf(range);
     const blocks = this.#ranges.get(key) ?? [];
-    blocks.push({ ...range, block, free, proposed: 0, expiresMs, usedMs: nowMs });
+    blocks.push({ ...range, block, free, proposed: 0, doubtful: 0, expiresMs, usedMs: nowMs });
     this.#ranges.set(key, blocks);
     this.#size++;
   }
 
   /** A free port, chosen at random over all held blocks of the range (RFC 6056); 0: none. */
   take(range: PortRange, nowMs: number): number {
-    const usable = this.#usable(range, nowMs);
+    return this.#take(this.#usable(range, nowMs), (held) => held.free, nowMs);
+  }
+
+  /** One that no call on its way to the store can still bind to somebody else. */
+  takeSure(range: PortRange, nowMs: number): number {
+    const sure = ({ free, doubtful }: HeldBlock) => free & ~doubtful;
+    const usable = this.#usable(range, nowMs).filter((held) => sure(held) !== 0);
+    return this.#take(usable, sure, nowMs);
+  }
+
+  #take(usable: readonly HeldBlock[], maskOf: (held: HeldBlock) => number, nowMs: number): number {
     if (usable.length === 0) return 0;
     const held = usable[this.#random() % usable.length]!;
-    const bit = nthSetBit(held.free, this.#random() % countBits(held.free));
+    const mask = maskOf(held);
+    const bit = nthSetBit(mask, this.#random() % countBits(mask));
     held.free &= ~(1 << bit);
     held.proposed |= 1 << bit;
     held.usedMs = nowMs;
     return firstPortOfBlock(held.block) + bit;
   }
 
-  /** The store answered a proposal: `unused` says that the port is free again. */
-  settle(range: PortRange, block: number, port: number, unused: boolean): void {
+  /** The store answered a proposal, or did not: only an unused port is free again at once. */
+  settle(range: PortRange, block: number, port: number, settlement: Settlement): void {
     const held = this.find(range, block);
     if (held === undefined) return;
     const bit = 1 << (port - firstPortOfBlock(block));
     held.proposed &= ~bit;
-    if (unused) held.free |= bit;
+    if (settlement === 'unused') held.free |= bit;
+    if (settlement === 'used') held.doubtful &= ~bit;
+    if (settlement === 'unanswered') held.doubtful |= bit;
   }
 
   /** How many ports of the range can be taken now. */

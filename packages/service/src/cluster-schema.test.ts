@@ -84,7 +84,7 @@ test('each broken relation between the figures is a problem', () => {
   const lines = problems({ ...GOOD, cacheLeaseMs: 120_000, heartbeatMs: 50_000 });
   expect(lines).toEqual([
     expect.stringContaining('cacheLeaseMs (120000) plus slack.clockSkewMs (5000) must be below'),
-    expect.stringContaining('heartbeatMs (50000) must be at most a third'),
+    expect.stringContaining('heartbeatMs (50000) must be at most a sixth'),
     expect.stringContaining('must not exceed leaseMs (90000)'),
     expect.stringContaining('leaseMs (90000) must exceed'),
   ]);

@@ -15,7 +15,7 @@ const shortLives: LabConfig = {
     cacheLeaseMs: 1_800,
     leaseMs: 2_400,
     quarantineMs: 2_500,
-    heartbeatMs: 600,
+    heartbeatMs: 300,
     ttlMarginMs: 60_000,
   },
 };

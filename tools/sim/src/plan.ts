@@ -109,7 +109,7 @@ function drawConfig(random: Random, pace: number): ClusterConfig {
     cacheLeaseMs: ms(CLUSTER_DEFAULTS.cacheLeaseMs),
     leaseMs: ms(CLUSTER_DEFAULTS.leaseMs),
     quarantineMs: ms(CLUSTER_DEFAULTS.quarantineMs),
-    heartbeatMs: ms(CLUSTER_DEFAULTS.heartbeatMs),
+    heartbeatMs: Math.floor(ms(CLUSTER_DEFAULTS.cacheLeaseMs) / random.pick([6, 8, 12])),
     flowsPerEndpointMax: 64,
   };
 }

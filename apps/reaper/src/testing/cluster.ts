@@ -7,7 +7,7 @@ export const CLUSTER: ClusterConfig = {
   insidePrefixes: ['198.18.0.0/16'],
   timeouts: { ...CLUSTER_DEFAULTS.timeouts, udpMs: 150 },
   slack: { outageMs: 0, clockSkewMs: 0 },
-  heartbeatMs: 50,
+  heartbeatMs: 25,
   cacheLeaseMs: 150,
   quarantineMs: 200,
   leaseMs: 2_000,

@@ -9,6 +9,7 @@ import {
   portOf,
   type Scenario,
   seen,
+  tcp,
   udp,
   WEB,
 } from './scenario.ts';
@@ -34,6 +35,19 @@ export function bindingTests(current: () => Scenario): void {
     const [first] = await s.store.open([request]);
     const [again] = await s.store.open([request]);
     expect(again).toEqual(first);
+  });
+
+  it('learns from an opening that is told again what was seen since', async () => {
+    const s = current();
+    for (const inside of [udp(), tcp()]) {
+      const request = s.opening(inside, { proposal: await s.port(inside.protocol) });
+      const entry = created((await s.store.open([request]))[0]!);
+      const [again] = await s.store.open([{ ...request, seen: seen(OUT_DATA | IN_DATA) }]);
+      const { identity } = entry.binding;
+      expect(again).toMatchObject({ kind: 'created', entry: { binding: { identity } } });
+      const told = created(again!);
+      expect((told.flow ?? told.binding).flags & IN_DATA).toBe(IN_DATA);
+    }
   });
 
   it('answers another opener with the entry that exists, and merges what it saw', async () => {

@@ -111,17 +111,16 @@ export class ModelShard {
       entry: storedEntry(entry, remote, config, nowMs),
     });
     if (remote === null) {
-      if (entry.binding.nonce === nonce) return answer('created');
       this.#merge(entry, entry.binding, null, seen, config, nowMs);
-      return answer('exists');
+      return answer(entry.binding.nonce === nonce ? 'created' : 'exists');
     }
     const key = remoteKey(remote);
     const flow = entry.flows.get(key);
     if (flow !== undefined && flowDeadlineMs(entry, flow, config) > nowMs) {
-      if (flow.nonce === nonce) return answer('created');
-      if (replaces === null || !identityEquals(replaces, flow)) {
+      const isOwn = flow.nonce === nonce;
+      if (isOwn || replaces === null || !identityEquals(replaces, flow)) {
         this.#merge(entry, flow, remote, seen, config, nowMs);
-        return answer('exists');
+        return answer(isOwn ? 'created' : 'exists');
       }
       // Whoever carried the last incarnation must not take the next one's packets for its own.
       this.#voidNow(entry, remote, config, nowMs);

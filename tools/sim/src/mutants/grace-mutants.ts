@@ -1,4 +1,4 @@
-/** Servers that took over and know nothing of it, gateways that keep to themselves what they hold. */
+/** Servers that took over without knowing it; gateways that keep what they hold to themselves. */
 import type { CloseRequest, CloseResult } from '@flowstore/flow-store';
 import type { StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';

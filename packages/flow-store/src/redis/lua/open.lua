@@ -74,19 +74,16 @@ local function bind_proposal(r)
   return bind(r, r.proposal, block, field, former)
 end
 
--- Somebody's flow (or binding) is there: this opener's, or another's, which learns the sighting.
+-- Somebody's flow (or binding) is there: this opener's, or another's. It learns the sighting.
 local function answer_live(r, binding, record)
   local until_ms = deadline_ms(r.protocol, record)
-  local result = CREATED
-  if struct.unpack('>I4', record.id, 9) ~= r.nonce then
-    result = EXISTS
-    local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
-    if learn(r, binding.outside, record) then
-      redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
-      local block = block_of(r.protocol, binding.outside)
-      written(r, block, record, before_ms)
-      until_ms = deadline_ms(r.protocol, record)
-    end
+  local result = struct.unpack('>I4', record.id, 9) == r.nonce and CREATED or EXISTS
+  local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
+  if learn(r, binding.outside, record) then
+    redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
+    local block = block_of(r.protocol, binding.outside)
+    written(r, block, record, before_ms)
+    until_ms = deadline_ms(r.protocol, record)
   end
   local flow = r.remote ~= '' and record.bytes
   return pack_entry(result, r.inside, binding.bytes, until_ms, flow)
