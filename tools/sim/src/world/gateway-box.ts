@@ -144,6 +144,7 @@ export class GatewayBox {
       this.kill();
       return;
     }
+    life.isStopping = true;
     core.finish(this.clockMs());
     this.#pump();
     this.#options.timeline.after(FINISH_MS, () => {

@@ -5,6 +5,8 @@ export class Life {
   readonly incarnation: string;
   readonly startedMs: number;
   endedMs: number | null = null;
+  /** It was told to stop: it says its last words, and nothing again. */
+  isStopping = false;
   /** When it was killed rather than stopped: its last words were not said. */
   killed = false;
   /** The store lost what this life had reported, after its end: nobody can tell it again. */

@@ -73,7 +73,8 @@ export class Witness {
   dataLost(data: ModelData, sinceMs: number): void {
     const { nowMs } = this.#timeline;
     for (const life of this.lives) {
-      if (life.endedMs !== null && life.endedMs > sinceMs) life.isForgotten = true;
+      const isOver = life.endedMs !== null || life.isStopping;
+      if (isOver && (life.endedMs ?? Infinity) > sinceMs) life.isForgotten = true;
     }
     this.truth.syncAll(data, { operation: 'dataLost', cancelled: false }, nowMs);
     const look = this.restorations.watch(this.lives, nowMs);
