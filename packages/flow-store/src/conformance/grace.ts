@@ -264,6 +264,20 @@ export function graceTests(current: () => Scenario): void {
     expect(await s.findOutside(UDP, entry.outside)).toMatchObject({ entry: { inside: udp(1) } });
   });
 
+  it('puts one of two back that claim the same port in one batch', async () => {
+    const s = current();
+    const entry = await s.bound(udp());
+    await failover(s, entry);
+    const { outside, binding } = entry;
+    const claims = [udp(), udp(1)].map((inside) => {
+      return { inside, remote: null, outside, identity: binding.identity, seen: ESTABLISHED };
+    });
+    const results = await s.store.reassert(claims);
+    expect(results.map((result) => result!.kind)).toEqual(['restored', 'tooLate']);
+    expect(await s.findOutside(UDP, outside)).toMatchObject({ entry: { inside: udp() } });
+    expect(await s.find(udp(1))).toEqual({ kind: 'notYet' });
+  });
+
   it('gives new generations above those that were put back', async () => {
     const s = current();
     const entry = await s.bound(udp());

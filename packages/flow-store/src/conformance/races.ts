@@ -41,6 +41,16 @@ export function raceTests(current: () => Scenario): void {
     await Promise.all(stores.map((store) => store.end()));
   });
 
+  it('gives a port to one of those that propose it in one batch', async () => {
+    const s = current();
+    const proposal = await s.port(UDP);
+    const openings = [udp(), udp(1), udp()].map((inside) => s.opening(inside, { proposal }));
+    const results = await s.store.open(openings);
+    expect(results.map((result) => result!.kind)).toEqual(['created', 'portTaken', 'exists']);
+    expect(await s.findOutside(UDP, proposal)).toMatchObject({ entry: { inside: udp() } });
+    expect(await s.find(udp(1))).toEqual({ kind: 'no' });
+  });
+
   it('never grants a block to two gateways that ask at the same time', async () => {
     const s = current();
     const stores = await Promise.all(Array.from({ length: CLIENTS }, () => s.harness.connect()));

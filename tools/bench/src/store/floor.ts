@@ -1,5 +1,10 @@
-/** What the same server takes for the least that one could do: SET and GET, pipelined. */
+/**
+ * What the same server takes for the least that one could do: SET and GET, pipelined, of random
+ * keys among as many as there are flows, so that both sides miss the same caches. The keys are in a
+ * database of their own: they count for no flow's memory.
+ */
 import type { Redis } from 'ioredis';
+import { randomBelow } from '../workload.ts';
 import { inBatches } from './operations.ts';
 import type { Cost, StoreServer } from './store-server.ts';
 
@@ -9,24 +14,40 @@ export interface Floor {
   readonly get: Cost;
 }
 
-const KEYS = 2_048;
+const randomKey = randomBelow(3);
+const KEYS_PER_ROUND = 2_048;
 const BATCH = 64;
 const VALUE = Buffer.alloc(64, 'v');
-const TTL_MS = 600_000;
+const TTL_MS = 3_600_000;
 
-/** Among the keys of the store, and gone afterwards. */
-export async function measureFloor(server: StoreServer): Promise<Floor> {
-  const keys = Array.from({ length: KEYS }, (_, i) => `floor:${String(i).padStart(12, '0')}`);
-  const pipelined = (queue: (pipeline: ReturnType<Redis['pipeline']>, key: string) => void) =>
-    inBatches(keys, BATCH, async (batch) => {
-      const pipeline = server.redis.pipeline();
-      for (const key of batch) queue(pipeline, key);
-      await pipeline.exec();
-    });
-  const setPair = await server.cost(KEYS / 2, () =>
-    pipelined((pipeline, key) => pipeline.set(key, VALUE, 'PX', TTL_MS)),
+type Queue = (pipeline: ReturnType<Redis['pipeline']>, key: string) => void;
+const setOne: Queue = (pipeline, key) => pipeline.set(key, VALUE, 'PX', TTL_MS);
+const getOne: Queue = (pipeline, key) => pipeline.get(key);
+
+/** As long as an entry's key. */
+const keyOf = (number: number) => `floor:${String(number).padStart(11, '0')}`;
+
+async function pipelined({ floor }: StoreServer, keys: readonly string[], queue: Queue) {
+  await inBatches(keys, BATCH, async (batch) => {
+    const pipeline = floor.pipeline();
+    for (const key of batch) queue(pipeline, key);
+    await pipeline.exec();
+  });
+}
+
+export async function fillFloor(server: StoreServer, keys: number): Promise<void> {
+  await pipelined(
+    server,
+    Array.from({ length: keys }, (_, number) => keyOf(number)),
+    setOne,
   );
-  const get = await server.cost(KEYS, () => pipelined((pipeline, key) => pipeline.get(key)));
-  await pipelined((pipeline, key) => pipeline.del(key));
+}
+
+export async function measureFloor(server: StoreServer, keys: number): Promise<Floor> {
+  const some = () => Array.from({ length: KEYS_PER_ROUND }, () => keyOf(randomKey(keys)));
+  const [written, read] = [some(), some()];
+  const pairs = KEYS_PER_ROUND / 2;
+  const setPair = await server.cost(pairs, () => pipelined(server, written, setOne));
+  const get = await server.cost(KEYS_PER_ROUND, () => pipelined(server, read, getOne));
   return { setPair, get };
 }

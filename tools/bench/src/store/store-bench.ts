@@ -12,7 +12,7 @@
  */
 import { SHARDS, TCP, UDP } from '@flowstore/flow';
 import { type BenchFlow, FLOWS_PER_SHARD_MAX, flowsOfShard, numbersByShard } from './endpoints.ts';
-import { type Floor, measureFloor } from './floor.ts';
+import { type Floor, fillFloor, measureFloor } from './floor.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import {
   close,
@@ -91,7 +91,12 @@ class StoreBench {
     this.#say = say;
   }
 
+  get #floorKeys(): number {
+    return SHARDS * this.#perShard;
+  }
+
   async run(): Promise<StoreBenchResult> {
+    await fillFloor(this.#server, this.#floorKeys);
     const tcp = await this.#fillAndAsk('tcp');
     await this.#sweep('tcp');
     const udp = await this.#fillAndAsk('udp');
@@ -160,7 +165,7 @@ class StoreBench {
       const work = () => inBatches(requests, size, (batch) => open(store, batch));
       this.#samples.add(protocol, 'open', size, await this.#server.cost(some.length, work));
     }
-    this.#floors.push(await measureFloor(this.#server));
+    this.#floors.push(await measureFloor(this.#server, this.#floorKeys));
   }
 
   async #ask(protocol: ProtocolName, flows: readonly BenchFlow[]): Promise<void> {
@@ -182,7 +187,7 @@ class StoreBench {
       await measure('touch', found, (batch) => touch(store, batch));
       await measure('close', found, (batch) => close(store, batch));
     }
-    this.#floors.push(await measureFloor(this.#server));
+    this.#floors.push(await measureFloor(this.#server, this.#floorKeys));
   }
 
   /** Odd shards, whose flows all are there. Rounds take turns with the sizes. */

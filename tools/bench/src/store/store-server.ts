@@ -24,6 +24,8 @@ export class StoreServer {
   readonly port: number;
   readonly url: string;
   readonly redis: Redis;
+  /** The database beside the store's. */
+  readonly floor: Redis;
   readonly store: FlowStore;
   readonly #stop: () => Promise<void>;
 
@@ -31,6 +33,7 @@ export class StoreServer {
     this.port = port;
     this.url = urlOf(port);
     this.redis = redis;
+    this.floor = new Redis(`${this.url}/1`, { protocol: 2 });
     this.store = store;
     this.#stop = stop;
   }
@@ -49,13 +52,14 @@ export class StoreServer {
 
   async end(): Promise<void> {
     this.redis.disconnect();
+    this.floor.disconnect();
     await this.store.end();
     await this.#stop();
   }
 
   /** An empty store whose shards are fresh, as a new deployment's. */
   async renew(): Promise<void> {
-    await this.redis.flushall();
+    await this.redis.flushdb();
     await this.store.initialise('new');
   }
 

@@ -28,18 +28,18 @@ local function absent() return in_grace() and NOT_YET or NO end
 -- The inside endpoint behind an outside one, and the identity that its binding must have.
 local function behind(endpoint)
   local member, field = place_of(endpoint)
-  local row = redis.call('HGET', BLOCK_PREFIX .. member, field)
+  local row = call('HGET', BLOCK_PREFIX .. member, field)
   if not row or not is_bound(row) then return nil end
-  local id, inside = holder_of(row)
-  return inside, id
+  return sub(row, 14), sub(row, 2, 13)
 end
 
 local function answer_tcp(inside, id, remote)
-  local fields = redis.call('HMGET', ENTRY_PREFIX .. inside, 'b', remote)
+  local fields = call('HMGET', ENTRY_PREFIX .. inside, 'b', remote)
   local binding, flow = fields[1], fields[2]
-  if not binding or id and string.sub(binding, 1, IDENTITY_BYTES) ~= id then return absent() end
+  if not binding or id and sub(binding, 1, 12) ~= id then return absent() end
   if flow then
-    local until_ms = deadline_of(TCP, state_in(flow))
+    local flags, seen_ms, rst_ms = parse('>BI6I6', flow, 13)
+    local until_ms = deadline_of(TCP, flags, seen_ms, rst_ms)
     if until_ms > now_ms then return pack_entry(ENTRY, inside, binding, until_ms, flow) end
   end
   local entry = read_entry(inside)
@@ -47,22 +47,21 @@ local function answer_tcp(inside, id, remote)
   return pack_entry(ENTRY, inside, binding, entry.last_ms)
 end
 
-local function answer(inside, id, remote)
-  local protocol = protocol_of(inside)
+local function find(bytes)
+  local direction, inside, remote = parse('>BBc0Bc0', bytes)
+  local id = nil
+  if direction ~= INSIDE then
+    inside, id = behind(inside)
+    if not inside then return absent() end
+  end
+  local protocol = byte(inside, 4)
   if protocol == TCP then return answer_tcp(inside, id, remote) end
-  local binding = redis.call('HGET', ENTRY_PREFIX .. inside, 'b')
-  if not binding or id and string.sub(binding, 1, IDENTITY_BYTES) ~= id then return absent() end
-  local until_ms = deadline_of(protocol, state_in(binding))
+  local binding = call('HGET', ENTRY_PREFIX .. inside, 'b')
+  if not binding or id and sub(binding, 1, 12) ~= id then return absent() end
+  local flags, seen_ms, rst_ms = parse('>BI6I6', binding, 13)
+  local until_ms = deadline_of(protocol, flags, seen_ms, rst_ms)
   if until_ms <= now_ms then return absent() end
   return pack_entry(ENTRY, inside, binding, until_ms)
-end
-
-local function find(bytes)
-  local direction, endpoint, remote = struct.unpack('>BBc0Bc0', bytes)
-  if direction == INSIDE then return answer(endpoint, nil, remote) end
-  local inside, id = behind(endpoint)
-  if not inside then return absent() end
-  return answer(inside, id, remote)
 end
 
 return answer_all(find)

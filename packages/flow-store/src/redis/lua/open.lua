@@ -13,8 +13,8 @@
 --- @result limit 3
 --- @result leaseLost 4
 --- @result noBinding 5
---- @cost new binding: 5 calls; flow on a binding: 3 calls and all of the endpoint's flows read;
----   exists: 1 to 3 calls. 2 per block. Per script: 11 calls more.
+--- @cost new binding: 3 calls; flow on a binding: 3 calls and all of the endpoint's flows read;
+---   exists: 1 to 3 calls. 4 per block. Per script: 11 calls more.
 --- @include shard
 --- @include feed
 --- @include grace
@@ -28,30 +28,50 @@
 local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING =
   '\0', '\1', '\2', '\3', '\4', '\5'
 
+-- Also notes which port is proposed: a block is read once, with all rows that the batch may need.
 local function read_request(bytes)
   local nonce, flags, age_ms, rst_age_ms, replaces, incarnation, inside, remote, proposal =
-    struct.unpack('>I4BI4I4c12c8Bc0Bc0Bc0', bytes)
+    parse('>I4BI4I4c12c8Bc0Bc0Bc0', bytes)
+  local protocol, block, field = protocol_of(inside), nil, nil
+  if proposal ~= '' then
+    block, field = block_of(protocol, proposal)
+    local wanted = block.wanted
+    if wanted then wanted[#wanted + 1] = field
+    else block.wanted = { block.key, 'L', field } end
+  end
   return {
     nonce = nonce, replaces = replaces, incarnation = incarnation,
     inside = inside, remote = remote, proposal = proposal,
+    block = block, field = field,
     seen = sighting(flags, age_ms, rst_age_ms),
-    protocol = protocol_of(inside), key = entry_key(inside), was_there = false,
+    protocol = protocol, key = entry_key(inside), was_there = false,
   }
+end
+
+local function read_wanted(block)
+  local wanted, rows = block.wanted, block.rows
+  if not wanted then return end
+  block.wanted = nil
+  local values = call('HMGET', unpack(wanted))
+  for i = 2, #wanted do
+    local field = wanted[i]
+    if rows[field] == nil then rows[field] = values[i - 1] end
+  end
 end
 
 -- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one;
 -- `former` is the port's row so far.
 local function bind(r, outside, block, field, former)
   local generation, state = new_generation(), first_state(r.seen)
-  local id = struct.pack('>I8I4', generation, r.nonce)
+  local id = pack('>I8I4', generation, r.nonce)
   local binding, flow = pack_record(id, state), nil
-  if r.was_there then redis.call('DEL', r.key) end
+  if r.was_there then call('DEL', r.key) end
   if r.remote == '' then
     binding = binding .. outside
-    redis.call('HSET', r.key, 'b', binding)
+    call('HSET', r.key, 'b', binding)
   else
     binding, flow = id .. NO_STATE .. outside, binding
-    redis.call('HSET', r.key, 'b', binding, r.remote, flow)
+    call('HSET', r.key, 'b', binding, r.remote, flow)
   end
   write_row(block, field, id, r.inside, former)
   tell_void(r.protocol, outside, '', generation)
@@ -63,10 +83,10 @@ end
 -- grace a holder is believed whose lease was lost or ran out; its opening restores it.
 local function bind_proposal(r)
   if r.proposal == '' then return NO_BINDING end
-  local block, field = block_of(r.protocol, r.proposal)
-  local fields = redis.call('HMGET', block.key, 'L', field)
-  local former = fields[2]
-  local incarnation, until_ms = lease_of(fields[1])
+  local block, field = r.block, r.field
+  read_wanted(block)
+  local former = row_of(block, field)
+  local incarnation, until_ms = lease_of(row_of(block, 'L'))
   local is_lost = not incarnation or until_ms <= now_ms
   if is_lost and in_grace() then write_lease(block, r.incarnation)
   elseif is_lost or incarnation ~= r.incarnation then return LEASE_LOST end
@@ -77,10 +97,10 @@ end
 -- Somebody's flow (or binding) is there: this opener's, or another's. It learns the sighting.
 local function answer_live(r, binding, record)
   local until_ms = deadline_ms(r.protocol, record)
-  local result = struct.unpack('>I4', record.id, 9) == r.nonce and CREATED or EXISTS
+  local result = parse('>I4', record.id, 9) == r.nonce and CREATED or EXISTS
   local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
   if learn(r, binding.outside, record) then
-    redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
+    call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
     local block = block_of(r.protocol, binding.outside)
     written(r, block, record, before_ms)
     until_ms = deadline_ms(r.protocol, record)
@@ -92,7 +112,7 @@ end
 local function add_flow(r, binding)
   local state = first_state(r.seen)
   local flow = pack_record(new_identity(r.nonce), state)
-  redis.call('HSET', r.key, r.remote, flow)
+  call('HSET', r.key, r.remote, flow)
   local block = block_of(TCP, binding.outside)
   written(r, block, state, 0)
   return pack_entry(CREATED, r.inside, binding.bytes, deadline_ms(TCP, state), flow)
@@ -104,19 +124,19 @@ end
 local function revive(r, binding, go_on)
   r.was_there = true
   local block, field = block_of(r.protocol, binding.outside)
-  local row = redis.call('HGET', block.key, field)
+  local row = row_of(block, field)
   if row ~= bound_row(binding.id, r.inside) then return bind_proposal(r) end
   if in_grace() then return go_on() end
   return bind(r, binding.outside, block, field, row)
 end
 
 local function open_tcp(r)
-  local fields = redis.call('HMGET', r.key, 'b', r.remote)
+  local fields = call('HMGET', r.key, 'b', r.remote)
   if not fields[1] then return bind_proposal(r) end
   local binding = read_binding(fields[1])
   local flow = fields[2] and read_record(fields[2])
   if flow and deadline_ms(TCP, flow) > now_ms then
-    local other = struct.unpack('>I4', flow.id, 9) ~= r.nonce
+    local other = parse('>I4', flow.id, 9) ~= r.nonce
     if other and flow.id == r.replaces then
       -- Whoever carried the last incarnation must not take the next one's packets for its own.
       tell_void(TCP, binding.outside, r.remote, new_generation())
@@ -135,10 +155,9 @@ local function open_tcp(r)
   return go_on()
 end
 
-local function open(bytes)
-  local r = read_request(bytes)
+local function open(r)
   if r.protocol == TCP then return open_tcp(r) end
-  local record = redis.call('HGET', r.key, 'b')
+  local record = call('HGET', r.key, 'b')
   if not record then return bind_proposal(r) end
   local binding = read_binding(record)
   local function go_on() return answer_live(r, binding, binding) end
@@ -146,5 +165,7 @@ local function open(bytes)
   return go_on()
 end
 
+local requests = {}
+for i = 2, #ARGV do requests[i - 1] = read_request(ARGV[i]) end
 note_grace()
-return answer_all(open)
+return answer_all(open, requests)

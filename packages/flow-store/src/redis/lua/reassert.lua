@@ -25,7 +25,7 @@ local RESTORED, EXISTS, TOO_LATE = '\0', '\1', '\2'
 -- Writes the binding that was lost; of TCP the first flow's identity is the binding's own.
 local function restore(r)
   local block, field = block_of(r.protocol, r.outside)
-  local former = redis.call('HGET', block.key, field)
+  local former = row_of(block, field)
   if not may_take(block, field, r.inside, former) then return nil end
   local bytes = r.id .. NO_STATE .. r.outside
   if r.remote == '' then bytes = pack_record(r.id, first_state(r.seen)) .. r.outside end

@@ -8,25 +8,37 @@ local SHARDS, BLOCK_PORTS, BLOCKS_PER_SHARD, FIRST_PORT = 64, 16, 63, 1024
 
 local BLOCK_PREFIX = 'p:' .. TAG .. ':'
 
-local function block_at(member) return { member = member, key = BLOCK_PREFIX .. member } end
+-- Requests of a batch share blocks. `rows` are those of its fields that this script knows, lease
+-- included, false where there is none.
+local blocks = {}
+
+local function block_at(member)
+  local block = blocks[member]
+  if not block then
+    block = { member = member, key = BLOCK_PREFIX .. member, rows = {} }
+    blocks[member] = block
+  end
+  return block
+end
 
 -- The member of an outside endpoint's block, and the port's field in it; the endpoint is its
 -- protocol (one byte), packed address and port.
 local function place_of(endpoint)
-  local high, low = string.byte(endpoint, -2, -1)
+  local high, low = byte(endpoint, -2, -1)
   local offset = low % BLOCK_PORTS
   local number = (high * 256 + low - offset - FIRST_PORT) / BLOCK_PORTS
-  return string.sub(endpoint, 1, -3) .. struct.pack('>I2', number), string.char(offset)
+  local minor = number % 256
+  return sub(endpoint, 1, -3) .. char((number - minor) / 256, minor), char(offset)
 end
 
 -- The block of an outside endpoint (packed address and port), and the port's field in it.
 local function block_of(protocol, outside)
-  local member, field = place_of(string.char(protocol) .. outside)
+  local member, field = place_of(char(protocol) .. outside)
   return block_at(member), field
 end
 
 local function read_block(block)
-  local fields = redis.call('HGETALL', block.key)
+  local fields = call('HGETALL', block.key)
   local rows = {}
   for i = 1, #fields, 2 do rows[fields[i]] = fields[i + 1] end
   return rows
@@ -34,20 +46,32 @@ end
 
 local function bound_row(id, inside) return 'b' .. id .. inside end
 
-local function is_bound(row) return string.byte(row) == 98 end
+local function is_bound(row) return byte(row) == 98 end
+
+-- A row, or the lease; false where there is none.
+local function row_of(block, field)
+  local row = block.rows[field]
+  if row == nil then
+    row = call('HGET', block.key, field)
+    block.rows[field] = row
+  end
+  return row
+end
 
 -- Binds the port to the inside endpoint. `former` is its row so far, if any: where it is bound, it
 -- is this very endpoint's, and counted.
 local function write_row(block, field, id, inside, former)
-  redis.call('HSET', block.key, field, bound_row(id, inside))
+  local row = bound_row(id, inside)
+  block.rows[field] = row
+  put(block.key, field, row)
   if not former or not is_bound(former) then count_port(inside, 1) end
 end
 
 -- Of a bound row: the binding's identity and its inside endpoint.
-local function holder_of(row) return string.sub(row, 2, 13), string.sub(row, 14) end
+local function holder_of(row) return sub(row, 2, 13), sub(row, 14) end
 
 -- Of a quarantine mark: its end and the last holder's inside endpoint.
-local function mark_of(row) return struct.unpack('>I6', row, 2), string.sub(row, 8) end
+local function mark_of(row) return parse('>I6', row, 2), sub(row, 8) end
 
 local function is_free(row)
   if not row then return true end
@@ -58,7 +82,7 @@ end
 local function free_ports(rows)
   local mask = 0
   for offset = 0, BLOCK_PORTS - 1 do
-    if is_free(rows[string.char(offset)]) then mask = mask + 2 ^ offset end
+    if is_free(rows[char(offset)]) then mask = mask + 2 ^ offset end
   end
   return mask
 end
@@ -66,8 +90,9 @@ end
 -- Keeps the port from everybody but its last holder, from now on.
 local function quarantine(block, field, inside)
   local until_ms = now_ms + QUARANTINE_MS
-  local mark = 'q' .. struct.pack('>I6', until_ms) .. inside
-  redis.call('HSET', block.key, field, mark)
+  local mark = 'q' .. pack('>I6', until_ms) .. inside
+  call('HSET', block.key, field, mark)
+  block.rows[field] = mark
   look_again(block, until_ms)
   extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
   return mark
@@ -75,10 +100,10 @@ end
 
 -- A row whose entry is gone without a trace: nobody was told, so everybody is told now.
 local function orphan(block, field, inside)
-  local protocol = string.byte(block.member)
-  local number = struct.unpack('>I2', block.member, #block.member - 1)
-  local port = FIRST_PORT + number * BLOCK_PORTS + string.byte(field)
-  local outside = string.sub(block.member, 2, -3) .. struct.pack('>I2', port)
+  local protocol = byte(block.member)
+  local number = parse('>I2', block.member, #block.member - 1)
+  local port = FIRST_PORT + number * BLOCK_PORTS + byte(field)
+  local outside = sub(block.member, 2, -3) .. pack('>I2', port)
   tell_void(protocol, outside, '', new_generation())
   count_port(inside, -1)
   quarantine(block, field, inside)
@@ -87,12 +112,14 @@ end
 -- Reads the lease: incarnation and end, or nil where there is none.
 local function lease_of(bytes)
   if not bytes then return nil end
-  return struct.unpack('>c8I6', bytes)
+  return parse('>c8I6', bytes)
 end
 
 local function write_lease(block, incarnation)
   local until_ms = now_ms + LEASE_MS
-  redis.call('HSET', block.key, 'L', struct.pack('>c8I6', incarnation, until_ms))
+  local lease = pack('>c8I6', incarnation, until_ms)
+  call('HSET', block.key, 'L', lease)
+  block.rows.L = lease
   look_again(block, until_ms)
   extend(block.key, LEASE_MS + TTL_MARGIN_MS)
 end
@@ -102,10 +129,10 @@ end
 local function expire_lease(block, rows)
   local _, until_ms = lease_of(rows.L)
   if not until_ms or until_ms > now_ms then return false end
-  redis.call('HDEL', block.key, 'L')
-  rows.L = nil
+  call('HDEL', block.key, 'L')
+  rows.L, block.rows.L = nil, false
   for offset = 0, BLOCK_PORTS - 1 do
-    local field = string.char(offset)
+    local field = char(offset)
     if is_free(rows[field]) then rows[field] = quarantine(block, field, '') end
   end
   return true

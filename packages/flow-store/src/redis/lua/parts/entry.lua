@@ -5,11 +5,11 @@ local ENTRY_PREFIX = 'e:' .. TAG .. ':'
 
 local function entry_key(inside) return ENTRY_PREFIX .. inside end
 
-local function protocol_of(inside) return string.byte(inside, 4) end
+local function protocol_of(inside) return byte(inside, 4) end
 
 local function read_binding(bytes)
   local binding = read_record(bytes)
-  binding.outside = string.sub(bytes, RECORD_BYTES + 1)
+  binding.outside = sub(bytes, RECORD_BYTES + 1)
   return binding
 end
 
@@ -17,7 +17,7 @@ end
 -- they are, and the fields of the dead ones. For UDP and ICMP the binding is its only flow.
 local function read_entry(inside)
   local protocol = protocol_of(inside)
-  local fields = redis.call('HGETALL', entry_key(inside))
+  local fields = call('HGETALL', entry_key(inside))
   local entry = { live = 0, last_ms = 0, first_ms = math.huge, dead = {}, flows = #fields / 2 - 1 }
   for i = 1, #fields, 2 do
     local field, bytes = fields[i], fields[i + 1]
@@ -26,7 +26,7 @@ local function read_entry(inside)
       local until_ms = deadline_ms(protocol, read_record(bytes))
       if until_ms > now_ms then
         entry.live = entry.live + 1
-        entry.last_ms = math.max(entry.last_ms, until_ms)
+        entry.last_ms = max(entry.last_ms, until_ms)
         entry.first_ms = math.min(entry.first_ms, until_ms)
       else
         entry.dead[#entry.dead + 1] = field
@@ -40,7 +40,7 @@ end
 -- Deletes dead flows, a thousand to a call: unpack takes no more than about 8,000.
 local function delete_flows(inside, fields)
   for i = 1, #fields, 1000 do
-    redis.call('HDEL', entry_key(inside), unpack(fields, i, math.min(i + 999, #fields)))
+    call('HDEL', entry_key(inside), unpack(fields, i, math.min(i + 999, #fields)))
   end
 end
 
@@ -58,19 +58,19 @@ end
 -- where the flow is new, nil where the entry is: it has no TTL, which to GT is more than any.
 local function keep_entry(inside, block, latest_ms, before_ms)
   if before_ms and is_kept(latest_ms, before_ms) then return note_written() end
-  local ttl_ms = math.max(0, kept_until(latest_ms) - now_ms) + TTL_MARGIN_MS
-  if before_ms then redis.call('PEXPIRE', entry_key(inside), ttl_ms, 'GT')
-  else redis.call('PEXPIRE', entry_key(inside), ttl_ms) end
+  local ttl_ms = max(0, kept_until(latest_ms) - now_ms) + TTL_MARGIN_MS
+  if before_ms then call('PEXPIRE', entry_key(inside), text_of(ttl_ms), 'GT')
+  else call('PEXPIRE', entry_key(inside), text_of(ttl_ms)) end
   extend(block.key, ttl_ms + QUARANTINE_MS)
   keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
 
 -- Removes an entry and puts its port into quarantine, if the port still is this binding's.
 local function unbind(inside, binding)
-  redis.call('DEL', entry_key(inside))
+  call('DEL', entry_key(inside))
   tell_void(protocol_of(inside), binding.outside, '', new_generation())
   local block, field = block_of(protocol_of(inside), binding.outside)
-  if redis.call('HGET', block.key, field) == bound_row(binding.id, inside) then
+  if call('HGET', block.key, field) == bound_row(binding.id, inside) then
     count_port(inside, -1)
     quarantine(block, field, inside)
   end
@@ -79,8 +79,8 @@ end
 -- Whether the entry that a bound row names is there and still is the same binding.
 local function names_its_entry(row)
   local id, inside = holder_of(row)
-  local bytes = redis.call('HGET', entry_key(inside), 'b')
-  return bytes and string.sub(bytes, 1, 12) == id
+  local bytes = call('HGET', entry_key(inside), 'b')
+  return bytes and sub(bytes, 1, 12) == id
 end
 
 -- One byte each: of an inside endpoint, and of a binding, with IPv4 and IPv6 addresses.

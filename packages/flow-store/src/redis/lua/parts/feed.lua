@@ -9,24 +9,24 @@ local news = {}
 -- Nothing cached of this outside endpoint (and remote endpoint, if any) below the generation may
 -- be used any more.
 local function tell_void(protocol, outside, remote, below)
-  news[#news + 1] = struct.pack('>BBBc0Bc0I8', 118, protocol, #outside, outside, #remote, remote,
+  news[#news + 1] = pack('>BBBc0Bc0I8', 118, protocol, #outside, outside, #remote, remote,
     below)
 end
 
-local function tell_begin(nonce) news[#news + 1] = 'b' .. struct.pack('>I4', nonce) end
+local function tell_begin(nonce) news[#news + 1] = 'b' .. pack('>I4', nonce) end
 
 local function tell_closing(protocol, outside, remote)
-  news[#news + 1] = struct.pack('>BBBc0Bc0', 99, protocol, #outside, outside, #remote, remote)
+  news[#news + 1] = pack('>BBBc0Bc0', 99, protocol, #outside, outside, #remote, remote)
 end
 
 -- The tag tells a batch from another one of the same id: it is the content's.
 local function tag_of(payload)
-  return tonumber(string.sub(redis.sha1hex(payload), 1, 8), 16)
+  return tonumber(sub(redis.sha1hex(payload), 1, 8), 16)
 end
 
 -- Where to trim: by age, but never the last batch so far, which is what attentive readers heard.
 local function trim_before()
-  local since_ms = math.max(0, now_ms - FEED_KEEP_MS)
+  local since_ms = max(0, now_ms - FEED_KEEP_MS)
   local tail_ms = tail_id and tonumber(string.match(tail_id, '^%d+')) or since_ms
   if tail_ms < since_ms then return tail_id end
   return string.format('%.0f', since_ms)
@@ -38,7 +38,7 @@ local function publish()
   local payload = table.concat(news)
   news = {}
   local id = string.format('%.0f-*', now_ms)
-  tail_id = redis.call('XADD', FEED, 'MINID', '=', trim_before(), id, 'e', payload)
+  tail_id = call('XADD', FEED, 'MINID', '=', trim_before(), id, 'e', payload)
   tail_tag = tag_of(payload)
   extend(FEED, FEED_KEEP_MS + TTL_MARGIN_MS)
 end

@@ -31,7 +31,7 @@ local function deadline_ms(protocol, state)
   return deadline_of(protocol, state.flags, state.seen_ms, state.rst_ms)
 end
 
-local LIFE_TCP_LONGEST_MS = math.max(LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS)
+local LIFE_TCP_LONGEST_MS = max(LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS)
 
 -- The latest deadline that the flow can come to by a change of its state. Keys are kept for it: a
 -- handshake then moves no TTL.
@@ -56,7 +56,7 @@ end
 
 -- Flags by OR, times by max. Says whether the record learned anything.
 local function merge(record, seen)
-  local flags = bit.bor(record.flags, seen.flags)
+  local flags = bor(record.flags, seen.flags)
   local learned = flags ~= record.flags or seen.seen_ms > record.seen_ms
     or seen.rst_ms > record.rst_ms
   if not learned then return false end
@@ -70,27 +70,27 @@ local IDENTITY_BYTES, RECORD_BYTES = 12, 25
 
 -- A binding's record goes on with its outside endpoint.
 local function read_record(bytes)
-  local id, flags, seen_ms, rst_ms = struct.unpack('>c12BI6I6', bytes)
+  local id, flags, seen_ms, rst_ms = parse('>c12BI6I6', bytes)
   return { id = id, flags = flags, seen_ms = seen_ms, rst_ms = rst_ms, bytes = bytes }
 end
 
 -- Flags, and when a packet and an RST were seen last, of a record's bytes.
 local function state_in(bytes)
-  local flags, seen_ms, rst_ms = struct.unpack('>BI6I6', bytes, IDENTITY_BYTES + 1)
+  local flags, seen_ms, rst_ms = parse('>BI6I6', bytes, IDENTITY_BYTES + 1)
   return flags, seen_ms, rst_ms
 end
 
 local function pack_record(id, state)
-  return struct.pack('>c12BI6I6', id, state.flags, state.seen_ms, state.rst_ms)
+  return pack('>c12BI6I6', id, state.flags, state.seen_ms, state.rst_ms)
 end
 
 -- What is left of a life in answers, 4 bytes.
 local function pack_life(until_ms)
   local left_ms = until_ms - now_ms
-  return struct.pack('>I4', left_ms > 1 and left_ms or 1)
+  return pack('>I4', left_ms > 1 and left_ms or 1)
 end
 
 -- In answers: the record as it is stored, and what is left of its life.
 local function pack_stored(record, until_ms)
-  return string.sub(record.bytes, 1, RECORD_BYTES) .. pack_life(until_ms)
+  return sub(record.bytes, 1, RECORD_BYTES) .. pack_life(until_ms)
 end

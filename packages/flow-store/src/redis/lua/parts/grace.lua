@@ -4,8 +4,8 @@
 --
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
-local grace = redis.call('HMGET', META, 'r', 'h', 'gs', 'gh')
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local grace = call('HMGET', META, 'r', 'h', 'gs', 'gh')
+local run_id = string.match(call('INFO', 'server'), 'run_id:(%x+)')
 local heard_ms, grace_since_ms, first_heard_ms =
   tonumber(grace[2] or ''), tonumber(grace[3] or ''), tonumber(grace[4] or '')
 local grace_changed = false

@@ -7,19 +7,23 @@
 -- the feed keeps its events, how long a silence of all gateways may be, and bindings per
 -- subscriber (0: they are not counted).
 local META = KEYS[1]
+-- What runs for every request goes by names of its own: a library's function is two lookups away.
+local call, pack, parse = redis.call, struct.pack, struct.unpack
+local byte, char, sub = string.byte, string.char, string.sub
+local bor, max = bit.bor, math.max
 local TAG = string.match(META, '{[^}]*}')
 local INDEX = 'i:' .. TAG
 local FEED = 'f:' .. TAG
 
 local LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_UDP_MS, LIFE_ICMP_MS, QUARANTINE_MS, LEASE_MS,
   TTL_MARGIN_MS, FLOWS_PER_ENDPOINT_MAX, FEED_KEEP_MS, SILENCE_MS,
-  BINDINGS_PER_SUBSCRIBER_MAX = struct.unpack('>I4I4I4I4I4I4I4I4I4I4I4', ARGV[1])
+  BINDINGS_PER_SUBSCRIBER_MAX = parse('>I4I4I4I4I4I4I4I4I4I4I4', ARGV[1])
 
 -- Shard time never goes back: it is the larger of what was written last and the server's clock,
 -- which is read once (on Redis 7.0 it moves while a script runs).
-local stored_meta = redis.call('HMGET', META, 't', 'g', 'fi', 'ft')
-local clock = redis.call('TIME')
-local now_us = math.max(tonumber(stored_meta[1] or '0'), clock[1] * 1000000 + clock[2])
+local stored_meta = call('HMGET', META, 't', 'g', 'fi', 'ft')
+local clock = call('TIME')
+local now_us = max(tonumber(stored_meta[1] or '0'), clock[1] * 1000000 + clock[2])
 local now_ms = math.floor(now_us / 1000)
 local last_generation = tonumber(stored_meta[2] or '0')
 -- Where the feed ends: the id and the tag of its last batch; no id before it began.
@@ -27,12 +31,12 @@ local tail_id, tail_tag = stored_meta[3] or nil, tonumber(stored_meta[4] or '0')
 
 -- An identity: generation (8 bytes) and the opener's nonce (4), as records hold it.
 local function new_generation()
-  last_generation = math.max(last_generation + 1, now_us)
+  last_generation = max(last_generation + 1, now_us)
   return last_generation
 end
 
 local function new_identity(nonce)
-  return struct.pack('>I8I4', new_generation(), nonce)
+  return pack('>I8I4', new_generation(), nonce)
 end
 
 -- The longest TTL this script asked for: index and meta must not go before any key of the shard.
@@ -41,9 +45,22 @@ local keep_ms = 0
 -- Fields of the meta key that a part has to write, and their values.
 local more_meta = {}
 
+-- Redis writes out a number that it is given with %.17g, which costs as much as half a command;
+-- those of a batch repeat.
+local texts = {}
+
+local function text_of(number)
+  local text = texts[number]
+  if not text then
+    text = string.format('%.0f', number)
+    texts[number] = text
+  end
+  return text
+end
+
 -- What is noted here is written once per script: requests of a batch share blocks. By key, the TTL
--- that is needed; by a block's member, the instant of the next look.
-local ttls, looks = {}, {}
+-- that is needed, and fields with their values; by a block's member, the instant of the next look.
+local ttls, puts, looks = {}, {}, {}
 local TTL_SPARE_MS = 5000
 
 -- Something was written whose keys need no longer TTL than they have.
@@ -62,10 +79,23 @@ end
 -- more than is needed, lest every script has to move it by a few ms.
 local function write_ttls()
   for key, ttl_ms in pairs(ttls) do
-    if redis.call('PTTL', key) < ttl_ms then
-      redis.call('PEXPIRE', key, ttl_ms + TTL_SPARE_MS)
+    if call('PTTL', key) < ttl_ms then
+      call('PEXPIRE', key, text_of(ttl_ms + TTL_SPARE_MS))
     end
   end
+end
+
+-- Who reads the key in the same script has to know what is noted for it.
+local function put(key, field, value)
+  local noted = puts[key]
+  if not noted then puts[key] = { key, field, value }
+  else noted[#noted + 1], noted[#noted + 2] = field, value end
+end
+
+-- Before the TTLs: a key may begin with this.
+local function write_puts()
+  for _, noted in pairs(puts) do call('HSET', unpack(noted)) end
+  puts = {}
 end
 
 -- The sweep looks at the block at this instant at the latest. It may come too early and sleep
@@ -79,11 +109,11 @@ end
 local function write_looks()
   local args, used = {}, 0
   for member, at_ms in pairs(looks) do
-    args[used + 1], args[used + 2] = at_ms, member
+    args[used + 1], args[used + 2] = text_of(at_ms), member
     used = used + 2
   end
   looks = {}
   for i = 1, used, 2000 do
-    redis.call('ZADD', INDEX, 'LT', unpack(args, i, math.min(i + 1999, used)))
+    call('ZADD', INDEX, 'LT', unpack(args, i, math.min(i + 1999, used)))
   end
 end

@@ -4,12 +4,12 @@
 -- Kept only where the deployment limits it; meta field n is 1 where all rows are counted.
 local COUNT_KEYS = 256
 
-local function count_key_at(byte) return 'n:' .. TAG .. ':' .. string.char(byte) end
+local function count_key_at(byte) return 'n:' .. TAG .. ':' .. char(byte) end
 
-local function count_key(subscriber) return count_key_at(string.byte(subscriber, -1)) end
+local function count_key(subscriber) return count_key_at(byte(subscriber, -1)) end
 
 local function subscriber_of(inside)
-  return string.sub(inside, 1, 3) .. string.sub(inside, 5, -3)
+  return sub(inside, 1, 3) .. sub(inside, 5, -3)
 end
 
 -- A port is bound to the inside endpoint (by 1), or no longer is (by -1).
@@ -17,16 +17,16 @@ local function count_port(inside, by)
   if BINDINGS_PER_SUBSCRIBER_MAX == 0 then return end
   local subscriber = subscriber_of(inside)
   local key = count_key(subscriber)
-  if redis.call('HINCRBY', key, subscriber, by) <= 0 then redis.call('HDEL', key, subscriber) end
+  if call('HINCRBY', key, subscriber, by) <= 0 then call('HDEL', key, subscriber) end
 end
 
 -- A count outlives the rows that it counts; by far, so that few bindings have to extend it.
 local function keep_count(inside, ttl_ms)
   if BINDINGS_PER_SUBSCRIBER_MAX == 0 then return end
   local key = count_key(subscriber_of(inside))
-  if redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms + TTL_MARGIN_MS) end
+  if call('PTTL', key) < ttl_ms then call('PEXPIRE', key, ttl_ms + TTL_MARGIN_MS) end
 end
 
 local function drop_counts()
-  for byte = 0, COUNT_KEYS - 1 do redis.call('DEL', count_key_at(byte)) end
+  for byte = 0, COUNT_KEYS - 1 do call('DEL', count_key_at(byte)) end
 end
