@@ -13,7 +13,7 @@ test('a store and a cluster are enough', () => {
   expect(config.sweep).toEqual({
     everyMs: 1_000,
     sets: 8,
-    blocksMax: 64,
+    looksMax: 128,
     callsMax: 1_024,
     concurrency: 2,
   });
@@ -33,6 +33,6 @@ test.each([
 test('every setting has a variable of its own', () => {
   const names = [...envNames(reaperSchema, 'FLOWSTORE_').keys()];
   expect(names).toContain('FLOWSTORE_QUEUE_URL');
-  expect(names).toContain('FLOWSTORE_SWEEP_BLOCKS_MAX');
+  expect(names).toContain('FLOWSTORE_SWEEP_LOOKS_MAX');
   expect(names).toContain('FLOWSTORE_CLUSTER_POOL');
 });

@@ -18,8 +18,8 @@ const sweepSchema = z.strictObject({
   everyMs: durationMs(10).default(1_000),
   /** How many sets the shards are dealt to; each has a scheduler of its own. */
   sets: z.int().min(1).max(SHARDS).default(8),
-  /** Blocks that one call may look at: bounds how long it holds Redis. */
-  blocksMax: z.int().min(1).max(4_096).default(64),
+  /** Flows and marks that one call may look at: bounds how long it holds Redis. */
+  looksMax: z.int().min(1).max(65_536).default(128),
   /** Calls that one job may make before it leaves the rest to the next. */
   callsMax: z.int().min(1).max(1_000_000).default(1_024),
   /** Jobs that this reaper works on at once. */

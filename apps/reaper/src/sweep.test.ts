@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { shardSets, sweepShards } from './sweep.ts';
 
 const NOTHING: SweepResult = {
+  looks: 0,
   blocks: 0,
   flowsDeleted: 0,
   bindingsDeleted: 0,
@@ -39,7 +40,7 @@ function watch(stopping = new AbortController().signal) {
   };
 }
 
-const LIMITS = { blocksMax: 64, callsMax: 100 };
+const LIMITS = { looksMax: 64, callsMax: 100 };
 
 test('a shard is swept until nothing is due, the shards in turn', async () => {
   const { store, asked } = backlog({ 1: 3, 2: 1, 3: 2 });

@@ -7,7 +7,7 @@ import type { FlowStore, SweepResult } from '@flowstore/flow-store';
 
 export interface SweepLimits {
   /** Per call. */
-  readonly blocksMax: number;
+  readonly looksMax: number;
   /** In all. */
   readonly callsMax: number;
 }
@@ -34,7 +34,7 @@ export interface SweepSummary {
 export async function sweepShards(
   store: FlowStore,
   shards: readonly number[],
-  { blocksMax, callsMax }: SweepLimits,
+  { looksMax, callsMax }: SweepLimits,
   { onCall, nowMs, stopping }: SweepWatch,
 ): Promise<SweepSummary> {
   let due = [...shards];
@@ -46,7 +46,7 @@ export async function sweepShards(
         return { calls, unfinished: stillDue.length + due.length - i };
       }
       const startMs = nowMs();
-      const result = await store.sweep(shard, blocksMax);
+      const result = await store.sweep(shard, looksMax);
       calls += 1;
       onCall(shard, result, nowMs() - startMs);
       if (result.nextDueMs === 0) stillDue.push(shard);

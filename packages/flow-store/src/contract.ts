@@ -141,6 +141,8 @@ export type CloseResult =
   | { readonly kind: 'gone' };
 
 export interface SweepResult {
+  /** What it cost: flows, marks, and blocks that had neither. */
+  readonly looks: number;
   /** Blocks looked at. */
   readonly blocks: number;
   readonly flowsDeleted: number;
@@ -315,8 +317,9 @@ export interface FlowStore {
   find(requests: readonly FindRequest[]): Promise<(FindResult | null)[]>;
   touch(requests: readonly TouchRequest[]): Promise<(TouchResult | null)[]>;
   close(requests: readonly CloseRequest[]): Promise<(CloseResult | null)[]>;
-  /** Looks at up to `blocksMax` blocks of the shard whose deadline may have passed. */
-  sweep(shard: number, blocksMax: number): Promise<SweepResult>;
+  /** Looks at what may be over in the shard, the longest overdue first, until it took `looksMax`
+   * looks: as long as that holds the store. It ends with a block, and takes one at least. */
+  sweep(shard: number, looksMax: number): Promise<SweepResult>;
   lease(requests: readonly LeaseRequest[]): Promise<(LeaseResult | null)[]>;
   renew(requests: readonly LeaseRef[]): Promise<(RenewResult | null)[]>;
   release(requests: readonly LeaseRef[]): Promise<(ReleaseResult | null)[]>;

@@ -152,6 +152,7 @@ async function run(
     case 'sweep': {
       // How much an index knows ahead is the store's own affair; what it deletes is not.
       const {
+        looks: _l,
         blocks: _b,
         overdueMs: _o,
         nextDueMs: _n,

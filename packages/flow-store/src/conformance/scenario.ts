@@ -125,8 +125,8 @@ export class Scenario {
     return result!;
   }
 
-  sweep(blocksMax = 1_000) {
-    return this.store.sweep(SHARD, blocksMax);
+  sweep(looksMax = 1_000) {
+    return this.store.sweep(SHARD, looksMax);
   }
 }
 

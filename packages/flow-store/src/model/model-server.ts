@@ -104,10 +104,10 @@ export class ModelServer {
     });
   }
 
-  sweep(number: number, blocksMax: number): contract.SweepResult {
+  sweep(number: number, looksMax: number): contract.SweepResult {
     checkShard(number);
     const { shard, nowMs } = this.#at(number);
-    return sweepShard(shard, blocksMax, this.config, nowMs);
+    return sweepShard(shard, looksMax, this.config, nowMs);
   }
 
   lease(requests: readonly contract.LeaseRequest[]): contract.LeaseResult[] {

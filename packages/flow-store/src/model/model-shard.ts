@@ -308,10 +308,12 @@ export class ModelShard {
     return { kind: 'closed' };
   }
 
-  unbind(entry: Entry, config: ClusterConfig, nowMs: number): void {
+  /** What is told void is below this generation: a new one unless several go together. */
+  unbind(entry: Entry, config: ClusterConfig, nowMs: number, below?: number): void {
     this.entries.delete(entryKey(entry.inside));
-    this.#voidNow(entry, null, config, nowMs);
     const { outside } = entry.binding;
+    const { protocol } = entry.inside;
+    this.#void(protocol, outside, null, below ?? this.nextGeneration(nowMs), config, nowMs);
     const block = this.ports.block(entry.inside.protocol, outside);
     const row = block.rows.get(offsetOf(outside.port));
     if (row?.kind !== 'bound' || !isRowOf(row, entry)) return;
@@ -325,7 +327,7 @@ export class ModelShard {
     config: ClusterConfig,
     nowMs: number,
   ): void {
-    const below = this.#nextGeneration(nowMs);
+    const below = this.nextGeneration(nowMs);
     this.#void(inside.protocol, binding.outside, remote, below, config, nowMs);
   }
 
@@ -350,7 +352,7 @@ export class ModelShard {
     nowMs: number,
   ): void {
     const outside = { address: block.address, port: firstPortOfBlock(block.block) + offset };
-    this.#void(block.protocol, outside, null, this.#nextGeneration(nowMs), config, nowMs);
+    this.#void(block.protocol, outside, null, this.nextGeneration(nowMs), config, nowMs);
     this.ports.quarantine(block, offset, inside, config, nowMs);
   }
 
@@ -368,10 +370,10 @@ export class ModelShard {
   }
 
   #newIdentity(nonce: number, nowMs: number): Identity {
-    return { generation: this.#nextGeneration(nowMs), nonce };
+    return { generation: this.nextGeneration(nowMs), nonce };
   }
 
-  #nextGeneration(nowMs: number): number {
+  nextGeneration(nowMs: number): number {
     this.#lastGeneration = Math.max(this.#lastGeneration + 1, nowMs * 1000);
     return this.#lastGeneration;
   }

@@ -32,8 +32,8 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.close(requests);
   }
 
-  async sweep(shard: number, blocksMax: number): Promise<contract.SweepResult> {
-    return this.#server.sweep(shard, blocksMax);
+  async sweep(shard: number, looksMax: number): Promise<contract.SweepResult> {
+    return this.#server.sweep(shard, looksMax);
   }
 
   async lease(requests: readonly contract.LeaseRequest[]): Promise<contract.LeaseResult[]> {

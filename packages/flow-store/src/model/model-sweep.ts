@@ -16,6 +16,7 @@ type SweepCounts = Record<
 
 /** In grace: to be asked again when something may have changed. */
 const SWEPT_NOTHING: contract.SweepResult = {
+  looks: 0,
   blocks: 0,
   flowsDeleted: 0,
   bindingsDeleted: 0,
@@ -29,7 +30,7 @@ const SWEPT_NOTHING: contract.SweepResult = {
 
 export function sweepShard(
   shard: ModelShard,
-  blocksMax: number,
+  looksMax: number,
   config: ClusterConfig,
   nowMs: number,
 ): contract.SweepResult {
@@ -42,16 +43,33 @@ export function sweepShard(
     portsFreed: 0,
     leasesExpired: 0,
   };
-  const chosen = due.slice(0, blocksMax);
-  for (const { block } of chosen) sweepBlock(shard, block, counts, config, nowMs);
+  let looks = 0;
+  let blocks = 0;
+  for (const { block } of due) {
+    if (looks >= looksMax) break;
+    looks += looksAt(shard, block);
+    blocks += 1;
+    sweepBlock(shard, block, counts, config, nowMs);
+  }
   const [next] = byDeadline(shard, config, nowMs);
   return {
     ...counts,
     inGrace: false,
-    blocks: chosen.length,
+    looks,
+    blocks,
     overdueMs: due.length === 0 ? 0 : nowMs - due[0]!.dueMs,
     nextDueMs: next === undefined ? null : Math.max(0, next.dueMs - nowMs),
   };
+}
+
+/** Flows and marks; one at least. */
+function looksAt(shard: ModelShard, { rows }: Block): number {
+  let looks = 0;
+  for (const row of rows.values()) {
+    const flows = row.kind === 'quarantined' ? 0 : (shard.entryOfRow(row)?.flows.size ?? 0);
+    looks += Math.max(1, flows);
+  }
+  return Math.max(1, looks);
 }
 
 function sweepBlock(
@@ -61,6 +79,8 @@ function sweepBlock(
   config: ClusterConfig,
   nowMs: number,
 ): void {
+  // The ports of a block are told void together.
+  let below: number | undefined;
   for (const [offset, row] of [...block.rows]) {
     if (row.kind === 'quarantined') {
       if (row.untilMs > nowMs) continue;
@@ -82,7 +102,8 @@ function sweepBlock(
     if (entryDeadlineMs(entry, config) > nowMs) continue;
     if (!hasFlowPerRemote(block.protocol)) counts.flowsDeleted += 1;
     counts.bindingsDeleted += 1;
-    shard.unbind(entry, config, nowMs);
+    below ??= shard.nextGeneration(nowMs);
+    shard.unbind(entry, config, nowMs, below);
   }
   if (shard.ports.expireLease(block, config, nowMs)) counts.leasesExpired += 1;
   if (block.rows.size === 0 && block.lease === null) shard.ports.blocks.delete(blockKey(block));

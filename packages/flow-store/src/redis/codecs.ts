@@ -250,8 +250,8 @@ function leasedBlock(
 
 const NONE_DUE = 2 ** 48 - 1;
 
-export function encodeSweep(blocksMax: number): Buffer {
-  return new ByteWriter().u32(blocksMax).done();
+export function encodeSweep(looksMax: number): Buffer {
+  return new ByteWriter().u32(looksMax).done();
 }
 
 export function decodeSweep(reply: Buffer): contract.SweepResult {
@@ -265,8 +265,10 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
   const inGrace = reader.u8() === 1;
   const overdueMs = reader.u48();
   const next = reader.u48();
+  const looks = reader.u32();
   const nextDueMs = next === NONE_DUE ? null : next;
   return {
+    looks,
     blocks,
     flowsDeleted,
     bindingsDeleted,

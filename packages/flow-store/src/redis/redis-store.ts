@@ -115,9 +115,9 @@ export class RedisFlowStore implements contract.FlowStore {
     return this.#batched(closeCodec, requests);
   }
 
-  async sweep(shard: number, blocksMax: number): Promise<contract.SweepResult> {
+  async sweep(shard: number, looksMax: number): Promise<contract.SweepResult> {
     checkShard(shard);
-    return decodeSweep(await this.#single('sweep', metaKey(shard), encodeSweep(blocksMax)));
+    return decodeSweep(await this.#single('sweep', metaKey(shard), encodeSweep(looksMax)));
   }
 
   async lease(

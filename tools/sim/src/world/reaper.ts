@@ -4,7 +4,8 @@ import type { Timeline } from '../timeline.ts';
 import type { StoreLink } from './store-link.ts';
 import type { StoreSite } from './store-site.ts';
 
-const BLOCKS_MAX = 64;
+/** Few enough that what is due sometimes takes a second round. */
+const LOOKS_MAX = 256;
 /** Shards per connection's turn: fewer happenings, same sweeps. */
 const SHARDS_AT_ONCE = 16;
 
@@ -55,7 +56,7 @@ export class Reaper {
   #sweep(first: number): void {
     this.#link.send(
       (server) => {
-        for (let i = 0; i < SHARDS_AT_ONCE; i++) this.#site.sweep(server, first + i, BLOCKS_MAX);
+        for (let i = 0; i < SHARDS_AT_ONCE; i++) this.#site.sweep(server, first + i, LOOKS_MAX);
       },
       () => {},
     );

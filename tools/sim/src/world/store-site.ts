@@ -118,12 +118,12 @@ export class StoreSite {
     return result;
   }
 
-  sweep(server: Server, shard: number, blocksMax: number): void {
+  sweep(server: Server, shard: number, looksMax: number): void {
     const { execute, witness, timeline } = this.#options;
     const { entries } = server.model.data.shards[shard]!;
     const before = entries.size;
     const result = execute(server, 'sweep', shard, (number) =>
-      server.model.sweep(number as number, blocksMax),
+      server.model.sweep(number as number, looksMax),
     ) as { flowsDeleted: number } | undefined;
     if (server !== this.master) return;
     // What a sweep does not tell of is found by the next audit.

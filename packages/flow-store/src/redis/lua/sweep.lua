@@ -1,18 +1,20 @@
-#!lua
+#!lua flags=allow-oom
 --- @command sweep
 --- @purpose Looks at the blocks of a shard whose earliest deadline may have passed: deletes dead
 ---   flows and bindings, marks orphaned rows, frees ports whose quarantine is over, ends leases.
 ---   What moved on is given its new deadline, like a timer that finds its flow extended. Counts
----   subscribers' ports anew where rows are gone that nobody ended.
+---   subscribers' ports anew where rows are gone that nobody ended. Runs where memory is full, too:
+---   it is what frees it.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
---- @args request blocksMax(4)
+--- @args request looksMax(4)
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
----   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none)
---- @cost per block 2 calls and 1 per binding (all of its flows read), 5 per deletion; stops after
----   the block in which it has read 4,096 flows. To count anew: 1 call per block of the shard, and
----   1 per bound row; only after a limit was set, or after the reaper was away for so long that
----   blocks went by their TTL
+---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none) looks(4)
+--- @cost 1 call per binding looked at (all of its flows read), 3 per block in which something is
+---   over, 12 per script; entries are deleted and blocks indexed together. A look is a flow, a mark
+---   or, where there is neither, a block; stops after the block in which it took the last of
+---   looksMax. To count anew: 1 call per block of the shard, and 1 per bound row; only after a
+---   limit was set, or after the reaper was away for so long that blocks went by their TTL
 --- @include shard
 --- @include feed
 --- @include grace
@@ -23,30 +25,85 @@
 --- @include entry
 
 local SWEPT = '\0'
-local FLOWS_READ_MAX = 4096
 local NONE_DUE = 281474976710655
+local BOUND = 98
+-- unpack takes no more than about 8,000.
+local ARGS_MAX = 1000
 
+local sub, byte = string.sub, string.byte
 local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0 }
-local flows_read = 0
+local looks_taken = 0
+-- What is done once for all blocks of the call.
+local dead_keys, indexed, unindexed = {}, {}, {}
+local mark_ms = now_ms + QUARANTINE_MS
+local MARK = 'q' .. struct.pack('>I6', mark_ms)
 
--- Looks at a bound row; gives the instant of its next deadline, nil if it is a mark now.
-local function sweep_binding(block, field, row)
-  local id, inside = holder_of(row)
-  local entry = read_entry(inside)
-  if not entry or entry.binding.id ~= id then
+local function in_parts(args, send)
+  for i = 1, #args, ARGS_MAX do send(unpack(args, i, math.min(i + ARGS_MAX - 1, #args))) end
+end
+
+local function record_deadline(protocol, bytes)
+  return deadline_of(protocol, byte(bytes, 13), instant_at(bytes, 14), instant_at(bytes, 20))
+end
+
+-- Of a UDP or ICMP binding, which is its only flow: its record, and when it ends.
+local function look_at_binding(protocol, inside)
+  looks_taken = looks_taken + 1
+  local bytes = redis.call('HGET', ENTRY_PREFIX .. inside, 'b')
+  if not bytes then return nil end
+  local until_ms = record_deadline(protocol, bytes)
+  if until_ms <= now_ms then return bytes end
+  return bytes, until_ms
+end
+
+-- Of a TCP binding: its record, and when the first of its live flows ends; none where all are dead.
+-- Deletes the dead ones of those that live on.
+local function look_at_flows(inside)
+  local key = ENTRY_PREFIX .. inside
+  local fields = redis.call('HGETALL', key)
+  local bytes, first_ms, dead
+  for i = 1, #fields, 2 do
+    if fields[i] == 'b' then
+      bytes = fields[i + 1]
+    else
+      local until_ms = record_deadline(TCP, fields[i + 1])
+      if until_ms <= now_ms then
+        dead = dead or {}
+        dead[#dead + 1] = fields[i]
+      elseif not first_ms or until_ms < first_ms then
+        first_ms = until_ms
+      end
+    end
+  end
+  looks_taken = looks_taken + math.max(1, #fields / 2 - 1)
+  if not bytes then return nil end
+  return bytes, first_ms, dead, key
+end
+
+-- Looks at a bound row; gives the instant of its next deadline, or nil and, where its binding is
+-- over, its mark from now on and its outside endpoint.
+local function sweep_binding(block, protocol, field, row)
+  local inside = sub(row, 14)
+  local bytes, first_ms, dead, key
+  if protocol == TCP then bytes, first_ms, dead, key = look_at_flows(inside)
+  else bytes, first_ms = look_at_binding(protocol, inside) end
+  if not bytes or sub(bytes, 1, IDENTITY_BYTES) ~= sub(row, 2, 13) then
     orphan(block, field, inside)
     count.orphans = count.orphans + 1
-    return nil
+    return nil, nil
   end
-  flows_read = flows_read + math.max(1, entry.flows)
-  count.flows = count.flows + #entry.dead
-  if entry.live == 0 then
-    count.bindings = count.bindings + 1
-    unbind(inside, entry.binding)
-    return nil
+  if first_ms then
+    if dead then
+      in_parts(dead, function(...) redis.call('HDEL', key, ...) end)
+      count.flows = count.flows + #dead
+    end
+    return first_ms
   end
-  delete_flows(inside, entry.dead)
-  return entry.first_ms
+  count.flows = count.flows + (protocol == TCP and #(dead or {}) or 1)
+  count.bindings = count.bindings + 1
+  dead_keys[#dead_keys + 1] = ENTRY_PREFIX .. inside
+  count_port(inside, -1)
+  return nil, MARK .. inside, sub(bytes, RECORD_BYTES + 1)
 end
 
 -- Counts the bound rows of all blocks anew: the truth, whatever the counts said.
@@ -78,62 +135,100 @@ local function keep_counts_right(block_is_gone)
   end
 end
 
--- Gives the instant at which the block needs a look next, nil if nothing is left of it; and whether
--- nothing was there to begin with.
-local function sweep_block(block)
-  local rows = read_block(block)
-  if not next(rows) then return nil, true end
-  local mark_ms = now_ms + QUARANTINE_MS
-  local next_ms = math.huge
+-- Ends a lease whose time is over. Its holder may have used any rowless port up to the end
+-- (provisional flows): all of them begin in quarantine. The same as expire_lease, gathered.
+local function end_lease(fields, gone, marked)
+  local taken = {}
+  for i = 1, #fields, 2 do taken[fields[i]] = true end
+  for _, field in ipairs(gone) do taken[field] = nil end
+  gone[#gone + 1] = 'L'
+  count.leases = count.leases + 1
   for offset = 0, BLOCK_PORTS - 1 do
     local field = string.char(offset)
-    local row = rows[field]
-    if row and is_bound(row) then
-      next_ms = math.min(next_ms, sweep_binding(block, field, row) or mark_ms)
-    elseif row then
-      local until_ms = mark_of(row)
-      if until_ms > now_ms then
-        next_ms = math.min(next_ms, until_ms)
-      else
-        redis.call('HDEL', block.key, field)
-        rows[field] = nil
-        count.freed = count.freed + 1
+    if not taken[field] then marked[#marked + 1], marked[#marked + 2] = field, MARK end
+  end
+end
+
+local function write_block(block, gone, marked)
+  if #gone > 0 then redis.call('HDEL', block.key, unpack(gone)) end
+  if #marked == 0 then return end
+  redis.call('HSET', block.key, unpack(marked))
+  extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
+end
+
+-- Gives the instant at which the block needs a look next, NONE_DUE if nothing is left of it; and
+-- whether nothing was there to begin with.
+local function sweep_block(block)
+  local fields = redis.call('HGETALL', block.key)
+  local protocol, next_ms, lease_ms = byte(block.member), NONE_DUE, nil
+  local gone, marked, voided = {}, {}, {}
+  for i = 1, #fields, 2 do
+    local field, row, at_ms, mark, outside = fields[i], fields[i + 1], nil, nil, nil
+    if field == 'L' then
+      lease_ms = instant_at(row, 9)
+      at_ms = lease_ms
+    elseif byte(row) == BOUND then
+      at_ms, mark, outside = sweep_binding(block, protocol, field, row)
+      if mark then
+        marked[#marked + 1], marked[#marked + 2] = field, mark
+        voided[#voided + 1] = outside
       end
+      at_ms = at_ms or mark_ms
+    else
+      looks_taken = looks_taken + 1
+      at_ms = instant_at(row, 2)
+      if at_ms <= now_ms then gone[#gone + 1] = field end
     end
+    if at_ms > now_ms and at_ms < next_ms then next_ms = at_ms end
   end
-  if expire_lease(block, rows) then
-    count.leases = count.leases + 1
-    next_ms = math.min(next_ms, mark_ms)
-  elseif rows.L then
-    local _, until_ms = lease_of(rows.L)
-    next_ms = math.min(next_ms, until_ms)
+  count.freed = count.freed + #gone
+  if lease_ms and lease_ms <= now_ms then
+    end_lease(fields, gone, marked)
+    if mark_ms < next_ms then next_ms = mark_ms end
   end
-  return next_ms < math.huge and next_ms or nil
+  if #voided > 0 then tell_voids(protocol, voided, new_generation()) end
+  write_block(block, gone, marked)
+  return next_ms, #fields == 0
+end
+
+-- Looks at the blocks that are due, the longest overdue in front; says how many, how long the first
+-- is overdue, and whether one was gone. Scores change at the end alone, so pages follow each other.
+local function sweep_due(looks_max)
+  local blocks, overdue_ms, any_gone, wanted = 0, 0, false, 0
+  repeat
+    wanted = math.ceil((looks_max - looks_taken) / BLOCK_PORTS)
+    local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES', 'LIMIT', blocks,
+      wanted)
+    if blocks == 0 and due[2] then overdue_ms = now_ms - tonumber(due[2]) end
+    for i = 1, #due, 2 do
+      local block, looks_before = block_at(due[i]), looks_taken
+      local next_ms, gone = sweep_block(block)
+      if looks_taken == looks_before then looks_taken = looks_taken + 1 end
+      any_gone = any_gone or gone
+      if next_ms < NONE_DUE then indexed[#indexed + 1], indexed[#indexed + 2] = next_ms, due[i]
+      else unindexed[#unindexed + 1] = due[i] end
+      blocks = blocks + 1
+      if looks_taken >= looks_max then break end
+    end
+  until #due < 2 * wanted or looks_taken >= looks_max
+  in_parts(dead_keys, function(...) redis.call('DEL', ...) end)
+  in_parts(indexed, function(...) redis.call('ZADD', INDEX, ...) end)
+  in_parts(unindexed, function(...) redis.call('ZREM', INDEX, ...) end)
+  return blocks, overdue_ms, any_gone
+end
+
+local function answer(blocks, in_grace, overdue_ms, next_due_ms)
+  return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6I4', blocks, count.flows, count.bindings,
+    count.orphans, count.freed, count.leases, in_grace, overdue_ms, next_due_ms, looks_taken)
 end
 
 local function sweep(bytes)
-  if not may_sweep() then
-    return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6', 0, 0, 0, 0, 0, 0, 1, 0, NONE_DUE)
-  end
-  local blocks_max = struct.unpack('>I4', bytes)
-  local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES',
-    'LIMIT', 0, blocks_max)
-  local overdue_ms = due[2] and now_ms - tonumber(due[2]) or 0
-  local blocks, any_gone = 0, false
-  for i = 1, #due, 2 do
-    local block = block_at(due[i])
-    local next_ms, gone = sweep_block(block)
-    any_gone = any_gone or gone
-    if next_ms then redis.call('ZADD', INDEX, next_ms, block.member)
-    else redis.call('ZREM', INDEX, block.member) end
-    blocks = blocks + 1
-    if flows_read >= FLOWS_READ_MAX then break end
-  end
+  if not may_sweep() then return answer(0, 1, 0, NONE_DUE) end
+  local blocks, overdue_ms, any_gone = sweep_due(struct.unpack('>I4', bytes))
   keep_counts_right(any_gone)
   local first = redis.call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
   local next_due_ms = first[2] and math.max(0, tonumber(first[2]) - now_ms) or NONE_DUE
-  return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6', blocks, count.flows, count.bindings,
-    count.orphans, count.freed, count.leases, 0, overdue_ms, next_due_ms)
+  return answer(blocks, 0, overdue_ms, next_due_ms)
 end
 
 note_grace()

@@ -13,6 +13,13 @@ local function tell_void(protocol, outside, remote, below)
     below)
 end
 
+-- The same for several outside endpoints of one length, as the ports of a block are.
+local function tell_voids(protocol, outsides, below)
+  local head = string.char(118, protocol, #outsides[1])
+  local tail = '\0' .. pack('>I8', below)
+  news[#news + 1] = head .. table.concat(outsides, tail .. head) .. tail
+end
+
 local function tell_begin(nonce) news[#news + 1] = 'b' .. pack('>I4', nonce) end
 
 local function tell_closing(protocol, outside, remote)
