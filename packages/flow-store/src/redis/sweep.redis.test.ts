@@ -29,7 +29,8 @@ testWithOwnServer('where memory is full the sweep still runs, for it is what fre
   const { binding } = await scenario.bound(udp());
   await harness.advance(UDP_LIFE_MS);
   await harness.redis.config('SET', 'maxmemory', '1');
-  const touched = scenario.touch(udp(), null, binding.identity, seen(OUT_DATA | IN_DATA));
+  const data = seen(OUT_DATA | IN_DATA);
+  const touched = scenario.touch(udp(), null, binding.identity, data);
   await expect(touched).rejects.toThrow('OOM');
   expect(await scenario.sweep()).toMatchObject({ bindingsDeleted: 1, leasesExpired: 1 });
 });
