@@ -25,7 +25,7 @@ afterAll(async () => {
 /** One that REDIS_URL names is not ours to fill. */
 const testWithOwnServer = test.skipIf(Boolean(process.env.REDIS_URL));
 
-testWithOwnServer('where memory is full the sweep still runs, for it is what frees it', async () => {
+testWithOwnServer('where memory is full the sweep runs: it is what frees it', async () => {
   const { binding } = await scenario.bound(udp());
   await harness.advance(UDP_LIFE_MS);
   await harness.redis.config('SET', 'maxmemory', '1');
