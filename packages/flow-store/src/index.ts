@@ -1,5 +1,11 @@
 export * from './contract.ts';
 export {
+  AUDIT_FINDINGS,
+  type AuditFinding,
+  type AuditFindingKind,
+  type AuditStep,
+} from './redis/audit.ts';
+export {
   CALL_TIMEOUT_MS,
   CONNECT_TIMEOUT_MS,
   type ConnectOptions,

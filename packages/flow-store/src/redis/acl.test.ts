@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const ACL = readFileSync(new URL('../../flowstore.acl', import.meta.url), 'utf8');
 const LUA = new URL('./lua/', import.meta.url);
 /** What is sent from outside of scripts: by us and by ioredis. */
-const SENT = ['eval', 'evalsha', 'info', 'wait', 'ping', 'select', 'client|setname'];
+const SENT = ['eval', 'evalsha', 'info', 'wait', 'ping', 'select', 'scan', 'client|setname'];
 const CLUSTER = ['cluster|slots', 'cluster|shards', 'asking', 'readonly'];
 
 const sources = readdirSync(LUA, { recursive: true, encoding: 'utf8' })

@@ -10,6 +10,7 @@ import {
   unpackSocketAddress,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
+import { type AuditFinding, type AuditRequest, findingsOf } from './audit.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { COMMANDS, type CommandName } from './commands.ts';
 
@@ -247,6 +248,16 @@ function leasedBlock(
   const block = reader.u16();
   return { protocol, address, block, freePorts: reader.u16(), lifeMs: leaseMs - slack.clockSkewMs };
 }
+
+export const auditCodec: Codec<AuditRequest, readonly AuditFinding[] | 'notYet'> = {
+  command: 'audit',
+  shardOf: ({ shard }) => shard,
+  encode: ({ subject }) => subject,
+  decode(reply, request) {
+    const { kind, reader } = readReply('audit', reply);
+    return kind === 'notYet' ? kind : findingsOf(request, reader.u16());
+  },
+};
 
 const NONE_DUE = 2 ** 48 - 1;
 

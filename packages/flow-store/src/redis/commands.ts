@@ -40,6 +40,9 @@ export const COMMANDS = {
   // A read answers up to FEED_BATCHES_MAX batches.
   feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1),
   sweep: signature<'swept'>(['swept'], 1),
+  // A block may have many flows.
+  audit: signature<'audited' | 'notYet'>(['audited', 'notYet'], 4),
+  trim: signature<'trimmed'>(['trimmed'], 1),
   // A request may walk through all of a shard's blocks.
   lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted', 'notYet'], 4),
   renew: signature<contract.RenewResult['kind']>(['renewed', 'leaseLost']),

@@ -1,8 +1,9 @@
 /** Scripts over one connection, or a cluster's; see redis-client.ts. */
 import { withoutPassword } from '@flowstore/flow';
 import { StoreUnavailable } from '../contract.ts';
+import type { ScanPage } from './audit.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
-import { type ClientOptions, newClient, type RedisClient } from './redis-client.ts';
+import { type ClientOptions, mastersOf, newClient, type RedisClient } from './redis-client.ts';
 import { loadScript } from './script-loader.ts';
 import type { ScriptRunner } from './script-runner.ts';
 
@@ -62,12 +63,30 @@ export class RedisRunner implements ScriptRunner {
     try {
       return await call.call(this.#redis, key, ...args);
     } catch (error) {
-      const message = messageOf(error);
-      const refused = error instanceof Error && error.name === 'ReplyError';
-      if (refused && !NOT_NOW.test(message)) throw error;
-      const reason = refused ? message : `${message}; last: ${this.#lastError}`;
-      throw new StoreUnavailable(`${command}: ${reason}`, { cause: error });
+      throw this.#failure(command, error);
     }
+  }
+
+  async scan(server: number, cursor: string, keys: number): Promise<ScanPage> {
+    const masters = mastersOf(this.#redis);
+    // A cluster that shrank meanwhile: there is nothing more to walk over.
+    const master = masters[server];
+    if (master === undefined) return { keys: [], cursor: '0', servers: masters.length };
+    try {
+      const [next, found] = await master.scanBuffer(cursor, 'COUNT', keys);
+      return { keys: found, cursor: next.toString(), servers: masters.length };
+    } catch (error) {
+      throw this.#failure('scan', error);
+    }
+  }
+
+  /** StoreUnavailable, or the error itself where it is a bug. */
+  #failure(what: string, error: unknown): unknown {
+    const message = messageOf(error);
+    const refused = error instanceof Error && error.name === 'ReplyError';
+    if (refused && !NOT_NOW.test(message)) return error;
+    const reason = refused ? message : `${message}; last: ${this.#lastError}`;
+    return new StoreUnavailable(`${what}: ${reason}`, { cause: error });
   }
 
   async end(): Promise<void> {

@@ -22,7 +22,9 @@ import {
   checkShard,
   checkTouch,
 } from '../validate.ts';
+import { type AuditStep, auditRequests, placeAfter, readPlace } from './audit.ts';
 import {
+  auditCodec,
   type Codec,
   closeCodec,
   countCodec,
@@ -118,6 +120,27 @@ export class RedisFlowStore implements contract.FlowStore {
   async sweep(shard: number, looksMax: number): Promise<contract.SweepResult> {
     checkShard(shard);
     return decodeSweep(await this.#single('sweep', metaKey(shard), encodeSweep(looksMax)));
+  }
+
+  /** Checks some keys, from a place in the walk on (null: its beginning). See audit.ts. */
+  async audit(place: string | null, keys: number): Promise<AuditStep> {
+    const { server, cursor } = readPlace(place);
+    const page = await this.#options.runner.scan(server, cursor, keys);
+    const requests = auditRequests(page.keys);
+    const results = await this.#batched(auditCodec, requests);
+    return {
+      next: placeAfter(server, page),
+      checked: results.filter((result) => Array.isArray(result)).length,
+      notYet: results.filter((result) => result === 'notYet').length,
+      findings: results.flatMap((result) => (Array.isArray(result) ? result : [])),
+    };
+  }
+
+  /** Takes out of a shard's feed what nobody needs any more; resolves with how many batches. */
+  async trim(shard: number): Promise<number> {
+    checkShard(shard);
+    const reply = await this.#single('trim', metaKey(shard), Buffer.alloc(0));
+    return readReply('trim', reply).reader.u32();
   }
 
   async lease(

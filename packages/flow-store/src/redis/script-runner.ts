@@ -1,4 +1,5 @@
 /** The cut between the operations and the connection: one server now, others behind it later. */
+import type { ScanPage } from './audit.ts';
 import type { CommandName } from './commands.ts';
 
 export interface ScriptRunner {
@@ -7,5 +8,7 @@ export interface ScriptRunner {
    * rejects with StoreUnavailable where there is no connection or the server can't serve now.
    */
   run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]>;
+  /** Some of the keys of the n-th server, from its cursor on; rejects as `run` does. */
+  scan(server: number, cursor: string, keys: number): Promise<ScanPage>;
   end(): Promise<void>;
 }

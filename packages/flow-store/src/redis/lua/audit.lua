@@ -1,0 +1,118 @@
+#!lua
+--- @command audit
+--- @purpose Checks one entry, or one block, against all that must agree with it: row and entry name
+---   each other, the index names the block in time, TTLs are there and outlive what they guard.
+---   What does not agree is taken away by check-and-delete, its port begins a quarantine and all are
+---   told; what only is looked at too late, or would stay for ever, is put right. Nothing in grace.
+--- @key s:{tag} the shard
+--- @arg policy see parts/shard.lua
+--- @args request 'e' and an inside endpoint, or 'p' and a block's member
+--- @result audited 0 findings(2), a bit each, as in audit.ts
+--- @result notYet 1
+--- @cost 4 calls per entry, 3 and 2 per bound row for a block. Per script: 8 calls more.
+--- @include shard
+--- @include feed
+--- @include grace
+--- @include requests
+--- @include flow
+--- @include subscriber
+--- @include block
+--- @include entry
+
+local AUDITED, NOT_YET = '\0', '\1'
+local UNREADABLE, WITHOUT_ROW, WITHOUT_TTL, WITHOUT_ENTRY, NOT_INDEXED, LOOKED_AT_LATE,
+  GOES_EARLY = 1, 2, 4, 8, 16, 32, 64
+
+-- What a key is given that would stay for ever: the longest life.
+local LONGEST_TTL_MS = LIFE_TCP_LONGEST_MS + TTL_MARGIN_MS
+
+local function audit_entry(inside)
+  local key = entry_key(inside)
+  if redis.call('EXISTS', key) == 0 then return 0 end
+  local bytes = redis.call('HGET', key, 'b')
+  if not bytes or #bytes <= RECORD_BYTES then
+    redis.call('DEL', key)
+    return UNREADABLE
+  end
+  local binding = read_binding(bytes)
+  local block, field = block_of(protocol_of(inside), binding.outside)
+  local row = redis.call('HGET', block.key, field)
+  if row ~= bound_row(binding.id, inside) then
+    -- Its port may be another's, or become it: who uses this entry must stop.
+    redis.call('DEL', key)
+    tell_void(protocol_of(inside), binding.outside, '', new_generation())
+    if not row then quarantine(block, field, inside) end
+    return WITHOUT_ROW
+  end
+  if redis.call('PTTL', key) ~= -1 then return 0 end
+  extend(key, LONGEST_TTL_MS)
+  extend(block.key, LONGEST_TTL_MS + QUARANTINE_MS)
+  return WITHOUT_TTL
+end
+
+-- Looks at a bound row; gives its next deadline, or nil where nothing is bound by it.
+local function entry_of_row(row)
+  local id, inside = holder_of(row)
+  local entry = read_entry(inside)
+  if not entry or entry.binding.id ~= id then return nil, inside end
+  -- What is dead is the sweep's.
+  return math.max(now_ms, entry.first_ms < math.huge and entry.first_ms or now_ms), inside
+end
+
+local function audit_rows(block, rows)
+  local findings, due_ms, keep_for_ms = 0, math.huge, 0
+  for field, row in pairs(rows) do
+    if field == 'L' then
+      local _, until_ms = lease_of(row)
+      due_ms = math.min(due_ms, until_ms)
+    elseif is_bound(row) then
+      local next_ms, inside = entry_of_row(row)
+      if next_ms then
+        due_ms = math.min(due_ms, next_ms)
+        keep_for_ms = math.max(keep_for_ms, redis.call('PTTL', entry_key(inside)))
+      else
+        orphan(block, field, inside)
+        findings = WITHOUT_ENTRY
+      end
+    else
+      due_ms = math.min(due_ms, (mark_of(row)))
+    end
+  end
+  return findings, due_ms, keep_for_ms
+end
+
+local function audit_block(member)
+  local block = block_at(member)
+  local rows = read_block(block)
+  if not next(rows) then return 0 end
+  local findings, due_ms, keep_for_ms = audit_rows(block, rows)
+  local score = tonumber(redis.call('ZSCORE', INDEX, member) or '')
+  if not score then
+    findings = findings + NOT_INDEXED
+  elseif score > math.max(due_ms, now_ms) then
+    findings = findings + LOOKED_AT_LATE
+  end
+  local ttl_ms = redis.call('PTTL', block.key)
+  if ttl_ms == -1 then
+    findings = findings + WITHOUT_TTL
+    ttl_ms = LONGEST_TTL_MS + QUARANTINE_MS
+  elseif ttl_ms < keep_for_ms then
+    findings = findings + GOES_EARLY
+    ttl_ms = keep_for_ms + QUARANTINE_MS
+  end
+  if findings > 0 then
+    look_again(block, math.min(due_ms, now_ms))
+    extend(block.key, ttl_ms)
+  end
+  return findings
+end
+
+local function audit(bytes)
+  if in_grace() then return NOT_YET end
+  local kind, subject = string.sub(bytes, 1, 1), string.sub(bytes, 2)
+  local findings = kind == 'e' and audit_entry(subject) or kind == 'p' and audit_block(subject) or 0
+  return AUDITED .. struct.pack('>I2', findings)
+end
+
+note_grace()
+return answer_all(audit)
