@@ -2,8 +2,8 @@
 --- @command audit
 --- @purpose Checks one entry, or one block, against all that must agree with it: row and entry name
 ---   each other, the index names the block in time, TTLs are there and outlive what they guard.
----   What does not agree is taken away by check-and-delete, its port begins a quarantine and all are
----   told; what only is looked at too late, or would stay for ever, is put right. Nothing in grace.
+---   What does not agree is taken away by check-and-delete, its port begins a quarantine and all
+---   are told; what only is looked at too late, or would stay for ever, is put right. Not in grace.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
 --- @args request 'e' and an inside endpoint, or 'p' and a block's member
@@ -28,23 +28,23 @@ local LONGEST_TTL_MS = LIFE_TCP_LONGEST_MS + TTL_MARGIN_MS
 
 local function audit_entry(inside)
   local key = entry_key(inside)
-  if redis.call('EXISTS', key) == 0 then return 0 end
-  local bytes = redis.call('HGET', key, 'b')
+  if call('EXISTS', key) == 0 then return 0 end
+  local bytes = call('HGET', key, 'b')
   if not bytes or #bytes <= RECORD_BYTES then
-    redis.call('DEL', key)
+    call('DEL', key)
     return UNREADABLE
   end
   local binding = read_binding(bytes)
   local block, field = block_of(protocol_of(inside), binding.outside)
-  local row = redis.call('HGET', block.key, field)
+  local row = call('HGET', block.key, field)
   if row ~= bound_row(binding.id, inside) then
     -- Its port may be another's, or become it: who uses this entry must stop.
-    redis.call('DEL', key)
+    call('DEL', key)
     tell_void(protocol_of(inside), binding.outside, '', new_generation())
     if not row then quarantine(block, field, inside) end
     return WITHOUT_ROW
   end
-  if redis.call('PTTL', key) ~= -1 then return 0 end
+  if call('PTTL', key) ~= -1 then return 0 end
   extend(key, LONGEST_TTL_MS)
   extend(block.key, LONGEST_TTL_MS + QUARANTINE_MS)
   return WITHOUT_TTL
@@ -69,7 +69,7 @@ local function audit_rows(block, rows)
       local next_ms, inside = entry_of_row(row)
       if next_ms then
         due_ms = math.min(due_ms, next_ms)
-        keep_for_ms = math.max(keep_for_ms, redis.call('PTTL', entry_key(inside)))
+        keep_for_ms = math.max(keep_for_ms, call('PTTL', entry_key(inside)))
       else
         orphan(block, field, inside)
         findings = WITHOUT_ENTRY
@@ -86,13 +86,13 @@ local function audit_block(member)
   local rows = read_block(block)
   if not next(rows) then return 0 end
   local findings, due_ms, keep_for_ms = audit_rows(block, rows)
-  local score = tonumber(redis.call('ZSCORE', INDEX, member) or '')
+  local score = tonumber(call('ZSCORE', INDEX, member) or '')
   if not score then
     findings = findings + NOT_INDEXED
   elseif score > math.max(due_ms, now_ms) then
     findings = findings + LOOKED_AT_LATE
   end
-  local ttl_ms = redis.call('PTTL', block.key)
+  local ttl_ms = call('PTTL', block.key)
   if ttl_ms == -1 then
     findings = findings + WITHOUT_TTL
     ttl_ms = LONGEST_TTL_MS + QUARANTINE_MS
@@ -109,9 +109,9 @@ end
 
 local function audit(bytes)
   if in_grace() then return NOT_YET end
-  local kind, subject = string.sub(bytes, 1, 1), string.sub(bytes, 2)
+  local kind, subject = sub(bytes, 1, 1), sub(bytes, 2)
   local findings = kind == 'e' and audit_entry(subject) or kind == 'p' and audit_block(subject) or 0
-  return AUDITED .. struct.pack('>I2', findings)
+  return AUDITED .. pack('>I2', findings)
 end
 
 note_grace()

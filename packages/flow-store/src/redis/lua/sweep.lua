@@ -30,13 +30,12 @@ local BOUND = 98
 -- unpack takes no more than about 8,000.
 local ARGS_MAX = 1000
 
-local sub, byte = string.sub, string.byte
 local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0 }
 local looks_taken = 0
 -- What is done once for all blocks of the call.
 local dead_keys, indexed, unindexed = {}, {}, {}
 local mark_ms = now_ms + QUARANTINE_MS
-local MARK = 'q' .. struct.pack('>I6', mark_ms)
+local MARK = 'q' .. pack('>I6', mark_ms)
 
 local function in_parts(args, send)
   for i = 1, #args, ARGS_MAX do send(unpack(args, i, math.min(i + ARGS_MAX - 1, #args))) end
@@ -49,7 +48,7 @@ end
 -- Of a UDP or ICMP binding, which is its only flow: its record, and when it ends.
 local function look_at_binding(protocol, inside)
   looks_taken = looks_taken + 1
-  local bytes = redis.call('HGET', ENTRY_PREFIX .. inside, 'b')
+  local bytes = call('HGET', ENTRY_PREFIX .. inside, 'b')
   if not bytes then return nil end
   local until_ms = record_deadline(protocol, bytes)
   if until_ms <= now_ms then return bytes end
@@ -60,7 +59,7 @@ end
 -- Deletes the dead ones of those that live on.
 local function look_at_flows(inside)
   local key = ENTRY_PREFIX .. inside
-  local fields = redis.call('HGETALL', key)
+  local fields = call('HGETALL', key)
   local bytes, first_ms, dead
   for i = 1, #fields, 2 do
     if fields[i] == 'b' then
@@ -94,7 +93,7 @@ local function sweep_binding(block, protocol, field, row)
   end
   if first_ms then
     if dead then
-      in_parts(dead, function(...) redis.call('HDEL', key, ...) end)
+      in_parts(dead, function(...) call('HDEL', key, ...) end)
       count.flows = count.flows + #dead
     end
     return first_ms
@@ -109,13 +108,13 @@ end
 -- Counts the bound rows of all blocks anew: the truth, whatever the counts said.
 local function recount()
   drop_counts()
-  for _, member in ipairs(redis.call('ZRANGE', INDEX, 0, -1)) do
+  for _, member in ipairs(call('ZRANGE', INDEX, 0, -1)) do
     local block = block_at(member)
     for field, row in pairs(read_block(block)) do
       if field ~= 'L' and is_bound(row) then
         local _, inside = holder_of(row)
         count_port(inside, 1)
-        keep_count(inside, redis.call('PTTL', block.key))
+        keep_count(inside, call('PTTL', block.key))
       end
     end
   end
@@ -123,15 +122,15 @@ end
 
 -- Counts are wrong where they were not kept so far, or where a block is gone by its TTL.
 local function keep_counts_right(block_is_gone)
-  local kept = redis.call('HGET', META, 'n')
+  local kept = call('HGET', META, 'n')
   if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
     if kept == '1' and not block_is_gone then return end
     recount()
     -- Where rows are there is a meta key, which has its TTL.
-    if redis.call('EXISTS', META) == 1 then redis.call('HSET', META, 'n', '1') end
+    if call('EXISTS', META) == 1 then call('HSET', META, 'n', '1') end
   elseif kept then
     drop_counts()
-    redis.call('HDEL', META, 'n')
+    call('HDEL', META, 'n')
   end
 end
 
@@ -144,22 +143,22 @@ local function end_lease(fields, gone, marked)
   gone[#gone + 1] = 'L'
   count.leases = count.leases + 1
   for offset = 0, BLOCK_PORTS - 1 do
-    local field = string.char(offset)
+    local field = char(offset)
     if not taken[field] then marked[#marked + 1], marked[#marked + 2] = field, MARK end
   end
 end
 
 local function write_block(block, gone, marked)
-  if #gone > 0 then redis.call('HDEL', block.key, unpack(gone)) end
+  if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
   if #marked == 0 then return end
-  redis.call('HSET', block.key, unpack(marked))
+  call('HSET', block.key, unpack(marked))
   extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
 end
 
 -- Gives the instant at which the block needs a look next, NONE_DUE if nothing is left of it; and
 -- whether nothing was there to begin with.
 local function sweep_block(block)
-  local fields = redis.call('HGETALL', block.key)
+  local fields = call('HGETALL', block.key)
   local protocol, next_ms, lease_ms = byte(block.member), NONE_DUE, nil
   local gone, marked, voided = {}, {}, {}
   for i = 1, #fields, 2 do
@@ -197,7 +196,7 @@ local function sweep_due(looks_max)
   local blocks, overdue_ms, any_gone, wanted = 0, 0, false, 0
   repeat
     wanted = math.ceil((looks_max - looks_taken) / BLOCK_PORTS)
-    local due = redis.call('ZRANGEBYSCORE', INDEX, '-inf', now_ms, 'WITHSCORES', 'LIMIT', blocks,
+    local due = call('ZRANGEBYSCORE', INDEX, '-inf', text_of(now_ms), 'WITHSCORES', 'LIMIT', blocks,
       wanted)
     if blocks == 0 and due[2] then overdue_ms = now_ms - tonumber(due[2]) end
     for i = 1, #due, 2 do
@@ -205,28 +204,28 @@ local function sweep_due(looks_max)
       local next_ms, gone = sweep_block(block)
       if looks_taken == looks_before then looks_taken = looks_taken + 1 end
       any_gone = any_gone or gone
-      if next_ms < NONE_DUE then indexed[#indexed + 1], indexed[#indexed + 2] = next_ms, due[i]
-      else unindexed[#unindexed + 1] = due[i] end
+      if next_ms == NONE_DUE then unindexed[#unindexed + 1] = due[i]
+      else indexed[#indexed + 1], indexed[#indexed + 2] = text_of(next_ms), due[i] end
       blocks = blocks + 1
       if looks_taken >= looks_max then break end
     end
   until #due < 2 * wanted or looks_taken >= looks_max
-  in_parts(dead_keys, function(...) redis.call('DEL', ...) end)
-  in_parts(indexed, function(...) redis.call('ZADD', INDEX, ...) end)
-  in_parts(unindexed, function(...) redis.call('ZREM', INDEX, ...) end)
+  in_parts(dead_keys, function(...) call('DEL', ...) end)
+  in_parts(indexed, function(...) call('ZADD', INDEX, ...) end)
+  in_parts(unindexed, function(...) call('ZREM', INDEX, ...) end)
   return blocks, overdue_ms, any_gone
 end
 
 local function answer(blocks, in_grace, overdue_ms, next_due_ms)
-  return SWEPT .. struct.pack('>I4I4I4I4I4I4BI6I6I4', blocks, count.flows, count.bindings,
+  return SWEPT .. pack('>I4I4I4I4I4I4BI6I6I4', blocks, count.flows, count.bindings,
     count.orphans, count.freed, count.leases, in_grace, overdue_ms, next_due_ms, looks_taken)
 end
 
 local function sweep(bytes)
   if not may_sweep() then return answer(0, 1, 0, NONE_DUE) end
-  local blocks, overdue_ms, any_gone = sweep_due(struct.unpack('>I4', bytes))
+  local blocks, overdue_ms, any_gone = sweep_due(parse('>I4', bytes))
   keep_counts_right(any_gone)
-  local first = redis.call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
+  local first = call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
   local next_due_ms = first[2] and math.max(0, tonumber(first[2]) - now_ms) or NONE_DUE
   return answer(blocks, 0, overdue_ms, next_due_ms)
 end

@@ -14,8 +14,8 @@
 local TRIMMED = '\0'
 
 local function trim()
-  local batches = redis.call('XTRIM', FEED, 'MINID', '=', trim_before())
-  return TRIMMED .. struct.pack('>I4', batches)
+  local batches = call('XTRIM', FEED, 'MINID', '=', trim_before())
+  return TRIMMED .. pack('>I4', batches)
 end
 
 return answer_all(trim)
