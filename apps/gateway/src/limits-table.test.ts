@@ -134,7 +134,7 @@ async function metricsText(): Promise<string> {
       routesReady: true,
     }),
     storeIsUp: () => true,
-    storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0 }),
+    storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0, unreplicated: 0 }),
     members: () => 1,
     peers: () => ({ ...new PeerCounters() }),
   });

@@ -25,7 +25,7 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
   registerMetrics(registry, {
     snapshot: async () => snapshot(packets),
     storeIsUp: () => true,
-    storeStats: () => ({ inFlight: 4, refused: 1, timedOut: 2, failed: 3 }),
+    storeStats: () => ({ inFlight: 4, refused: 1, timedOut: 2, failed: 3, unreplicated: 0 }),
     members: () => 2,
     peers: () => ({ sent: 3, forged: 1 }),
   });
@@ -56,7 +56,7 @@ test('a packet thread that does not answer is shown, and hides nothing else', as
   registerMetrics(registry, {
     snapshot: () => Promise.reject(new Error('silent')),
     storeIsUp: () => false,
-    storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0 }),
+    storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0, unreplicated: 0 }),
     members: () => 0,
     peers: () => ({}),
   });

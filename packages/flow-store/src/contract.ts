@@ -10,6 +10,10 @@
  * A call rejects with StoreUnavailable when no answer came in time; whether it took effect is then
  * unknown, and asking again with the same nonce is safe. Where a part of the store is away (a
  * master of a cluster), the results of its requests alone are null, which says the same of them.
+ *
+ * What a gateway goes on by (lease, renew, feed, initialise, join, heartbeat) is answered only once
+ * `minReplicas` replicas have what was written; else it got no answer, though it may have taken
+ * effect. So a master that was replaced, and can still be reached, answers none of them.
  */
 import type {
   ClusterConfig,

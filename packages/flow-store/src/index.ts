@@ -11,5 +11,6 @@ export {
   type ConnectOptions,
   connectRedisStore,
   IN_FLIGHT_MAX,
+  ReplicationRequired,
 } from './redis/connect.ts';
 export { RedisFlowStore, type RedisStoreStats } from './redis/redis-store.ts';

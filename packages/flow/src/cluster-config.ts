@@ -22,6 +22,12 @@ export interface ClusterConfig {
   readonly heartbeatMs: number;
   /** By how much a key's TTL outlives its latest deadline: the backstop for an absent reaper. */
   readonly ttlMarginMs: number;
+  /**
+   * Replicas that must have a grant, a renewal or a heartbeat before it counts. Where a master can
+   * be replaced: as many as it has, so that one that was replaced has too few left (ARCHITECTURE.md
+   * says what fewer protect against). 0: there are none, and nothing is waited for.
+   */
+  readonly minReplicas: number;
   /** Flows that one inside endpoint may hold at once. */
   readonly flowsPerEndpointMax: number;
   /**
@@ -46,6 +52,7 @@ export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = 
   quarantineMs: 120_000,
   heartbeatMs: 5_000,
   ttlMarginMs: 600_000,
+  minReplicas: 0,
   flowsPerEndpointMax: 1_024,
   // What a subscriber is differs too much for one figure: a phone, or a node with a hundred pods
   // behind it. Paired pooling bounds one at the ports of an outside address in any case.

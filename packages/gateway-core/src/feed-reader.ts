@@ -63,6 +63,7 @@ export class FeedReader {
       this.#readAtMs[shard] = nowMs + limits.retryMs;
       return;
     }
+    cache.freshness.hear(shard, sentMs);
     const isFirst = this.#last[shard] === null;
     this.#last[shard] = result.tail;
     if (result.kind === 'gap') {

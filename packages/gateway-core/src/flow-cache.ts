@@ -77,7 +77,7 @@ export class FlowCache {
   /** @param random uniform 32-bit numbers */
   constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
     this.table = table;
-    this.freshness = new Freshness(config.cacheLeaseMs);
+    this.freshness = new Freshness(config);
     const isStored = (handle: Handle) => this.storedSlotOf(handle) !== NONE;
     this.#outside = new OutsideIndex(isStored, table.capacity);
     this.#config = config;

@@ -225,9 +225,54 @@ describe('after a gap in the feed', () => {
   });
 });
 
+describe('a master that was replaced, and still answers what needs no replica', () => {
+  async function believer() {
+    const world = new World({ config: { ...TEST_CONFIG, minReplicas: 1 } });
+    await world.advance(heartbeatMs);
+    await world.send(0, Side.Inside, udpOut);
+    await world.advance(heartbeatMs);
+    world.replicas = 0;
+    return world;
+  }
+
+  test('confirms nothing: what was cached ends with the last read that replicas had', async () => {
+    const world = await believer();
+    await world.advance(cacheLeaseMs - 2 * heartbeatMs);
+    expect(await world.send(0, Side.Inside, udpOut)).toHaveLength(1);
+    await world.advance(2 * heartbeatMs);
+    expect(await world.send(0, Side.Inside, udpOut)).toEqual([]);
+  });
+
+  test('opens nothing that is forwarded once no read was answered for a cache lease', async () => {
+    const world = await believer();
+    await world.advance(cacheLeaseMs + heartbeatMs);
+    expect(await world.send(0, Side.Inside, { ...udpOut, fromPort: 5001 })).toEqual([]);
+  });
+
+  test('is asked no more often than one that does not answer', async () => {
+    const world = await believer();
+    await world.advance(cacheLeaseMs + heartbeatMs);
+    const before = world.calls.length;
+    await world.send(0, Side.Inside, udpOut);
+    await world.advance(1_000, 10);
+    const finds = operations(world, before).filter((operation) => operation === 'find');
+    expect(finds.length).toBeLessThanOrEqual(11);
+  });
+
+  test('once replicas are back, the packets that waited go on', async () => {
+    const world = await believer();
+    await world.advance(cacheLeaseMs + heartbeatMs);
+    world.inject(0, Side.Inside, udpOut);
+    world.replicas = 1;
+    const before = world.sent.length;
+    await world.advance(1_000, 10);
+    expect(world.sent.length).toBe(before + 1);
+  });
+});
+
 describe('the arithmetic of freshness', () => {
   test('an entry is covered only if it was confirmed after the feed began', () => {
-    const freshness = new Freshness(60);
+    const freshness = new Freshness({ ...TEST_CONFIG, cacheLeaseMs: 60 });
     freshness.begin(3, 100);
     freshness.renew(3, 1_000);
     expect(freshness.isFresh(3, 100, 1_059)).toBe(true);
@@ -237,7 +282,7 @@ describe('the arithmetic of freshness', () => {
   });
 
   test('a gap takes nothing that the last good read gave, and a late answer adds nothing', () => {
-    const freshness = new Freshness(60);
+    const freshness = new Freshness({ ...TEST_CONFIG, cacheLeaseMs: 60 });
     freshness.begin(0, 100);
     freshness.renew(0, 1_000);
     freshness.begin(0, 1_010);

@@ -1,8 +1,10 @@
 /**
  * Which cached entries may be used without asking (I2), shard by shard.
  *
- * An entry is fresh within the cache lease of its own confirmation. Beyond that the feed keeps it
- * fresh: once all news was read, everything confirmed since the reading began is as good as the
+ * An entry is fresh within the cache lease of its own confirmation. Where there are replicas, the
+ * shard's feed must have been read within it, too: only reads wait for replicas, so a master that
+ * was replaced answers none, and what it confirms is nothing to go by. Beyond that the feed keeps
+ * an entry fresh: once all news was read, everything confirmed since the reading began is as good as the
  * moment the last read was sent.
  *
  * ```
@@ -17,28 +19,44 @@
  *
  * While nobody at all reaches the store, that is as good as a read: outage.ts says when and why.
  */
-import { SHARDS } from '@flowstore/flow';
+import { type ClusterConfig, SHARDS } from '@flowstore/flow';
 
 export class Freshness {
   readonly #cacheLeaseMs: number;
+  /** When the last read was sent that was answered, whatever it said. */
+  readonly #heardMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   readonly #coveredSinceMs = new Float64Array(SHARDS).fill(Number.POSITIVE_INFINITY);
   readonly #freshFromMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   readonly #formerSinceMs = new Float64Array(SHARDS).fill(Number.POSITIVE_INFINITY);
   readonly #formerFromMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   #waivedUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(cacheLeaseMs: number) {
+  constructor({ cacheLeaseMs, minReplicas }: ClusterConfig) {
     this.#cacheLeaseMs = cacheLeaseMs;
+    // The one server that there is confirms by whatever it answers.
+    if (minReplicas === 0) this.#heardMs.fill(Number.POSITIVE_INFINITY);
   }
 
   isFresh(shard: number, confirmedMs: number, nowMs: number): boolean {
     const since = nowMs - this.#cacheLeaseMs;
-    if (confirmedMs > since) return true;
+    // What was opened without the store has no confirmation to outlive.
+    if (confirmedMs === Number.POSITIVE_INFINITY) return true;
+    if (confirmedMs > since && this.isHeard(shard, nowMs)) return true;
     if (confirmedMs >= this.#coveredSinceMs[shard]! && this.#freshFromMs[shard]! > since)
       return true;
     if (confirmedMs >= this.#formerSinceMs[shard]! && this.#formerFromMs[shard]! > since)
       return true;
     return nowMs < this.#waivedUntilMs;
+  }
+
+  /** Whether what the store says of the shard counts: a read of its feed did, within the lease. */
+  isHeard(shard: number, nowMs: number): boolean {
+    return this.#heardMs[shard]! > nowMs - this.#cacheLeaseMs;
+  }
+
+  /** A read that was sent at `sentMs` was answered. */
+  hear(shard: number, sentMs: number): void {
+    this.#heardMs[shard] = Math.max(this.#heardMs[shard]!, sentMs);
   }
 
   /** Whether the feed tells of whatever happens to an entry that was confirmed then. */
@@ -53,7 +71,7 @@ export class Freshness {
 
   /** As of `atMs` nobody can have been given what was nobody's at any read after `sinceMs`. */
   vouch(sinceMs: number, atMs: number): void {
-    for (const fromMs of [this.#freshFromMs, this.#formerFromMs]) {
+    for (const fromMs of [this.#heardMs, this.#freshFromMs, this.#formerFromMs]) {
       for (let shard = 0; shard < SHARDS; shard++) {
         if (fromMs[shard]! > sinceMs) fromMs[shard] = Math.max(fromMs[shard]!, atMs);
       }

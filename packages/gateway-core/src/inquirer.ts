@@ -202,7 +202,8 @@ export class Inquirer {
       return;
     }
     counters.foundInStore++;
-    if (cache.install(result.entry, remote, sentMs, nowMs) !== NONE) this.#release(question, nowMs);
+    const slot = cache.install(result.entry, remote, sentMs, nowMs);
+    if (slot !== NONE) this.#release(question, slot, nowMs);
     else counters.dropTableFull += this.#giveUp(question, nowMs);
   }
 
@@ -217,7 +218,7 @@ export class Inquirer {
       return;
     }
     restorer.restore(slot, nowMs, (outcome, answeredMs) => {
-      if (outcome === 'held') this.#release(question, answeredMs);
+      if (outcome === 'held') this.#release(question, slot, answeredMs);
       else this.#rest(question, answeredMs + limits.retryMs);
     });
   }
@@ -286,7 +287,7 @@ export class Inquirer {
         const { binding, flow } = outcome.entry;
         cache.noteReport(slot, flow ?? binding, seenMs, outcome.sentMs);
       }
-      this.#release(question, nowMs);
+      this.#release(question, slot, nowMs);
       return;
     }
     const dropped = this.#giveUp(question, nowMs);
@@ -297,12 +298,20 @@ export class Inquirer {
     else counters.dropPortsExhausted += dropped;
   }
 
-  /** The answer is in the table: the packets go on, in the order in which they came. */
-  #release(question: Question, nowMs: number): void {
+  /**
+   * The answer is in the table: the packets go on, in the order in which they came. Not while the
+   * shard's feed is not heard: then the answer may be that of a master that was replaced.
+   */
+  #release(question: Question, slot: number, nowMs: number): void {
+    const { cache, limits } = this.#options;
+    if (!cache.isFresh(slot, nowMs)) {
+      this.#rest(question, nowMs + limits.retryMs);
+      return;
+    }
     const held = this.#questions.takeHeld(question);
     this.#questions.remove(question);
     for (const { side, memory, sinceMs } of held) {
-      if (nowMs - sinceMs < this.#options.limits.holdMs) {
+      if (nowMs - sinceMs < limits.holdMs) {
         this.#options.admit(side, memory, sinceMs, nowMs);
       } else this.#options.counters.dropHoldTimeout++;
     }

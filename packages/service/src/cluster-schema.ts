@@ -17,6 +17,8 @@ export const CLUSTER_DURATION_MS_MAX = 604_800_000;
 export const POOL_ADDRESSES_MAX = 65_536;
 /** Overlap is checked pair by pair, so the lists stay short. */
 export const PREFIXES_MAX = 256;
+/** More replicas than that would confirm a write too late. */
+export const REPLICAS_LIMIT = 16;
 export const FLOWS_PER_ENDPOINT_LIMIT = 65_536;
 /** More than the ports of an outside address, over all protocols: no limit in effect. */
 export const PER_SUBSCRIBER_LIMIT = 1_048_576;
@@ -73,6 +75,7 @@ export const clusterSchema = z
     quarantineMs: durationMs(1).default(rest.quarantineMs),
     heartbeatMs: durationMs(1).default(rest.heartbeatMs),
     ttlMarginMs: durationMs(0).default(rest.ttlMarginMs),
+    minReplicas: z.int().min(0).max(REPLICAS_LIMIT).default(rest.minReplicas),
     flowsPerEndpointMax: z
       .int()
       .min(1)

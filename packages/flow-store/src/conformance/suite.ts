@@ -9,6 +9,7 @@ import { leaseTests } from './leases.ts';
 import { membershipTests } from './membership.ts';
 import { quarantineTests } from './quarantine.ts';
 import { raceTests } from './races.ts';
+import { replicationTests } from './replication.ts';
 import { Scenario } from './scenario.ts';
 import { subscriberTests } from './subscribers.ts';
 import { sweepTests } from './sweeps.ts';
@@ -35,6 +36,7 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('feed', () => feedTests(current));
     describe('grace', () => graceTests(current));
     describe('races', () => raceTests(current));
+    describe('replication', () => replicationTests(current));
     describe('membership', () => membershipTests(current));
   });
 }

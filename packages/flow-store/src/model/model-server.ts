@@ -54,6 +54,8 @@ export interface ModelOptions {
   readonly nowMs: () => number;
   /** Which server it is: one that takes over has another. Without one there is no grace. */
   readonly runId?: () => string;
+  /** How many replicas have what was written last; none by default. */
+  readonly replicas?: () => number;
   /** Of another server, to be a second client of it. */
   readonly data?: ModelData;
 }
@@ -63,9 +65,11 @@ export class ModelServer {
   readonly data: ModelData;
   readonly #nowMs: () => number;
   readonly #runId: (() => string) | undefined;
+  readonly #replicas: () => number;
 
-  constructor({ config, nowMs, runId, data = new ModelData() }: ModelOptions) {
+  constructor({ config, nowMs, runId, replicas = () => 0, data = new ModelData() }: ModelOptions) {
     this.#runId = runId;
+    this.#replicas = replicas;
     this.config = config;
     this.data = data;
     this.#nowMs = nowMs;
@@ -110,24 +114,26 @@ export class ModelServer {
     return sweepShard(shard, looksMax, this.config, nowMs);
   }
 
-  lease(requests: readonly contract.LeaseRequest[]): contract.LeaseResult[] {
+  lease(requests: readonly contract.LeaseRequest[]): (contract.LeaseResult | null)[] {
     requests.forEach(checkLease);
-    return requests.map((request) => {
+    const results = requests.map((request): contract.LeaseResult => {
       const { shard, nowMs } = this.#at(request.shard);
       if (!shard.grace.mayGrant(this.config, nowMs)) return { kind: 'notYet' };
       return shard.ports.lease(request, this.config, nowMs);
     });
+    return results.map((result) => this.#counted(result));
   }
 
-  renew(requests: readonly contract.LeaseRef[]): contract.RenewResult[] {
+  renew(requests: readonly contract.LeaseRef[]): (contract.RenewResult | null)[] {
     requests.forEach(checkLeaseRef);
-    return requests.map((request) => {
+    const results = requests.map((request): contract.RenewResult => {
       const { shard, nowMs } = this.#at(shardOfBlock(request));
       const inGrace = shard.grace.isOn(this.config, nowMs);
       const result = shard.ports.renew(request, inGrace, this.config, nowMs);
       const rowsAreSure = shard.grace.mayGrant(this.config, nowMs);
       return result.kind === 'renewed' ? { ...result, rowsAreSure } : result;
     });
+    return results.map((result) => this.#counted(result));
   }
 
   release(requests: readonly contract.LeaseRef[]): contract.ReleaseResult[] {
@@ -138,14 +144,15 @@ export class ModelServer {
     });
   }
 
-  feed(requests: readonly contract.FeedRequest[]): contract.FeedResult[] {
+  feed(requests: readonly contract.FeedRequest[]): (contract.FeedResult | null)[] {
     requests.forEach(checkFeed);
-    return requests.map((request) => {
+    const results = requests.map((request): contract.FeedResult => {
       const { shard, nowMs } = this.#at(request.shard);
       if (this.#runId !== undefined) shard.grace.hear(nowMs);
       const inGrace = shard.grace.isOn(this.config, nowMs);
       return { ...shard.feed.read(request, shard.grace.sinceMs, nowMs), inGrace };
     });
+    return results.map((result) => this.#counted(result));
   }
 
   reassert(requests: readonly contract.ReassertRequest[]): contract.ReassertResult[] {
@@ -165,10 +172,10 @@ export class ModelServer {
     });
   }
 
-  initialise(deployment: 'new' | 'restored' = 'new'): boolean {
-    if (this.data.configText !== null) return false;
+  initialise(deployment: 'new' | 'restored' = 'new'): boolean | null {
+    if (this.data.configText !== null) return this.#counted(false);
     this.data.configText = canonicalConfig(this.config);
-    if (deployment === 'restored') return true;
+    if (this.#counted(true) === null || deployment === 'restored') return this.#counted(true);
     for (const { grace } of this.data.shards) grace.markFresh(this.#runId?.() ?? '');
     return true;
   }
@@ -180,20 +187,20 @@ export class ModelServer {
     return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
   }
 
-  join(member: contract.MemberInfo): contract.JoinResult {
+  join(member: contract.MemberInfo): contract.JoinResult | null {
     checkIncarnation(member.incarnation);
     const check = this.checkConfig();
-    if (check.kind !== 'match') return check;
+    if (check.kind !== 'match') return this.#counted(check);
     this.#hear(member);
-    return { kind: 'joined', members: this.#members() };
+    return this.#counted({ kind: 'joined', members: this.#members() });
   }
 
-  heartbeat(member: contract.MemberInfo): contract.HeartbeatResult {
+  heartbeat(member: contract.MemberInfo): contract.HeartbeatResult | null {
     checkIncarnation(member.incarnation);
     const known = this.#members().find((one) => one.name === member.name);
-    if (known?.incarnation !== member.incarnation) return { kind: 'unknown' };
+    if (known?.incarnation !== member.incarnation) return this.#counted({ kind: 'unknown' });
     this.#hear(member);
-    return { kind: 'alive', members: this.#members() };
+    return this.#counted({ kind: 'alive', members: this.#members() });
   }
 
   leave(member: contract.MemberInfo): void {
@@ -216,6 +223,11 @@ export class ModelServer {
       }
     }
     return total;
+  }
+
+  /** The result, or no answer where too few replicas have what was written. */
+  #counted<Result>(result: Result): Result | null {
+    return this.#replicas() < this.config.minReplicas ? null : result;
   }
 
   /** A shard, and its time: every call reads the clock once. */

@@ -1,6 +1,7 @@
 /** The model behind the contract: a ModelServer whose answers come as promises. */
 import type { ClusterConfig } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
+import { StoreUnavailable } from '../contract.ts';
 import { type ModelData, type ModelOptions, ModelServer } from './model-server.ts';
 
 export class ModelFlowStore implements contract.FlowStore {
@@ -36,11 +37,13 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.sweep(shard, looksMax);
   }
 
-  async lease(requests: readonly contract.LeaseRequest[]): Promise<contract.LeaseResult[]> {
+  async lease(
+    requests: readonly contract.LeaseRequest[],
+  ): Promise<(contract.LeaseResult | null)[]> {
     return this.#server.lease(requests);
   }
 
-  async renew(requests: readonly contract.LeaseRef[]): Promise<contract.RenewResult[]> {
+  async renew(requests: readonly contract.LeaseRef[]): Promise<(contract.RenewResult | null)[]> {
     return this.#server.renew(requests);
   }
 
@@ -48,7 +51,7 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.release(requests);
   }
 
-  async feed(requests: readonly contract.FeedRequest[]): Promise<contract.FeedResult[]> {
+  async feed(requests: readonly contract.FeedRequest[]): Promise<(contract.FeedResult | null)[]> {
     return this.#server.feed(requests);
   }
 
@@ -63,7 +66,7 @@ export class ModelFlowStore implements contract.FlowStore {
   }
 
   async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
-    return this.#server.initialise(deployment);
+    return answered(this.#server.initialise(deployment));
   }
 
   async checkConfig(): Promise<contract.ConfigCheck> {
@@ -71,11 +74,11 @@ export class ModelFlowStore implements contract.FlowStore {
   }
 
   async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
-    return this.#server.join(member);
+    return answered(this.#server.join(member));
   }
 
   async heartbeat(member: contract.MemberInfo): Promise<contract.HeartbeatResult> {
-    return this.#server.heartbeat(member);
+    return answered(this.#server.heartbeat(member));
   }
 
   async leave(member: contract.MemberInfo): Promise<void> {
@@ -88,4 +91,9 @@ export class ModelFlowStore implements contract.FlowStore {
   counts(): { entries: number; rows: number; marks: number; leases: number } {
     return this.#server.counts();
   }
+}
+
+function answered<Result>(result: Result | null): Result {
+  if (result === null) throw new StoreUnavailable('too few replicas have it (cluster.minReplicas)');
+  return result;
 }

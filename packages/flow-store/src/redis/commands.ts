@@ -1,6 +1,7 @@
 /**
  * The registered signatures of the scripts: results in the order of their codes, how many requests
- * one call carries, whether it only reads. A test holds them to the headers of the .lua files.
+ * one call carries, whether it only reads, whether it counts only once replicas have what it wrote
+ * (where the configuration says so). A test holds them to the headers of the .lua files.
  */
 import type * as contract from '../contract.ts';
 
@@ -9,6 +10,7 @@ export interface Signature<Kind extends string> {
   readonly results: readonly Kind[];
   readonly requestsMax: number;
   readonly readOnly: boolean;
+  readonly replicated: boolean;
 }
 
 /** Nearly all that batching gains is gained here, and a script stays below about 1 ms. */
@@ -17,10 +19,14 @@ const REQUESTS_MAX = 64;
 function signature<Kind extends string>(
   results: readonly Kind[],
   requestsMax = REQUESTS_MAX,
-  readOnly = false,
+  { readOnly = false, replicated = false } = {},
 ): Signature<Kind> {
-  return { results, requestsMax, readOnly };
+  return { results, requestsMax, readOnly, replicated };
 }
+
+const READS = { readOnly: true };
+/** By these a gateway knows that it may go on using what it holds. */
+const REPLICATED = { replicated: true };
 
 export const COMMANDS = {
   open: signature<contract.OpenResult['kind']>([
@@ -31,26 +37,34 @@ export const COMMANDS = {
     'leaseLost',
     'noBinding',
   ]),
-  find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, true),
+  find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, READS),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
   close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone', 'notYet']),
   reassert: signature<contract.ReassertResult['kind']>(['restored', 'exists', 'tooLate']),
-  count: signature<contract.CountResult['kind']>(['counted'], REQUESTS_MAX, true),
+  count: signature<contract.CountResult['kind']>(['counted'], REQUESTS_MAX, READS),
   fresh: signature<'marked'>(['marked'], 1),
   // A read answers up to FEED_BATCHES_MAX batches.
-  feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1),
+  feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1, REPLICATED),
   sweep: signature<'swept'>(['swept'], 1),
   // A block may have many flows.
   audit: signature<'audited' | 'notYet'>(['audited', 'notYet'], 4),
   trim: signature<'trimmed'>(['trimmed'], 1),
   // A request may walk through all of a shard's blocks.
-  lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted', 'notYet'], 4),
-  renew: signature<contract.RenewResult['kind']>(['renewed', 'leaseLost']),
+  lease: signature<contract.LeaseResult['kind']>(['granted', 'exhausted', 'notYet'], 4, REPLICATED),
+  renew: signature<contract.RenewResult['kind']>(
+    ['renewed', 'leaseLost'],
+    REQUESTS_MAX,
+    REPLICATED,
+  ),
   release: signature<contract.ReleaseResult['kind']>(['released', 'leaseLost']),
-  initialise: signature<'written' | 'present'>(['written', 'present'], 1),
-  configuration: signature<'stored' | 'absent'>(['stored', 'absent'], 1, true),
-  join: signature<contract.JoinResult['kind']>(['joined', 'configMismatch', 'notInitialised'], 1),
-  heartbeat: signature<contract.HeartbeatResult['kind']>(['alive', 'unknown'], 1),
+  initialise: signature<'written' | 'present'>(['written', 'present'], 1, REPLICATED),
+  configuration: signature<'stored' | 'absent'>(['stored', 'absent'], 1, READS),
+  join: signature<contract.JoinResult['kind']>(
+    ['joined', 'configMismatch', 'notInitialised'],
+    1,
+    REPLICATED,
+  ),
+  heartbeat: signature<contract.HeartbeatResult['kind']>(['alive', 'unknown'], 1, REPLICATED),
   leave: signature<'left'>(['left'], 1),
 } as const;
 

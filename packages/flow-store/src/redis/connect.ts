@@ -1,7 +1,11 @@
 /** Opens the flow store of a URL. */
-import type { ClusterConfig } from '@flowstore/flow';
+import { type ClusterConfig, parseStoreUrl, withoutPassword } from '@flowstore/flow';
+import { Cluster } from 'ioredis';
+import { Connection } from './connection.ts';
+import type { RedisClient } from './redis-client.ts';
 import { RedisRunner } from './redis-runner.ts';
 import { RedisFlowStore } from './redis-store.ts';
+import { ReplicatedRunner } from './replicated-runner.ts';
 import { systemTimers } from './timers.ts';
 
 export interface ConnectOptions {
@@ -24,17 +28,63 @@ export const IN_FLIGHT_MAX = 4_096;
 /** How many call timeouts a connection may be silent, with calls waiting, before it is given up. */
 const SILENT_CALLS_MAX = 3;
 
-/** Rejects with StoreUnavailable, naming the URL without its password, where nobody answers. */
+/** Of a call's time, the share that replicas may take to confirm it. */
+const WAIT_SHARE = 0.5;
+
+/**
+ * Rejects with StoreUnavailable, naming the URL without its password, where nobody answers; with
+ * ReplicationRequired where a failover can happen and nothing has to be replicated.
+ */
 export async function connectRedisStore(options: ConnectOptions): Promise<RedisFlowStore> {
   const { url, config, onState = () => {} } = options;
-  const callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
-  const runner = await RedisRunner.connect({
+  const { callTimeoutMs = CALL_TIMEOUT_MS, inFlightMax = IN_FLIGHT_MAX } = options;
+  const client = {
     url,
     tlsCa: options.tlsCa,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     silenceMaxMs: SILENT_CALLS_MAX * callTimeoutMs,
-    onState,
+  };
+  const connection = await Connection.open({ ...client, onState });
+  const runner = new RedisRunner(connection);
+  const timers = systemTimers;
+  const shared = { config, runner, timers, callTimeoutMs, inFlightMax };
+  const { minReplicas } = config;
+  if (minReplicas === 0) {
+    refuseFailover(connection, url);
+    return new RedisFlowStore({ ...shared, confirming: runner });
+  }
+  const second = Connection.open({ ...client, onState: () => {} }).catch((error) => {
+    connection.end();
+    throw error;
   });
-  const inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX;
-  return new RedisFlowStore({ config, runner, timers: systemTimers, callTimeoutMs, inFlightMax });
+  const confirming = new ReplicatedRunner({
+    connection: await second,
+    timers,
+    replicas: minReplicas,
+    waitMs: Math.ceil(WAIT_SHARE * callTimeoutMs),
+    roundTimeoutMs: callTimeoutMs,
+  });
+  return new RedisFlowStore({ ...shared, confirming });
+}
+
+/** The deployment's minReplicas is 0, where a master may be replaced by one that lacks writes. */
+export class ReplicationRequired extends Error {
+  readonly code = 'FLOWSTORE_CONFIG_UNREPLICATED';
+}
+
+function refuseFailover(connection: Connection, url: string): void {
+  const whoFailsOver = failoverOf(connection.client, url);
+  if (whoFailsOver === null) return;
+  connection.end();
+  throw new ReplicationRequired(
+    `cluster.minReplicas: found 0, allowed: 1 or more at ${withoutPassword(url)}, where ` +
+      `${whoFailsOver}: a replaced master would be believed`,
+  );
+}
+
+/** As far as can be seen from here, at the start. */
+function failoverOf(client: RedisClient, url: string): string | null {
+  if (parseStoreUrl(url).kind === 'sentinel') return 'Sentinel may replace the master';
+  const hasReplicas = client instanceof Cluster && client.slots.some((nodes) => nodes.length > 1);
+  return hasReplicas ? 'masters have replicas that may replace them' : null;
 }

@@ -54,6 +54,8 @@ export function newClient(options: ClientOptions): RedisClient {
       name: masterName,
       sentinelRetryStrategy: backoffMs,
       sentinelCommandTimeout: options.connectTimeoutMs,
+      // A master that was replaced may stay connected: then the Sentinels have to say so.
+      failoverDetector: true,
       ...(url.tls && { enableTLSForSentinelMode: true, sentinelTLS: tls.tls! }),
     });
   }

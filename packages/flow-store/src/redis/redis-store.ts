@@ -46,12 +46,14 @@ import {
 import { COMMANDS, type CommandName } from './commands.ts';
 import { DIRECTORY_META_KEY, metaKey } from './keys.ts';
 import { packPolicy } from './policy.ts';
-import type { ScriptRunner } from './script-runner.ts';
+import { type ScriptRunner, Unreplicated } from './script-runner.ts';
 import type { Timers } from './timers.ts';
 
 export interface RedisStoreOptions {
   readonly config: ClusterConfig;
   readonly runner: ScriptRunner;
+  /** For what counts only once replicas have it. The same, where none need to. */
+  readonly confirming: ScriptRunner;
   readonly timers: Timers;
   readonly callTimeoutMs: number;
   /** Script calls whose answer is still to come; more are refused. */
@@ -67,11 +69,19 @@ export interface RedisStoreStats {
   timedOut: number;
   /** Script calls that failed for want of a connection or a server that serves. */
   failed: number;
+  /** Script calls that ran, and whose writes too few replicas had in time. */
+  unreplicated: number;
 }
 
 export class RedisFlowStore implements contract.FlowStore {
   readonly config: ClusterConfig;
-  readonly stats: RedisStoreStats = { inFlight: 0, refused: 0, timedOut: 0, failed: 0 };
+  readonly stats: RedisStoreStats = {
+    inFlight: 0,
+    refused: 0,
+    timedOut: 0,
+    failed: 0,
+    unreplicated: 0,
+  };
   readonly #options: RedisStoreOptions;
   readonly #policy: Buffer;
 
@@ -232,7 +242,7 @@ export class RedisFlowStore implements contract.FlowStore {
   }
 
   async end(): Promise<void> {
-    await this.#options.runner.end();
+    await Promise.all([this.#options.runner.end(), this.#options.confirming.end()]);
   }
 
   async #batched<Request, Result>(
@@ -300,12 +310,14 @@ export class RedisFlowStore implements contract.FlowStore {
     key: string,
     requests: Buffer[],
   ): Promise<Buffer[] | StoreUnavailable> {
+    const { runner, confirming } = this.#options;
+    const through = COMMANDS[command].replicated ? confirming : runner;
     this.stats.inFlight += 1;
     try {
-      return await this.#options.runner.run(command, key, [this.#policy, ...requests]);
+      return await through.run(command, key, [this.#policy, ...requests]);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      this.stats.failed += 1;
+      this.stats[error instanceof Unreplicated ? 'unreplicated' : 'failed'] += 1;
       return error;
     } finally {
       this.stats.inFlight -= 1;

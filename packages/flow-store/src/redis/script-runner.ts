@@ -1,4 +1,5 @@
 /** The cut between the operations and the connection: one server now, others behind it later. */
+import { StoreUnavailable } from '../contract.ts';
 import type { ScanPage } from './audit.ts';
 import type { CommandName } from './commands.ts';
 
@@ -12,3 +13,6 @@ export interface ScriptRunner {
   scan(server: number, cursor: string, keys: number): Promise<ScanPage>;
   end(): Promise<void>;
 }
+
+/** The script ran, and too few replicas have what it wrote: as good as no answer. */
+export class Unreplicated extends StoreUnavailable {}

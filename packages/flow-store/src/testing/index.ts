@@ -5,3 +5,4 @@ export { metaKey } from '../redis/keys.ts';
 export { type ServerProcess, startServer } from './server-process.ts';
 export { startCluster, type TestCluster } from './start-cluster.ts';
 export { startRedis, type TestRedis } from './start-redis.ts';
+export { startSentinel, type TestSentinel } from './start-sentinel.ts';

@@ -1,6 +1,7 @@
 /** A Redis Cluster of three masters for tests, with a replica each if wanted, on loopback. */
 import { Redis } from 'ioredis';
 import { freePort, type ServerProcess, startServer } from './server-process.ts';
+import { haveWrites } from './start-sentinel.ts';
 
 export interface TestCluster {
   readonly url: string;
@@ -53,12 +54,16 @@ async function startNode(): Promise<Node> {
 async function join(nodes: readonly Node[]): Promise<void> {
   const clients = nodes.map(({ port }) => new Redis({ host: '127.0.0.1', port, protocol: 2 }));
   const limitMs = performance.now() + PATIENCE_MS;
-  const until = async (client: Redis, ...signs: string[]) => {
-    for (let info = ''; !signs.every((sign) => info.includes(sign)); ) {
+  const untilTrue = async (holds: () => Promise<boolean>) => {
+    while (!(await holds())) {
       if (performance.now() > limitMs) throw new Error('the cluster does not come together');
-      info = `${await client.call('CLUSTER', 'INFO')}${await client.info('replication')}`;
     }
   };
+  const until = (client: Redis, ...signs: string[]) =>
+    untilTrue(async () => {
+      const info = `${await client.call('CLUSTER', 'INFO')}${await client.info('replication')}`;
+      return signs.every((sign) => info.includes(sign));
+    });
   try {
     for (const [i, client] of clients.entries()) {
       const [first, last] = [i, i + 1].map((k) => Math.floor((SLOTS * k) / MASTERS));
@@ -71,8 +76,21 @@ async function join(nodes: readonly Node[]): Promise<void> {
     for (const [i, client] of clients.slice(MASTERS).entries()) {
       await client.call('CLUSTER', 'REPLICATE', String(await clients[i]!.call('CLUSTER', 'MYID')));
       await until(client, 'master_link_status:up');
+      await untilTrue(() => haveWrites(clients[i]!, 1));
+    }
+    if (nodes.length > MASTERS) {
+      for (const client of clients.slice(0, MASTERS)) {
+        await untilTrue(() => knowsReplicas(client));
+      }
     }
   } finally {
     for (const client of clients) client.disconnect();
   }
+}
+
+/** Masters learn of each other's replicas by gossip, and clients ask any of them. */
+async function knowsReplicas(client: Redis): Promise<boolean> {
+  const ranges = (await client.call('CLUSTER', 'SLOTS')) as unknown[][];
+  // From, to, master, and the replicas after it.
+  return ranges.every((range) => range.length > 3);
 }

@@ -1,18 +1,18 @@
-/** A master, a replica and a Sentinel that watches them, for tests. */
+/** A master, its replicas and a Sentinel that watches them, for tests. */
 import { Redis } from 'ioredis';
 import { findServer, type ServerProcess, spawnSentinel, startServer } from './server-process.ts';
 
 export interface TestSentinel {
   readonly url: string;
   readonly master: ServerProcess;
-  readonly replica: ServerProcess;
+  readonly replicas: readonly ServerProcess[];
   stop(): Promise<void>;
 }
 
 const NAME = 'flows';
 const PATIENCE_MS = 20_000;
 
-export async function startSentinel(): Promise<TestSentinel> {
+export async function startSentinel({ replicas: count = 1 } = {}): Promise<TestSentinel> {
   const running: ServerProcess[] = [];
   const stop = async () => {
     await Promise.all(running.map((server) => server.stop()));
@@ -20,35 +20,41 @@ export async function startSentinel(): Promise<TestSentinel> {
   try {
     const master = await startServer();
     running.push(master);
-    const replica = await startServer(['--replicaof', `127.0.0.1 ${master.port}`]);
-    running.push(replica);
-    await untilLinked(replica);
+    for (let i = 0; i < count; i++) {
+      const replica = await startServer(['--replicaof', `127.0.0.1 ${master.port}`]);
+      running.push(replica);
+    }
+    await until(master.port, (client) => haveWrites(client, count));
+    const replicas = running.slice(1);
     const sentinel = await spawnSentinel(findServer(), [
       `sentinel monitor ${NAME} 127.0.0.1 ${master.port} 1`,
       `sentinel down-after-milliseconds ${NAME} 500`,
       `sentinel failover-timeout ${NAME} 5000`,
     ]);
     running.push(sentinel);
-    await untilKnown(sentinel);
-    return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/${NAME}`, master, replica, stop };
+    await untilKnown(sentinel, count);
+    return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/${NAME}`, master, replicas, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function untilLinked({ port }: ServerProcess): Promise<void> {
-  await until(port, async (client) =>
-    (await client.info('replication')).includes('master_link_status:up'),
-  );
-}
-
-/** The Sentinel learns of the replica from the master: without one it could not fail over. */
-async function untilKnown({ port }: ServerProcess): Promise<void> {
+/** The Sentinel learns of the replicas from the master: without one it could not fail over. */
+async function untilKnown({ port }: ServerProcess, count: number): Promise<void> {
   await until(port, async (client) => {
     const replicas = (await client.call('SENTINEL', 'REPLICAS', NAME)) as unknown[];
-    return replicas.length > 0;
+    return replicas.length === count;
   });
+}
+
+/**
+ * Whether so many replicas confirm what is written now. One that is linked does not do so at once:
+ * the master begins to send when it has heard of it.
+ */
+export async function haveWrites(client: Redis, replicas: number): Promise<boolean> {
+  await client.flushdb();
+  return (await client.wait(replicas, 200)) >= replicas;
 }
 
 async function until(port: number, holds: (client: Redis) => Promise<boolean>): Promise<void> {

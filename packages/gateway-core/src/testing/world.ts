@@ -63,6 +63,8 @@ export class World {
   readonly calls: StoreCall[] = [];
   nowMs = 1_000_000;
   storeIsAway = false;
+  /** That have what is written; none: so is it where the master was replaced. */
+  replicas = 1;
   /** Gateways that the store alone is away for, and those whose peers don't hear them. */
   readonly cutOff = new Set<number>();
   readonly mute = new Set<number>();
@@ -92,7 +94,8 @@ export class World {
 
   #newStore(config: ClusterConfig, data = new ModelData()): ModelFlowStore {
     const nowMs = () => Math.floor(this.nowMs) + 3.2e10;
-    return new ModelFlowStore({ config, nowMs, data, runId: () => this.#runId });
+    const replicas = () => this.replicas;
+    return new ModelFlowStore({ config, nowMs, data, runId: () => this.#runId, replicas });
   }
 
   /** A gateway that starts from nothing, as after a crash. */
