@@ -47,6 +47,13 @@ export class FeedReader {
     }
   }
 
+  /** Before it is its turn: as soon as after a read that failed. */
+  readSoon(shard: number, nowMs: number): void {
+    const readAtMs = this.#readAtMs[shard]!;
+    if (readAtMs === Number.POSITIVE_INFINITY) return;
+    this.#readAtMs[shard] = Math.min(readAtMs, nowMs + this.#options.limits.retryMs);
+  }
+
   #read(shard: number, nowMs: number): void {
     const { outbox, incarnation, random, limits } = this.#options;
     const queued = outbox.ask(

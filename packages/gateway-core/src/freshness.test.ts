@@ -249,6 +249,18 @@ describe('a master that was replaced, and still answers what needs no replica', 
     expect(await world.send(0, Side.Inside, { ...udpOut, fromPort: 5001 })).toEqual([]);
   });
 
+  test('resets nothing: its no is told once a read that was sent after it is answered', async () => {
+    const world = await believer();
+    const segment = { ...tcpOut, tcpFlags: ACK };
+    world.inject(0, Side.Inside, segment);
+    await world.advance(1_000, 10);
+    expect(world.sent.filter(({ side }) => side === Side.Inside)).toEqual([]);
+    world.replicas = 1;
+    await world.advance(500, 10);
+    const told = world.sent.filter(({ side }) => side === Side.Inside);
+    expect(told).toMatchObject([{ tcpFlags: 0x04 }]);
+  });
+
   test('is asked no more often than one that does not answer', async () => {
     const world = await believer();
     await world.advance(cacheLeaseMs + heartbeatMs);

@@ -54,6 +54,11 @@ export class Freshness {
     return this.#heardMs[shard]! > nowMs - this.#cacheLeaseMs;
   }
 
+  /** Whether that was so at `sinceMs`: a read was answered that was sent no earlier. */
+  isHeardSince(shard: number, sinceMs: number): boolean {
+    return this.#heardMs[shard]! >= sinceMs;
+  }
+
   /** A read that was sent at `sentMs` was answered. */
   hear(shard: number, sentMs: number): void {
     this.#heardMs[shard] = Math.max(this.#heardMs[shard]!, sentMs);

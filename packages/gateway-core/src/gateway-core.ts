@@ -154,6 +154,7 @@ export class GatewayCore {
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional: this.#provisional,
       restorer,
+      readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
       admit: (side, memory, sinceMs, atMs) => this.#readmit(side, memory, sinceMs, atMs),
     });
   }

@@ -10,6 +10,9 @@
  * | UDP, ICMP echo request  | opens              | dropped: no binding              |
  * | any other TCP segment   | is answered by RST | dropped                          |
  * | RST, ICMP echo reply    | dropped            | dropped                          |
+ *
+ * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
+ * than the question: a master that was replaced answers `no` as well, but no such read.
  */
 import {
   type Endpoint,
@@ -17,6 +20,7 @@ import {
   ICMP,
   ipv4FromNumber,
   type SocketAddress,
+  shardOfInside,
   TCP,
 } from '@flowstore/flow';
 import type { FindRequest, FindResult, StoredEntry } from '@flowstore/flow-store';
@@ -52,6 +56,8 @@ export interface InquirerOptions {
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
+  /** Has the shard's feed read before it is its turn. */
+  readonly readSoon: (shard: number, nowMs: number) => void;
   /** Sends a packet that waited on its way anew. */
   readonly admit: (side: Side, memory: FrameMemory, sinceMs: number, nowMs: number) => void;
 }
@@ -198,6 +204,7 @@ export class Inquirer {
     const known = result.kind === 'entry' && (remote === null || result.entry.flow !== null);
     if (!known) {
       counters.notInStore++;
+      question.absentSinceMs = Math.min(question.absentSinceMs, sentMs);
       this.#onAbsent(question, result.kind === 'entry' ? result.entry : null, nowMs);
       return;
     }
@@ -235,10 +242,10 @@ export class Inquirer {
       if (held.side === Side.Inside && opensFromInside(packet)) openers.push(held);
       else if (entry !== null && isFirstSegment(packet)) openers.push(held);
       else if (held.side === Side.Outside && entry === null) counters.dropNoBinding++;
-      else {
+      else if (this.#isSurelyAbsent(question, held, packet, nowMs)) {
         counters.dropNoFlow++;
         if (held.side === Side.Inside) this.#reset(held, packet);
-      }
+      } else this.#keepIfYoung(question, held, nowMs);
     }
     const first = openers[0];
     if (first === undefined) {
@@ -250,6 +257,15 @@ export class Inquirer {
     const packet = this.#read(first);
     const inside = side === Side.Inside ? insideOf(packet) : entry!.inside;
     this.#open(question, packet, { side, inside, sinceMs }, nowMs);
+  }
+
+  /** Whether the peer may be told so. */
+  #isSurelyAbsent({ absentSinceMs }: Question, held: HeldPacket, packet: Packet, nowMs: number) {
+    if (held.side === Side.Outside || packet.protocol !== TCP) return true;
+    const shard = shardOfInside(insideOf(packet));
+    if (this.#options.cache.freshness.isHeardSince(shard, absentSinceMs)) return true;
+    this.#options.readSoon(shard, nowMs);
+    return false;
   }
 
   #open(question: Question, packet: Packet, subject: OpenSubject, nowMs: number): void {

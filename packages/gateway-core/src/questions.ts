@@ -45,6 +45,8 @@ export interface Question extends Asker {
   readonly held: HeldPacket[];
   /** Not to be asked again before; 0 while an answer is awaited. */
   restingUntilMs: number;
+  /** When the question was sent whose answer was the first `no`; Infinity before that. */
+  absentSinceMs: number;
 }
 
 export interface HoldLimits {
@@ -93,7 +95,8 @@ export class Questions {
   add(key: string, { taker, opens }: Asker): Question | Full {
     if (!this.#shares.hasRoom(taker, 1)) return 'questionsFull';
     if (opens && !this.#openings.hasRoom(taker, 1)) return 'openingsFull';
-    const question: Question = { key, taker, opens, held: [], restingUntilMs: 0 };
+    const absentSinceMs = Number.POSITIVE_INFINITY;
+    const question: Question = { key, taker, opens, held: [], restingUntilMs: 0, absentSinceMs };
     this.#shares.take(taker, 1);
     if (opens) this.#openings.take(taker, 1);
     this.#byKey.set(key, question);

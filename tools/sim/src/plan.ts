@@ -64,7 +64,8 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   const random = new Random(seed, 'plan');
   // Most worlds live fast: the same relations, whole lives of flows within minutes.
   const pace = random.pick([1, 4, 6, 8, 8, 12]);
-  const config = drawConfig(random, pace);
+  const minReplicas = random.fork('replicas').pick([0, 1]);
+  const config = { ...drawConfig(random, pace), minReplicas };
   const broken = brokenRelations(config);
   if (broken.length > 0) throw new Error(`seed ${seed}: ${broken[0]}`);
   const tight = random.chance(0.08);

@@ -12,7 +12,7 @@ const NOTHING_KEPT = Number.NEGATIVE_INFINITY;
 
 /** A replica takes over that lags behind by `durationMs`: that much is lost. */
 function losingFailover(world: World, oldLives: boolean, lagMs: number, then: () => void): void {
-  const replica = world.site.master.model.data.clone();
+  const replica = world.site.cutReplica();
   const lostSinceMs = world.timeline.nowMs;
   world.timeline.after(lagMs, () => {
     world.site.failOver(replica, { oldLives, lostSinceMs });
@@ -52,17 +52,18 @@ export const LOSS_KINDS: readonly FaultKind[] = [
   },
   {
     name: 'isolatedOldMaster',
-    what: 'a replica takes over, and the old master still answers to one gateway',
+    what: 'a replica takes over, and the old master, if replicas matter, still answers one gateway',
     rate: 0.5,
-    disabled: 'needs heartbeats that count only once replicated (WAIT)',
+    disabled: null,
     durationMs: ({ leaseMs }) => [1_000, leaseMs],
     begin(world, event) {
       const box = boxOf(world, event);
       const undo = trouble(box);
       const { site } = world;
       const old = site.master;
-      site.failOver(old.model.data.clone(), { oldLives: true });
-      box.link.pinned = old;
+      const oldLives = world.plan.config.minReplicas > 0;
+      site.failOver(site.cutReplica(), { oldLives });
+      if (oldLives) box.link.pinned = old;
       return () => {
         if (box.link.pinned === old) box.link.pinned = null;
         old.alive = false;

@@ -132,6 +132,22 @@ const SERVER_KINDS: readonly FaultKind[] = [
     },
   },
   {
+    name: 'replicaLags',
+    what: 'no replica has what is written: grants and heartbeats count for nothing',
+    rate: 1,
+    disabled: null,
+    durationMs: awayMs,
+    begin(world) {
+      const { master } = world.site;
+      const undo = all(...world.boxes.map((box) => trouble(box)));
+      master.replicas = 0;
+      return () => {
+        master.replicas = 1;
+        undo();
+      };
+    },
+  },
+  {
     name: 'reaperDead',
     what: 'nobody sweeps for a while',
     rate: 1,

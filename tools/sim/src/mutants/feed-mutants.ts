@@ -1,5 +1,6 @@
 /** Gateways that hear a shard's news and make the wrong thing of it. */
 import type { FeedResult } from '@flowstore/flow-store';
+import type { StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';
 import type { CoreTamper } from '../world/gateway-box.ts';
 
@@ -9,7 +10,9 @@ function hearing(change: (result: FeedResult) => FeedResult): () => CoreTamper {
     call: (call) => call,
     reply(call, reply) {
       if (call.operation !== 'feed' || reply.results === null) return reply;
-      return { id: reply.id, results: (reply.results as readonly FeedResult[]).map(change) };
+      const results = reply.results as readonly (FeedResult | null)[];
+      const changed = results.map((result) => result && change(result));
+      return { id: reply.id, results: changed as StoreReply['results'] };
     },
   });
 }

@@ -74,6 +74,12 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: 'minReplicasIgnored',
+    what: 'a master that was replaced answers heartbeats and renewals as before',
+    serverConfig: (config) => ({ ...config, minReplicas: 0 }),
+    badDays: { faults: ['isolatedOldMaster', 'operatorCancels'] },
+  },
+  {
     name: 'lease-without-expiry',
     what: 'what a dead gateway leased is never free again',
     serverConfig: (config) => ({ ...config, leaseMs: config.leaseMs * 1e6 }),

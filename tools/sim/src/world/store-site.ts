@@ -17,6 +17,8 @@ export interface Server {
   readonly model: ModelServer;
   readonly clock: ServerClock;
   alive: boolean;
+  /** Replicas that have what is written to it. */
+  replicas: number;
 }
 
 export class ServerClock {
@@ -78,6 +80,12 @@ export class StoreSite {
     witness.dataLost(data, lostSinceMs ?? timeline.nowMs);
   }
 
+  /** What a replica has that hears nothing more of the master from now on. */
+  cutReplica(): ModelData {
+    this.master.replicas = 0;
+    return this.master.model.data.clone();
+  }
+
   /** Moves the master's clock to another offset within the skew that servers may have. */
   jumpClock(): void {
     this.master.clock.offsetMs = this.#drawOffsetMs();
@@ -137,8 +145,15 @@ export class StoreSite {
     const rate = 1 + random.between(-5e-5, 5e-5);
     const clock = new ServerClock(timeline, this.#drawOffsetMs(), rate);
     const name = `store${++this.#servers}`;
-    const options = { config: serverConfig, nowMs: () => clock.nowMs(), runId: () => name, data };
-    return { name, model: new ModelServer(options), clock, alive: true };
+    const model = new ModelServer({
+      config: serverConfig,
+      nowMs: () => clock.nowMs(),
+      runId: () => name,
+      replicas: () => server.replicas,
+      data,
+    });
+    const server: Server = { name, model, clock, alive: true, replicas: 1 };
+    return server;
   }
 
   #drawOffsetMs(): number {

@@ -116,6 +116,7 @@ interface Confirmed {
 }
 
 function confirmedIdentity(operation: string, request: unknown, result: unknown): Confirmed | null {
+  if (result === null) return null;
   const { kind } = result as { kind: string };
   if (operation === 'touch') {
     const { inside, remote, identity } = request as TouchRequest;
