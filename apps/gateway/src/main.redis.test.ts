@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startRedis, type TestRedis } from '@flowstore/flow-store/testing';
+import { startRedis, startSentinel, type TestRedis } from '@flowstore/flow-store/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -63,6 +63,19 @@ test('another cluster configuration may not join, and the difference is named', 
   const { code, said } = await run(config({ cluster }));
   expect(code).toBe(2);
   expect(said).toContain('cluster.pool');
+});
+
+test('where Sentinel may replace the master, writes have to be replicated', async () => {
+  const sentinel = await startSentinel();
+  try {
+    const { code, said } = await run(config({ redis: { url: sentinel.url } }), '--init');
+    expect(code).toBe(2);
+    expect(said).toContain('cluster.minReplicas: found 0, allowed: 1 or more');
+    expect(said).toContain(sentinel.url);
+    expect(said).not.toContain('    at ');
+  } finally {
+    await sentinel.stop();
+  }
 });
 
 test('a bad configuration is refused, one line per problem', async () => {

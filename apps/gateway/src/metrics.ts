@@ -25,7 +25,7 @@ const HELP: Readonly<Record<string, string>> = {
   wire_total: 'What the links counted, by side and event',
   next_hops_total: 'What the lookups of next hops counted, by event',
   packet_thread_up: 'Whether the packet thread answers: 1 or 0',
-  store_calls_total: 'Script calls that were refused, timed out or failed, by what became of them',
+  store_calls_total: 'Script calls without an answer that counts, by what became of them',
   store_calls_in_flight: 'Script calls whose answer is still to come',
   store_up: 'Whether the store can be reached: 1 or 0',
   peer_messages_total: 'Messages between gateways, by what became of them',

@@ -74,7 +74,7 @@ export async function runService(
     // A start that was told to stop may give up however it likes.
     if (stopping.signal.aborted) process.exit(0);
     process.stderr.write(startupErrorText(name, error));
-    process.exit(error instanceof ConfigError ? EXIT_CONFIG : EXIT_FAILURE);
+    process.exit(isAboutConfig(error) ? EXIT_CONFIG : EXIT_FAILURE);
   }
 
   const signal = await signalled;
@@ -86,6 +86,12 @@ export async function runService(
   }
   running.log.info('stopped');
   process.exit(0);
+}
+
+/** Other packages than this one may find the configuration wanting, too: their codes say so. */
+function isAboutConfig(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === 'string' && code.startsWith('FLOWSTORE_CONFIG_');
 }
 
 /** One line per problem; the stack only of errors that nobody planned, which have no code. */

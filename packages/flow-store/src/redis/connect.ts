@@ -38,15 +38,16 @@ const WAIT_SHARE = 0.5;
 export async function connectRedisStore(options: ConnectOptions): Promise<RedisFlowStore> {
   const { url, config, onState = () => {} } = options;
   const { callTimeoutMs = CALL_TIMEOUT_MS, inFlightMax = IN_FLIGHT_MAX } = options;
+  const timers = systemTimers;
   const client = {
     url,
+    timers,
     tlsCa: options.tlsCa,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     silenceMaxMs: SILENT_CALLS_MAX * callTimeoutMs,
   };
   const connection = await Connection.open({ ...client, onState });
   const runner = new RedisRunner(connection);
-  const timers = systemTimers;
   const shared = { config, runner, timers, callTimeoutMs, inFlightMax };
   const { minReplicas } = config;
   if (minReplicas === 0) {

@@ -3,11 +3,16 @@ import { withoutPassword } from '@flowstore/flow';
 import { StoreUnavailable } from '../contract.ts';
 import type { CommandName } from './commands.ts';
 import { type ClientOptions, newClient, type RedisClient } from './redis-client.ts';
+import type { Timers } from './timers.ts';
 
 export interface ConnectionOptions extends ClientOptions {
   /** Told each time the connection comes or goes, with the reason for the latter. */
   readonly onState: (state: 'up' | 'down', reason: string) => void;
+  readonly timers: Timers;
 }
+
+/** How long a client that gave up for good rests before it is told to go on. */
+const REST_MS = 500;
 
 /** Scripts with #!lua flags came with Redis 7.0; Valkey calls itself Redis 7.2 in this field. */
 const SERVER_MAJOR_MIN = 7;
@@ -19,9 +24,15 @@ export class Connection {
   readonly client: RedisClient;
   #lastError = 'no connection yet';
   #up = false;
+  /** Whether it was connected once, and is to be again. */
+  #isWanted = false;
 
-  private constructor(client: RedisClient, onState: ConnectionOptions['onState']) {
+  private constructor(client: RedisClient, { onState, timers }: ConnectionOptions) {
     this.client = client;
+    // A failover that is told while a Sentinel is being asked ends an ioredis client for good.
+    client.on('end', () => {
+      if (this.#isWanted) timers.after(REST_MS, () => this.#goOn());
+    });
     client.on('error', (error: Error) => {
       this.#lastError = messageOf(error);
     });
@@ -38,7 +49,7 @@ export class Connection {
   /** Rejects with StoreUnavailable, telling what to do, where nobody answers. */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const where = withoutPassword(options.url);
-    const connection = new Connection(newClient(options), options.onState);
+    const connection = new Connection(newClient(options), options);
     const { client } = connection;
     try {
       await client.connect();
@@ -51,6 +62,7 @@ export class Connection {
       );
     }
     await refuseOldServer(client, where);
+    connection.#isWanted = true;
     return connection;
   }
 
@@ -64,7 +76,13 @@ export class Connection {
   }
 
   end(): void {
+    this.#isWanted = false;
     this.client.disconnect();
+  }
+
+  #goOn(): void {
+    // Where it fails, the client ends once more.
+    if (this.#isWanted && this.client.status === 'end') this.client.connect().catch(() => {});
   }
 }
 

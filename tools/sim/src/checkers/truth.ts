@@ -122,7 +122,8 @@ export class Truth {
     const isSame = last?.generation === binding.generation && last.nonce === binding.nonce;
     // Put back by a flow that is not its first, it goes under that one's identity.
     const isHere = last?.outside === outside && last.outsidePort === outsidePort;
-    const isBack = isSame || (isHere && cause.operation === 'reassert');
+    // Nothing is promised of what an operator ended: whoever puts it back says what he saw.
+    const isBack = !last?.cancelled && (isSame || (isHere && cause.operation === 'reassert'));
     const created: BindingTruth = {
       endpoint: inside,
       shard: shardOfInside(inside),
