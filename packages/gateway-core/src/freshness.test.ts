@@ -249,7 +249,7 @@ describe('a master that was replaced, and still answers what needs no replica', 
     expect(await world.send(0, Side.Inside, { ...udpOut, fromPort: 5001 })).toEqual([]);
   });
 
-  test('resets nothing: its no is told once a read that was sent after it is answered', async () => {
+  test('resets nothing: a no is told once a later read was answered', async () => {
     const world = await believer();
     const segment = { ...tcpOut, tcpFlags: ACK };
     world.inject(0, Side.Inside, segment);

@@ -4,8 +4,8 @@
  * An entry is fresh within the cache lease of its own confirmation. Where there are replicas, the
  * shard's feed must have been read within it, too: only reads wait for replicas, so a master that
  * was replaced answers none, and what it confirms is nothing to go by. Beyond that the feed keeps
- * an entry fresh: once all news was read, everything confirmed since the reading began is as good as the
- * moment the last read was sent.
+ * an entry fresh: once all news was read, everything confirmed since the reading began is as good
+ * as the moment the last read was sent.
  *
  * ```
  *            gap                    read     read     read, all news heard

@@ -1,4 +1,4 @@
-/** Replicas that lag, are away, or left: what a gateway goes on by gets no answer until they are back. */
+/** Replicas that lag, or left: what a gateway goes on by gets no answer until they are back. */
 import { SHARDS } from '@flowstore/flow';
 import { Redis } from 'ioredis';
 import { afterEach, expect, test, vi } from 'vitest';

@@ -59,6 +59,11 @@ export const LOSS_KINDS: readonly FaultKind[] = [
     begin(world, event) {
       const box = boxOf(world, event);
       const undo = trouble(box);
+      // What the others had sent is still executed by the old one, and lost.
+      const others = world.boxes.filter((one) => one !== box).map((one) => trouble(one));
+      world.timeline.after(1_500, () => {
+        for (const undoOther of others) undoOther();
+      });
       const { site } = world;
       const old = site.master;
       const oldLives = world.plan.config.minReplicas > 0;
