@@ -27,7 +27,8 @@ export class EndingChecker {
   }
 
   flowEnded(flow: FlowTruth, { operation, cancelled }: Cause): void {
-    if (cancelled || operation === 'dataLost') return;
+    // Of what an operator ended and somebody put back, others have nothing to say any more.
+    if (cancelled || flow.binding.cancelled || operation === 'dataLost') return;
     const nowMs = this.#nowMs();
     const { sightings } = flow;
     // The next incarnation of a connection may take the place of one that somebody saw closing.

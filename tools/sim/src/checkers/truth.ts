@@ -42,6 +42,7 @@ export interface BindingTruth {
   readonly nonce: number;
   readonly createdMs: number;
   endedMs: number | null;
+  /** An operator ended it, though it may have been put back by somebody who did not hear of that. */
   cancelled: boolean;
   readonly flows: Map<number, FlowTruth>;
 }
@@ -122,8 +123,7 @@ export class Truth {
     const isSame = last?.generation === binding.generation && last.nonce === binding.nonce;
     // Put back by a flow that is not its first, it goes under that one's identity.
     const isHere = last?.outside === outside && last.outsidePort === outsidePort;
-    // Nothing is promised of what an operator ended: whoever puts it back says what he saw.
-    const isBack = !last?.cancelled && (isSame || (isHere && cause.operation === 'reassert'));
+    const isBack = isSame || (isHere && cause.operation === 'reassert');
     const created: BindingTruth = {
       endpoint: inside,
       shard: shardOfInside(inside),
@@ -136,7 +136,7 @@ export class Truth {
       nonce: binding.nonce,
       createdMs: nowMs,
       endedMs: null,
-      cancelled: false,
+      cancelled: isBack && last.cancelled,
       // A store that lost it and was told again: what was seen of it stays true.
       flows: isBack ? new Map(last.flows) : new Map(),
     };
@@ -152,7 +152,7 @@ export class Truth {
 
   #end(binding: BindingTruth, cause: Cause, nowMs: number): void {
     binding.endedMs = nowMs;
-    binding.cancelled = cause.cancelled;
+    binding.cancelled ||= cause.cancelled;
     for (const flow of binding.flows.values()) this.#endFlow(flow, cause, nowMs);
     this.#byShard.get(binding.shard)!.delete(binding);
     this.#watch.bindingEnded(binding, cause);
