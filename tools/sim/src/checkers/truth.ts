@@ -42,7 +42,7 @@ export interface BindingTruth {
   readonly nonce: number;
   readonly createdMs: number;
   endedMs: number | null;
-  /** An operator ended it, though it may have been put back by somebody who did not hear of that. */
+  /** An operator ended it, though somebody who did not hear of that may have put it back. */
   cancelled: boolean;
   readonly flows: Map<number, FlowTruth>;
 }
