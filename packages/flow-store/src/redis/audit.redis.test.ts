@@ -16,14 +16,21 @@ import {
 import { type FeedTail, feedKeepMs } from '../contract.ts';
 import { startRedis, type TestRedis } from '../testing/start-redis.ts';
 import { AUDIT_FINDINGS, type AuditFindingKind, auditRequests } from './audit.ts';
+import { Connection } from './connection.ts';
 import { metaKey, SHARD_TAGS } from './keys.ts';
 import { packPolicy } from './policy.ts';
 import { RedisRunner } from './redis-runner.ts';
 import type { RedisFlowStore } from './redis-store.ts';
+import { systemTimers } from './timers.ts';
 
 const TAG = `{${SHARD_TAGS[SHARD]}}`;
 const UDP_LIFE_MS = 495_000;
-const RUNNER = { connectTimeoutMs: 2_000, silenceMaxMs: 2_000, onState: () => {} };
+const CONNECTION = {
+  timers: systemTimers,
+  connectTimeoutMs: 2_000,
+  silenceMaxMs: 2_000,
+  onState: () => {},
+};
 
 let server: TestRedis;
 let harness: RedisHarness;
@@ -116,7 +123,7 @@ test('a key that is reused between scan and check is judged as what it is then',
   const proposal = { ...outside, port: outside.port ^ 1 };
   const { flow } = created(await scenario.open(tcp(), { proposal }));
   // It goes on.
-  const runner = await RedisRunner.connect({ ...RUNNER, url: server.url });
+  const runner = new RedisRunner(await Connection.open({ ...CONNECTION, url: server.url }));
   const [reply] = await runner.run('audit', metaKey(SHARD), [packPolicy(config), request!.subject]);
   await runner.end();
   expect([...reply!]).toEqual([0, 0, 0]);

@@ -1,7 +1,6 @@
 /** A client that is connected, and what is known of its connection; see redis-client.ts. */
 import { withoutPassword } from '@flowstore/flow';
 import { StoreUnavailable } from '../contract.ts';
-import type { CommandName } from './commands.ts';
 import { type ClientOptions, newClient, type RedisClient } from './redis-client.ts';
 import type { Timers } from './timers.ts';
 
@@ -67,12 +66,12 @@ export class Connection {
   }
 
   /** A StoreUnavailable where there was no answer; what is a bug of ours comes back as it is. */
-  explain(command: CommandName, error: unknown): unknown {
+  explain(what: string, error: unknown): unknown {
     const message = messageOf(error);
     const refused = error instanceof Error && error.name === 'ReplyError';
     if (refused && !NOT_NOW.test(message)) return error;
     const reason = refused ? message : `${message}; last: ${this.#lastError}`;
-    return new StoreUnavailable(`${command}: ${reason}`, { cause: error });
+    return new StoreUnavailable(`${what}: ${reason}`, { cause: error });
   }
 
   end(): void {

@@ -53,7 +53,7 @@ export interface RedisStoreOptions {
   readonly config: ClusterConfig;
   readonly runner: ScriptRunner;
   /** For what counts only once replicas have it. The same, where none need to. */
-  readonly confirming: ScriptRunner;
+  readonly confirming: Pick<ScriptRunner, 'run' | 'end'>;
   readonly timers: Timers;
   readonly callTimeoutMs: number;
   /** Script calls whose answer is still to come; more are refused. */

@@ -49,7 +49,7 @@ const SCRIPTS = new Map(
   }),
 );
 
-export class ReplicatedRunner implements ScriptRunner {
+export class ReplicatedRunner implements Pick<ScriptRunner, 'run' | 'end'> {
   readonly #options: ReplicatedRunnerOptions;
   /** By server; one is in here while it has a round under way. */
   readonly #gathered = new Map<string, Job[]>();

@@ -23,7 +23,7 @@ afterEach(async () => {
 const urlOf = ({ port }: ServerProcess) => `redis://127.0.0.1:${port}`;
 
 async function connect(url: string): Promise<RedisFlowStore> {
-  const store = await connectRedisStore({ url, config, callTimeoutMs: 400 });
+  const store = await connectRedisStore({ url, config, callTimeoutMs: 2_000 });
   ends.push(() => store.end());
   return store;
 }
