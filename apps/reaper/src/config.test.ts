@@ -11,12 +11,14 @@ test('a store and a cluster are enough', () => {
   const config = reaperSchema.parse(GOOD);
   expect(config.http).toEqual({ host: '127.0.0.1', port: 9465 });
   expect(config.sweep).toEqual({
-    everyMs: 1_000,
-    sets: 8,
-    looksMax: 128,
+    everyMs: 4_000,
+    sets: 64,
+    holdMsMax: 0.5,
+    looksMax: 512,
     callsMax: 1_024,
-    concurrency: 2,
+    concurrency: 1,
   });
+  expect(config.board).toEqual({ user: 'reaper', readOnly: true });
 });
 
 test.each([
@@ -25,6 +27,8 @@ test.each([
   { sweep: { everyMs: 0 } },
   { sweep: { concurrency: 1.5 } },
   { queueUrl: 'http://127.0.0.1' },
+  { board: { password: 'short' } },
+  { audit: { keysMax: 0 } },
   { shards: 64 },
 ])('refused: %j', (change) => {
   expect(reaperSchema.safeParse({ ...GOOD, ...change }).success).toBe(false);

@@ -1,9 +1,11 @@
 /** What the reaper did, for Prometheus. */
-import type { SweepResult } from '@flowstore/flow-store';
+import { AUDIT_FINDINGS, type AuditStep, type SweepResult } from '@flowstore/flow-store';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { CallSize } from './call-size.ts';
 import type { Overdue } from './overdue.ts';
 
 const DONE = {
+  looks: 'Flows, marks and empty blocks that sweeps looked at',
   blocks: 'Blocks looked at',
   flowsDeleted: 'Flows deleted',
   bindingsDeleted: 'Bindings deleted',
@@ -18,7 +20,13 @@ const JOB_BUCKETS = [0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120];
 
 export type ReaperMetrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(registry: Registry, overdue: Overdue, ready: () => boolean) {
+export interface MetricSources {
+  readonly overdue: Overdue;
+  readonly size: CallSize;
+  readonly ready: () => boolean;
+}
+
+export function createMetrics(registry: Registry, { overdue, size, ready }: MetricSources) {
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `flowstore_reaper_${name}_total`, help, labelNames, registers });
@@ -31,8 +39,14 @@ export function createMetrics(registry: Registry, overdue: Overdue, ready: () =>
         this.set(read());
       },
     });
-  const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name: `flowstore_reaper_${name}_seconds`, help, buckets, registers });
+  const histogram = (name: string, help: string, buckets: number[], labelNames: string[] = []) =>
+    new Histogram({
+      name: `flowstore_reaper_${name}_seconds`,
+      help,
+      buckets,
+      labelNames,
+      registers,
+    });
 
   const done = Object.entries(DONE).map(([field, help]) => {
     const snake = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -42,15 +56,29 @@ export function createMetrics(registry: Registry, overdue: Overdue, ready: () =>
     overdue.seconds(),
   );
   gauge('ready', 'Whether it can sweep: 1 or 0', () => (ready() ? 1 : 0));
+  gauge('sweep_call_looks', 'What a sweep call may look at now', () => size.looks());
+  const findings = counter('audit_findings', 'What did not agree, by kind', ['kind']);
+  // So that the rate of the first one is seen.
+  for (const kind of AUDIT_FINDINGS) findings.inc({ kind }, 0);
+  const checked = counter('audit_keys', 'Entries and blocks that the audit checked');
+  const notYet = counter('audit_keys_in_grace', 'Those it left alone, their shard being in grace');
+  const walks = counter('audit_walks', 'Walks over everything that came to their end');
   const callSeconds = histogram('sweep_call', 'Sweep calls', CALL_BUCKETS);
 
   return {
-    jobs: counter('jobs', 'Jobs by how they ended', ['outcome']),
+    jobs: counter('jobs', 'Jobs by how they ended', ['job', 'outcome']),
     callsFailed: counter('sweep_calls_failed', 'Sweep calls that the store did not answer'),
-    jobSeconds: histogram('job', 'Jobs from start to end', JOB_BUCKETS),
+    jobSeconds: histogram('job', 'Jobs from start to end', JOB_BUCKETS, ['job']),
+    feedBatchesTrimmed: counter('feed_batches_trimmed', 'Batches taken out of quiet feeds'),
     swept(result: SweepResult, durationMs: number) {
       for (const { field, counter } of done) counter.inc(result[field]);
       callSeconds.observe(durationMs / 1_000);
+    },
+    audited(step: AuditStep) {
+      checked.inc(step.checked);
+      notYet.inc(step.notYet);
+      if (step.next === null) walks.inc();
+      for (const { kind } of step.findings) findings.inc({ kind });
     },
   };
 }

@@ -1,21 +1,22 @@
 /**
- * The BullMQ side. Each set of shards has a job scheduler; whichever reaper is free takes the job.
- * A scheduler has an id of its own, so that any number of reapers may put it there.
+ * The BullMQ side. Each schedule has a job scheduler; whichever reaper is free takes the job. A
+ * scheduler has an id of its own, so that any number of reapers may put it there.
  *
- * Jobs carry their shards: a reaper with another layout, or an older one, can work on them all the
- * same.
+ * Jobs carry what they are about: a reaper with another layout can work on them all the same.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { withoutPassword } from '@flowstore/flow';
-import { Queue, Worker } from 'bullmq';
+import { type Job, Queue, Worker } from 'bullmq';
 import { newProbe, newQueueConnection, type QueueConnection } from './queue-connection.ts';
+import type { JobData, JobName, JobTemplate, Schedule } from './schedules.ts';
 import { within } from './within.ts';
 
 /** The braces keep every key of the queue in one slot of a Redis Cluster. */
 export const QUEUE_PREFIX = '{flowstore:reaper}';
-export const QUEUE_NAME = 'sweep';
+export const QUEUE_NAME = 'reaper';
 const COMPLETED_JOBS_MAX = 64;
 const FAILED_JOBS_MAX = 256;
-/** Events of the queue's own stream that are kept: nobody needs the history of sweeps. */
+/** Events of the queue's own stream that are kept: nobody needs their history. */
 const QUEUE_EVENTS_MAX = 1_000;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS = 500;
@@ -32,33 +33,40 @@ const JOB_OPTIONS = {
   removeOnFail: { count: FAILED_JOBS_MAX },
 } as const;
 
-export interface SweepJob {
-  readonly shards: readonly number[];
+/** What a job came to: shown on the board, and what the scheduler's next job is like. */
+export interface JobResult {
+  readonly summary: object;
+  readonly next?: JobTemplate;
 }
+
+export type Outcome = 'completed' | 'failed' | 'stalled';
 
 /** No connection to the queue's Redis. `code` is stable. */
 export class QueueUnavailable extends Error {
   readonly code = 'FLOWSTORE_QUEUE_UNAVAILABLE';
 }
 
-export interface SweepQueueOptions {
+export interface JobQueueOptions {
   readonly url: string;
   readonly connectTimeoutMs: number;
   readonly concurrency: number;
-  readonly work: (shards: readonly number[]) => Promise<unknown>;
-  readonly onOutcome: (outcome: 'completed' | 'failed' | 'stalled', error?: Error) => void;
+  /** Of all reapers together. */
+  readonly jobsPerSMax?: number | undefined;
+  readonly work: (name: JobName, data: JobData) => Promise<JobResult>;
+  /** `name` is not known of a job that stalled. */
+  readonly onOutcome: (outcome: Outcome, name: string, error?: Error) => void;
   readonly onError: (error: Error) => void;
   /** Each time the connection comes (back). */
   readonly onConnected: () => void;
 }
 
-export class SweepQueue {
-  readonly #options: SweepQueueOptions;
+export class JobQueue {
+  readonly #options: JobQueueOptions;
   readonly #connection: QueueConnection;
-  #queue: Queue<SweepJob> | null = null;
-  #worker: Worker<SweepJob> | null = null;
+  #queue: Queue<JobData> | null = null;
+  #worker: Worker<JobData> | null = null;
 
-  constructor(options: SweepQueueOptions) {
+  constructor(options: JobQueueOptions) {
     this.#options = options;
     this.#connection = newQueueConnection(options.url);
     this.#connection.on('error', options.onError);
@@ -71,15 +79,16 @@ export class SweepQueue {
 
   /** Rejects with QueueUnavailable where nobody answers in time. */
   async connect(): Promise<void> {
-    const { url, connectTimeoutMs, concurrency, work, onError } = this.#options;
+    const { url, connectTimeoutMs, concurrency, jobsPerSMax, onError } = this.#options;
     await checkQueue(url, connectTimeoutMs);
     await this.#connection.connect();
     const shared = { connection: this.#connection, prefix: QUEUE_PREFIX };
     const streams = { events: { maxLen: QUEUE_EVENTS_MAX } };
-    this.#queue = new Queue<SweepJob>(QUEUE_NAME, { ...shared, streams });
+    this.#queue = new Queue<JobData>(QUEUE_NAME, { ...shared, streams });
     this.#queue.on('error', onError);
-    this.#worker = new Worker<SweepJob>(QUEUE_NAME, ({ data }) => work(data.shards), {
+    this.#worker = new Worker<JobData>(QUEUE_NAME, (job) => this.#work(job), {
       ...shared,
+      ...(jobsPerSMax !== undefined && { limiter: { max: jobsPerSMax, duration: 1_000 } }),
       autorun: false,
       concurrency,
       lockDuration: LOCK_MS,
@@ -91,12 +100,30 @@ export class SweepQueue {
     this.#connection.on('ready', this.#options.onConnected);
   }
 
-  #watch(worker: Worker<SweepJob>): void {
+  #watch(worker: Worker<JobData>): void {
     const { onOutcome, onError } = this.#options;
     worker.on('error', onError);
-    worker.on('completed', () => onOutcome('completed'));
-    worker.on('stalled', () => onOutcome('stalled'));
-    worker.on('failed', (_, error) => onOutcome('failed', error));
+    worker.on('completed', ({ name }) => onOutcome('completed', name));
+    worker.on('stalled', () => onOutcome('stalled', ''));
+    worker.on('failed', (job, error) => onOutcome('failed', job?.name ?? '', error));
+  }
+
+  /** Works on it, and gives its scheduler what the next job has to know, if that is news. */
+  async #work({ name, data, opts, repeatJobKey }: Job<JobData>): Promise<object> {
+    const { summary, next } = await this.#options.work(name as JobName, data);
+    const queue = this.#queue;
+    if (next === undefined || repeatJobKey === undefined || queue === null) return summary;
+    const isNews = next.priority !== opts.priority || !isDeepStrictEqual(next.data, data);
+    const scheduler = isNews ? await queue.getJobScheduler(repeatJobKey) : undefined;
+    // Taken away meanwhile: it is not put back.
+    if (scheduler?.every === undefined) return summary;
+    await this.#put({ id: repeatJobKey, name: name as JobName, ...next }, Number(scheduler.every));
+    return summary;
+  }
+
+  async #put({ id, name, data, priority }: Omit<Schedule, 'everyMs'>, everyMs: number) {
+    const template = { name, data, opts: { ...JOB_OPTIONS, priority } };
+    await this.#queue?.upsertJobScheduler(id, { every: everyMs }, template);
   }
 
   /** Whether to take jobs; it does not until it is told to. */
@@ -113,26 +140,32 @@ export class SweepQueue {
   }
 
   /**
-   * Puts a scheduler for each set there, leaves alone what runs already, and takes away those of
-   * another layout. A scheduler whose next run is long past has lost its job (a reaper that died
+   * Puts a scheduler for each schedule there, leaves alone what runs already, and takes away those
+   * of another layout. A scheduler whose next run is long past has lost its job (a reaper that died
    * between two commands) and is put there anew.
    */
-  async schedule(sets: readonly (readonly number[])[], everyMs: number): Promise<void> {
+  async schedule(schedules: readonly Schedule[]): Promise<void> {
     const queue = this.#queue;
     if (queue === null) return;
-    const wanted = new Map(sets.map((shards, set) => [`set-${set}-of-${sets.length}`, shards]));
+    const wanted = new Map(schedules.map((schedule) => [schedule.id, schedule]));
     // BullMQ plans by the wall clock of whoever puts the job there.
-    const stuckBeforeMs = Date.now() - Math.max(10 * everyMs, LOCK_MS);
-    const healthy = new Set<string>();
+    const nowMs = Date.now();
     for (const { key, every, next = 0 } of await queue.getJobSchedulers()) {
-      if (!wanted.has(key)) await queue.removeJobScheduler(key);
-      else if (Number(every) === everyMs && next > stuckBeforeMs) healthy.add(key);
+      const schedule = wanted.get(key);
+      if (schedule === undefined) {
+        await queue.removeJobScheduler(key);
+        continue;
+      }
+      const { everyMs } = schedule;
+      const isStuck = next <= nowMs - Math.max(10 * everyMs, LOCK_MS);
+      if (Number(every) === everyMs && !isStuck) wanted.delete(key);
     }
-    for (const [id, shards] of wanted) {
-      if (healthy.has(id)) continue;
-      const template = { name: QUEUE_NAME, data: { shards }, opts: JOB_OPTIONS };
-      await queue.upsertJobScheduler(id, { every: everyMs }, template);
-    }
+    for (const schedule of wanted.values()) await this.#put(schedule, schedule.everyMs);
+  }
+
+  /** For the board; null before it is connected. */
+  get queue(): Queue<JobData> | null {
+    return this.#queue;
   }
 
   /** Waits for the jobs at work, but not for a Redis that is away; false if that was the case. */

@@ -18,7 +18,7 @@ test('stale flows are drained from a cluster, live ones stay', async () => {
       redis: { url: cluster.url, callTimeoutMs: 1_000, connectTimeoutMs: 2_000 },
       cluster: CLUSTER,
       http: { port: 0 },
-      sweep: { everyMs: 50 },
+      sweep: { everyMs: 50, sets: 8 },
     });
     const bindings = () => reaper.metric('flowstore_reaper_bindings_deleted_total');
     await vi.waitFor(async () => expect(await bindings()).toBe(100), WAIT);

@@ -36,7 +36,7 @@ function configOf(changes: object = {}) {
     redis: { url: server.url, callTimeoutMs: 1_000, connectTimeoutMs: 2_000 },
     cluster: CLUSTER,
     http: { port: 0 },
-    sweep: { everyMs: 50 },
+    sweep: { everyMs: 50, sets: 8 },
     ...changes,
   };
 }
@@ -95,7 +95,7 @@ test('two reapers at once delete each flow once and share the work', async () =>
   await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(before + 32), WAIT);
   expect(await bindings()).toBe(FLOWS);
   expect(await survivors(store, live)).toBe(CONNECTIONS);
-  const queue = await redis.keys('{flowstore:reaper}:sweep:repeat:set-*-of-8');
+  const queue = await redis.keys('{flowstore:reaper}:reaper:repeat:sweep-*-of-8');
   expect(queue).toHaveLength(8);
 });
 
@@ -108,8 +108,8 @@ test('SIGTERM stops it gracefully, and what it leaves in Redis is bounded', asyn
   expect(await reaper.exited).toBe(0);
   expect(reaper.stdout).toContain('"msg":"stopped"');
   expect(reaper.stderr).toBe('');
-  expect(await redis.zcard('{flowstore:reaper}:sweep:completed')).toBeLessThanOrEqual(64);
-  expect(await redis.llen('{flowstore:reaper}:sweep:active')).toBe(0);
+  expect(await redis.zcard('{flowstore:reaper}:reaper:completed')).toBeLessThanOrEqual(64);
+  expect(await redis.llen('{flowstore:reaper}:reaper:active')).toBe(0);
 });
 
 test('a configuration other than the deployment runs with is refused', async () => {
@@ -186,7 +186,7 @@ test('a Redis that lost its data gets its schedulers back', async () => {
   await redis.flushall();
   await store.initialise('new');
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-  const schedulers = () => redis.keys('{flowstore:reaper}:sweep:repeat:set-*-of-8');
+  const schedulers = () => redis.keys('{flowstore:reaper}:reaper:repeat:sweep-*-of-8');
   await vi.waitFor(async () => expect(await schedulers()).toHaveLength(8), WAIT);
   const before = await reaper.metric('flowstore_reaper_jobs_total');
   const after = () => reaper.metric('flowstore_reaper_jobs_total');

@@ -1,14 +1,13 @@
 /**
- * A reaper: a worker that sweeps the sets of shards it is given, the schedulers that give them out,
- * and the HTTP side. Any number of them may run.
+ * A reaper: a worker that does the jobs it is given, the schedulers that give them out, and the
+ * HTTP side. Any number of them may run.
  *
  * ```
- *   scheduler per set --job--> worker --sweep(shard) until nothing is due--> flow store
- *   (in the queue's Redis)       |
- *                                +--> metrics, readiness
+ *   scheduler per shard --sweep--> worker --sweep(shard) until nothing is due--> flow store
+ *   two more   --trim, audit-->      |
+ *   (in the queue's Redis)           +--> metrics, readiness, board
  * ```
  */
-import { SHARDS } from '@flowstore/flow';
 import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
 import {
   ConfigError,
@@ -19,13 +18,15 @@ import {
   type Running,
   startHttp,
 } from '@flowstore/service';
+import { BOARD_PATH, mountBoard } from './board.ts';
+import { CallSize } from './call-size.ts';
 import type { ReaperConfig } from './config.ts';
 import { Health } from './health.ts';
+import { workOn } from './jobs.ts';
 import { createMetrics } from './metrics.ts';
 import { Overdue } from './overdue.ts';
-import { SweepQueue } from './queue.ts';
-import { shardSets } from './sweep.ts';
-import { runSweepJob } from './sweep-job.ts';
+import { JobQueue } from './queue.ts';
+import { schedulesOf } from './schedules.ts';
 import { Tender } from './tender.ts';
 
 const LOG_EVERY_MS = 10_000;
@@ -55,7 +56,9 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
   const overdue = new Overdue(nowMs);
   const registry = createRegistry({ app: 'reaper', version });
   const health: Health = new Health(() => queue.status);
-  const metrics = createMetrics(registry, overdue, () => health.reasons().length === 0);
+  const size = new CallSize(sweep);
+  const ready = () => health.reasons().length === 0;
+  const metrics = createMetrics(registry, { overdue, size, ready });
 
   const store = await connectRedisStore({
     ...redis,
@@ -65,15 +68,17 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
       else tender?.tendNow();
     },
   });
-  const job = { limits: sweep, health, metrics, overdue, nowMs, stopping: aborter.signal };
-  const queue: SweepQueue = new SweepQueue({
+  const stopping = aborter.signal;
+  const job = { store, config, log, size, health, metrics, overdue, nowMs, stopping };
+  const queue: JobQueue = new JobQueue({
     url: queueUrl,
     connectTimeoutMs: redis.connectTimeoutMs,
     concurrency: sweep.concurrency,
-    work: (shards) => runSweepJob({ ...job, store }, shards),
-    onOutcome(outcome, error) {
-      metrics.jobs.inc({ outcome });
-      if (error !== undefined) complain('sweep failed')(error);
+    jobsPerSMax: config.jobsPerSMax,
+    work: (name, data) => workOn(job, name, data),
+    onOutcome(outcome, name, error) {
+      metrics.jobs.inc({ job: name, outcome });
+      if (error !== undefined) complain('job failed')(error);
     },
     onError: complain('queue: error'),
     onConnected: () => tender?.tendNow(),
@@ -88,16 +93,19 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
   try {
     await refuseMismatch(store);
     await queue.connect();
-    http = await startHttp({ ...config.http, registry, ready: () => health.reasons() });
-    const sets = shardSets(SHARDS, sweep.sets);
-    const schedule = () => queue.schedule(sets, sweep.everyMs);
+    const board = queue.queue;
+    http = await startHttp({ ...config.http, registry, ready: () => health.reasons() }, (app) =>
+      board === null ? undefined : mountBoard(app, board, config.board),
+    );
+    const schedule = () => queue.schedule(schedulesOf(config));
     tender = new Tender({ store, queue, health, schedule, onError: complain('upkeep failed') });
     await tender.start();
   } catch (error) {
     await stop();
     throw error;
   }
-  log.info({ url: http.url, sets: sweep.sets, everyMs: sweep.everyMs }, 'sweeping');
+  const { sets, everyMs } = sweep;
+  log.info({ url: http.url, board: BOARD_PATH, sets, everyMs }, 'sweeping');
   return { log, url: http.url, stop };
 }
 

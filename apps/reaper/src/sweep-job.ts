@@ -1,13 +1,15 @@
 /** One job: sweeps its shards and tells metrics and readiness what came of it. */
 import type { FlowStore } from '@flowstore/flow-store';
+import type { CallSize } from './call-size.ts';
 import type { Health } from './health.ts';
 import type { ReaperMetrics } from './metrics.ts';
 import type { Overdue } from './overdue.ts';
-import { type SweepLimits, type SweepSummary, sweepShards } from './sweep.ts';
+import { type SweepSummary, sweepShards } from './sweep.ts';
 
 export interface SweepJobParts {
   readonly store: FlowStore;
-  readonly limits: SweepLimits;
+  readonly size: CallSize;
+  readonly callsMax: number;
   readonly health: Health;
   readonly metrics: ReaperMetrics;
   readonly overdue: Overdue;
@@ -16,16 +18,17 @@ export interface SweepJobParts {
 }
 
 export async function runSweepJob(
-  { store, limits, health, metrics, overdue, nowMs, stopping }: SweepJobParts,
+  { store, size, callsMax, health, metrics, overdue, nowMs, stopping }: SweepJobParts,
   shards: readonly number[],
 ): Promise<SweepSummary> {
-  const startMs = nowMs();
+  const limits = { looks: () => size.looks(), callsMax };
   try {
     return await sweepShards(store, shards, limits, {
       nowMs,
       stopping,
       onCall(shard, result, durationMs) {
         health.storeAnswered();
+        size.note(result.looks, durationMs);
         overdue.note(shard, result.overdueMs);
         metrics.swept(result, durationMs);
       },
@@ -34,7 +37,5 @@ export async function runSweepJob(
     metrics.callsFailed.inc();
     health.storeFailed((error as Error).message);
     throw error;
-  } finally {
-    metrics.jobSeconds.observe((nowMs() - startMs) / 1_000);
   }
 }

@@ -7,7 +7,7 @@ import { CLUSTER } from './testing/cluster.ts';
 import { plant, survivors } from './testing/plant.ts';
 
 const ALL_SHARDS = shardSets(SHARDS, 1)[0]!;
-const LIMITS = { looksMax: 2, callsMax: 10_000 };
+const LIMITS = { looks: () => 2, callsMax: 10_000 };
 
 /** A deployment on a virtual clock, and what sweeping it did so far. */
 function deployment() {

@@ -40,14 +40,14 @@ function watch(stopping = new AbortController().signal) {
   };
 }
 
-const LIMITS = { looksMax: 64, callsMax: 100 };
+const LIMITS = { looks: () => 64, callsMax: 100 };
 
 test('a shard is swept until nothing is due, the shards in turn', async () => {
   const { store, asked } = backlog({ 1: 3, 2: 1, 3: 2 });
   const seen = watch();
   const summary = await sweepShards(store, [1, 2, 3], LIMITS, seen);
   expect(asked).toEqual([1, 2, 3, 1, 3, 1]);
-  expect(summary).toEqual({ calls: 6, unfinished: 0 });
+  expect(summary).toEqual({ calls: 6, unfinished: 0, overdueMs: 0 });
   expect(seen.calls[0]).toEqual([1, 1]);
 });
 
@@ -56,7 +56,7 @@ test('an endless backlog is bounded, and the other shards are not kept waiting',
   const summary = await sweepShards(store, [1, 2], { ...LIMITS, callsMax: 10 }, watch());
   expect(asked).toHaveLength(10);
   expect(asked[1]).toBe(2);
-  expect(summary).toEqual({ calls: 10, unfinished: 1 });
+  expect(summary).toEqual({ calls: 10, unfinished: 1, overdueMs: 0 });
 });
 
 test('no call follows a stop', async () => {
@@ -66,7 +66,7 @@ test('no call follows a stop', async () => {
   const onCall = () => stop.abort();
   const summary = await sweepShards(store, [1, 2], LIMITS, { ...seen, onCall });
   expect(asked).toEqual([1]);
-  expect(summary).toEqual({ calls: 1, unfinished: 2 });
+  expect(summary).toEqual({ calls: 1, unfinished: 2, overdueMs: 0 });
 });
 
 test('a call that fails ends the job', async () => {

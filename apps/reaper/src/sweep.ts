@@ -6,8 +6,8 @@
 import type { FlowStore, SweepResult } from '@flowstore/flow-store';
 
 export interface SweepLimits {
-  /** Per call. */
-  readonly looksMax: number;
+  /** For the next call. */
+  readonly looks: () => number;
   /** In all. */
   readonly callsMax: number;
 }
@@ -25,6 +25,8 @@ export interface SweepSummary {
   readonly calls: number;
   /** Shards where more is due: the limit came first, or the stop. */
   readonly unfinished: number;
+  /** How far behind the worst of the shards was. */
+  readonly overdueMs: number;
 }
 
 /**
@@ -34,26 +36,28 @@ export interface SweepSummary {
 export async function sweepShards(
   store: FlowStore,
   shards: readonly number[],
-  { looksMax, callsMax }: SweepLimits,
+  { looks, callsMax }: SweepLimits,
   { onCall, nowMs, stopping }: SweepWatch,
 ): Promise<SweepSummary> {
   let due = [...shards];
   let calls = 0;
+  let overdueMs = 0;
   while (due.length > 0) {
     const stillDue: number[] = [];
     for (const [i, shard] of due.entries()) {
       if (calls >= callsMax || stopping.aborted) {
-        return { calls, unfinished: stillDue.length + due.length - i };
+        return { calls, unfinished: stillDue.length + due.length - i, overdueMs };
       }
       const startMs = nowMs();
-      const result = await store.sweep(shard, looksMax);
+      const result = await store.sweep(shard, looks());
       calls += 1;
+      overdueMs = Math.max(overdueMs, result.overdueMs);
       onCall(shard, result, nowMs() - startMs);
       if (result.nextDueMs === 0) stillDue.push(shard);
     }
     due = stillDue;
   }
-  return { calls, unfinished: 0 };
+  return { calls, unfinished: 0, overdueMs };
 }
 
 /** Deals the shards to `sets` sets whose sizes differ by one at most. */

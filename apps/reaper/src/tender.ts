@@ -5,14 +5,14 @@
  */
 import type { FlowStore } from '@flowstore/flow-store';
 import type { Health } from './health.ts';
-import type { SweepQueue } from './queue.ts';
+import type { JobQueue } from './queue.ts';
 
 const WELL_EVERY_MS = 15_000;
 const UNWELL_EVERY_MS = 1_000;
 
 export interface TenderParts {
   readonly store: FlowStore;
-  readonly queue: SweepQueue;
+  readonly queue: JobQueue;
   readonly health: Health;
   readonly schedule: () => Promise<void>;
   readonly onError: (error: Error) => void;

@@ -11,15 +11,18 @@ import {
 import type { FlowStore, OpenRequest } from '@flowstore/flow-store';
 
 const OUTSIDE = parseAddress('203.0.113.1');
-const PEER = { address: parseAddress('198.51.100.10'), port: 443 };
+export const PEER = { address: parseAddress('198.51.100.10'), port: 443 };
 const INCARNATION = '00000000000000aa';
 
-/** Opens one flow for each of `count` inside endpoints; returns those. */
+/** Opens one flow for each of `count` inside endpoints; returns those. Where they are revived their
+ * bindings are there already, dead, and no port is proposed. */
 export async function plant(
   store: FlowStore,
   protocol: number,
   count: number,
   firstPort = 10_000,
+  flags = OUT_DATA | IN_DATA,
+  bindings: 'new' | 'revived' = 'new',
 ): Promise<Endpoint[]> {
   const insides = Array.from({ length: count }, (_, i) => ({
     domain: 0,
@@ -32,15 +35,16 @@ export async function plant(
   for (const [i, inside] of insides.entries()) {
     const shard = shardOfInside(inside);
     const ports = free.get(shard) ?? [];
-    if (ports.length === 0) ports.push(...(await leasePorts(store, shard, protocol, i)));
+    if (ports.length === 0 && bindings === 'new')
+      ports.push(...(await leasePorts(store, shard, protocol, i)));
     free.set(shard, ports);
     requests.push({
       inside,
       remote: protocol === UDP ? null : PEER,
-      proposal: { address: OUTSIDE, port: ports.pop()! },
+      proposal: bindings === 'revived' ? null : { address: OUTSIDE, port: ports.pop()! },
       incarnation: INCARNATION,
       nonce: i + 1,
-      seen: { flags: OUT_DATA | IN_DATA, ageMs: 0, rstAgeMs: null },
+      seen: { flags, ageMs: 0, rstAgeMs: null },
       replaces: null,
     });
   }

@@ -49,13 +49,17 @@ export class ReaperProcess {
     return { status: response.status, reasons };
   }
 
-  /** A metric without labels, or summed over them. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${await this.url()}/metrics`)).text();
-    const values = text
-      .split('\n')
-      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
-      .map((line) => Number(line.slice(line.lastIndexOf(' '))));
-    return values.reduce((sum, value) => sum + value, 0);
+    return metricAt(await this.url(), name);
   }
+}
+
+/** A metric without labels, or summed over them. */
+export async function metricAt(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const values = text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    .map((line) => Number(line.slice(line.lastIndexOf(' '))));
+  return values.reduce((sum, value) => sum + value, 0);
 }
