@@ -15,8 +15,8 @@ const CHALLENGE = 'Basic realm="flowstore reaper", charset="UTF-8"';
 /** The board's page asks for its fonts elsewhere; it has others to fall back on. */
 const FOREIGN_LINK = /<link[^>]*href="https?:[^>]*>/g;
 const POLICY =
-  "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; " +
-  "frame-ancestors 'none'; form-action 'self'";
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; " +
+  "img-src 'self' data:; frame-ancestors 'none'; form-action 'self'";
 
 /** Mounts it; without a password nobody can log in. */
 export async function mountBoard(
