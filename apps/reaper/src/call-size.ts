@@ -6,16 +6,14 @@
  * what the server's other clients made it wait. So a busy server is asked for less at a time.
  */
 
-/** A block of ports is looked at whole. */
-export const LOOKS_MIN = 16;
+/** Below, what a call costs by itself is most of it. */
+export const LOOKS_MIN = 32;
 /** Of the time a call may take, what is planned: the rest is for what a call costs by itself. */
 const PLANNED_SHARE = 0.8;
 /** Calls under this many looks say nothing about what a look takes. */
 const TELLING_LOOKS_MIN = 16;
 const LOOK_MS_START = 0.004;
 const LOOK_MS_MIN = 0.0005;
-/** Three calls of four are to be at least as quick as planned for. */
-const LOOK_SHARE = 0.75;
 const STEP = 0.05;
 
 export interface CallSizeOptions {
@@ -41,15 +39,15 @@ export class CallSize {
   /** What a call looked at, and how long its answer took. */
   note(looks: number, roundTripMs: number): void {
     if (looks === 0) {
-      this.#emptyMs = follow(this.#emptyMs ?? roundTripMs, roundTripMs, 0.5);
+      this.#emptyMs = follow(this.#emptyMs ?? roundTripMs, roundTripMs);
     } else if (looks >= TELLING_LOOKS_MIN) {
       const lookMs = Math.max(0, roundTripMs - (this.#emptyMs ?? 0)) / looks;
-      this.#lookMs = Math.max(LOOK_MS_MIN, follow(this.#lookMs, lookMs, LOOK_SHARE));
+      this.#lookMs = Math.max(LOOK_MS_MIN, follow(this.#lookMs, lookMs));
     }
   }
 }
 
-/** Moves an estimate so that it comes to rest where `share` of the values are below it. */
-function follow(estimate: number, value: number, share: number): number {
-  return estimate * (value > estimate ? 1 + STEP * share : 1 - STEP * (1 - share));
+/** Moves an estimate to where half of the values are below it, however far off the others are. */
+function follow(estimate: number, value: number): number {
+  return estimate * (value > estimate ? 1 + STEP : 1 - STEP);
 }

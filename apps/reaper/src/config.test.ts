@@ -14,7 +14,7 @@ test('a store and a cluster are enough', () => {
     everyMs: 4_000,
     sets: 64,
     holdMsMax: 0.5,
-    looksMax: 512,
+    looksMax: 256,
     callsMax: 1_024,
     concurrency: 1,
   });

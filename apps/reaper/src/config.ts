@@ -21,7 +21,7 @@ const sweepSchema = z.strictObject({
   /** How long one call may hold Redis; what it looks at is chosen so. */
   holdMsMax: z.number().min(0.1).max(1_000).default(0.5),
   /** Flows and marks that one call may look at, however quick Redis is. */
-  looksMax: z.int().min(16).max(65_536).default(512),
+  looksMax: z.int().min(32).max(65_536).default(256),
   /** Calls that one job may make before it leaves the rest to the next. */
   callsMax: z.int().min(1).max(1_000_000).default(1_024),
   /** Jobs that this reaper works on at once, so also calls: more where a cluster shares them. */

@@ -1,5 +1,7 @@
 /** `npm run bench -- <what>`: measures the house against others, side by side. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { runDrainBench } from './drain/drain-bench.ts';
+import { drainJson, drainReportLines } from './drain/drain-report.ts';
 import { killAll } from './process.ts';
 import { reportLines, toJson } from './report.ts';
 import {
@@ -46,6 +48,12 @@ async function benchStore({ flows, json }: StoreOptions): Promise<void> {
   if (json) out(JSON.stringify(storeJson(result)));
 }
 
+async function benchDrain({ flows, json }: StoreOptions): Promise<void> {
+  const result = await runDrainBench(flows, say);
+  for (const line of drainReportLines(result)) out(line);
+  if (json) out(JSON.stringify(drainJson(result)));
+}
+
 const program = new Command('bench')
   .description('measures this house against others')
   .exitOverride();
@@ -71,6 +79,19 @@ program
   .allowExcessArguments(false)
   .exitOverride()
   .action(benchStore);
+program
+  .command('drain')
+  .description('a reaper that drains stale flows from a private redis-server, beside a naive loop')
+  .option(
+    '--flows <n>',
+    'stale flows in the store',
+    wholeUpTo(STORE_FLOWS_MAX, STORE_FLOWS_MIN),
+    STORE_FLOWS_DEFAULT,
+  )
+  .option('--json', 'one line of JSON at the end')
+  .allowExcessArguments(false)
+  .exitOverride()
+  .action(benchDrain);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {

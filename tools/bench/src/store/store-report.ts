@@ -21,7 +21,7 @@ const TITLES: Readonly<Record<Operation, string>> = {
   findOutside: 'find, outside',
   touch: 'touch',
   close: 'close',
-  sweep: 'sweep (blocks)',
+  sweep: 'sweep (looks)',
 };
 const BYTES_MAX = 240;
 
@@ -88,7 +88,7 @@ export function storeReportLines(result: StoreBenchResult): string[] {
     lines.push(`memory, ${protocol}: ${figure(bytesPerFlow)} B per flow at ${flows}, ${feed}`);
   }
   const calls = BATCH_SIZES.map((size) => `${sweepCallP99Us[size]} us at ${size}`);
-  lines.push(`a sweep call holds the server, p99: ${calls.join(', ')} blocks`);
+  lines.push(`a sweep call holds the server, p99: ${calls.join(', ')} looks`);
   lines.push(
     `a single find: p50 ${figure(latency.p50Us)} us, p99 ${figure(latency.p99Us)} us, under ` +
       `${figure(latency.backgroundPerS)} finds per second (of ${BACKGROUND_PER_S})`,
