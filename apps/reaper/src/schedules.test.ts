@@ -3,7 +3,7 @@ import { reaperSchema } from './config.ts';
 import { schedulesOf, sweepTemplate } from './schedules.ts';
 import { CLUSTER } from './testing/cluster.ts';
 
-test('there is a sweep per shard, a trim and an audit, and every reaper names them the same', () => {
+test('there is a sweep per shard, a trim and an audit, named the same by every reaper', () => {
   const config = reaperSchema.parse({ redis: { url: 'redis://127.0.0.1' }, cluster: CLUSTER });
   const schedules = schedulesOf(config);
   expect(schedules).toHaveLength(64 + 2);
@@ -11,7 +11,7 @@ test('there is a sweep per shard, a trim and an audit, and every reaper names th
   expect(schedulesOf(config)).toEqual(schedules);
 });
 
-test('the further behind a shard is, the sooner its job is taken, and never after the audit', () => {
+test('the further behind a shard is, the sooner its job is taken; the audit comes last', () => {
   const priorities = [0, 1_000, 60_000, 3_600_000, 1e12].map(
     (overdueMs) => sweepTemplate([1], overdueMs).priority,
   );
