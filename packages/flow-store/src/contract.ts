@@ -275,7 +275,7 @@ export interface ReassertRequest {
 export type ReassertResult =
   /** Stored under its old identity, now or still. */
   | { readonly kind: 'restored'; readonly flow: StoredFlow }
-  /** The inside endpoint has another binding, or the peer another flow: the stored one wins. */
+  /** The inside endpoint has another binding, or the peer a later flow: the stored one wins. */
   | { readonly kind: 'exists'; readonly entry: StoredEntry }
   /** The outside endpoint is somebody else's, or the shard is not in grace any more. */
   | { readonly kind: 'tooLate' };

@@ -114,7 +114,6 @@ export class FlowReporter {
     sentMs: number,
     nowMs: number,
   ): void {
-    const { table } = this.#cache;
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return;
     if (result === null) {
@@ -125,15 +124,13 @@ export class FlowReporter {
       this.#cache.reported(slot, sentMs);
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       if (renewed !== NONE) this.#cache.noteReport(renewed, result.flow, seenMs, sentMs);
-    } else if (result.kind === 'gone') {
-      // Nobody was there to report it, or the report was lost with the store's data. Where the
-      // shard is not in grace, this comes to nothing.
+    } else {
+      // Nobody was there to report it, or the store lost what it knew of it. Where the shard is not
+      // in grace, this comes to nothing.
+      if (result.kind === 'stale') this.#counters.touchesStale++;
       this.#restorer.restore(slot, nowMs, (outcome, answeredMs) => {
         if (outcome === 'noAnswer') this.#touchLater(handle, answeredMs);
       });
-    } else {
-      this.#counters.touchesStale++;
-      table.remove(slot);
     }
   }
 

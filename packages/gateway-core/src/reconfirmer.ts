@@ -173,11 +173,13 @@ export class Reconfirmer {
     const found = result.kind === 'entry' ? result.entry : null;
     const flow = remote === null ? found?.binding : found?.flow;
     this.#counters.reconfirmed++;
-    if (found !== null && flow) {
+    const isFormer = flow && flow.identity.generation < this.#cache.table.generation(slot);
+    if (found !== null && flow && !isFormer) {
       const held = this.#cache.install(found, remote, sentMs, nowMs);
       if (held !== NONE && this.#cache.isUnderReported(held)) this.#reporter.touch(held, nowMs);
     } else if (result.kind === 'no') this.#cache.table.remove(slot);
-    // In grace: it is for us to say what was there. Out of it this comes to nothing.
+    // In grace: it is for us to say what was there, or that what is there is a former incarnation.
+    // Out of it this comes to nothing.
     else this.#restorer.restore(slot, nowMs, () => {});
   }
 }

@@ -278,6 +278,21 @@ export function graceTests(current: () => Scenario): void {
     expect(await s.find(udp(1))).toEqual({ kind: 'notYet' });
   });
 
+  it('lets the holder of a later incarnation put it in the place of a former one', async () => {
+    const s = current();
+    const former = await s.bound(tcp());
+    await s.harness.changeServer();
+    const { generation, nonce } = former.flow!.identity;
+    const identity = { generation: generation + 1, nonce: nonce ^ 1 };
+    const { inside, outside } = former;
+    const ask = (one: typeof identity) =>
+      s.store.reassert([{ inside, remote: WEB, outside, identity: one, seen: ESTABLISHED }]);
+    expect(await ask(identity)).toMatchObject([{ kind: 'restored', flow: { identity } }]);
+    expect(await ask(former.flow!.identity)).toMatchObject([
+      { kind: 'exists', entry: { flow: { identity } } },
+    ]);
+  });
+
   it('gives new generations above those that were put back', async () => {
     const s = current();
     const entry = await s.bound(udp());

@@ -208,7 +208,10 @@ export class ModelShard {
       if (!this.#mayTake(block, outside.port, inside, config, nowMs)) return { kind: 'tooLate' };
       entry = this.#restore(request, config, nowMs);
     }
-    const record = remote === null ? entry.binding : entry.flows.get(remoteKey(remote));
+    let record = remote === null ? entry.binding : entry.flows.get(remoteKey(remote));
+    // Its former incarnation came back with data that is older.
+    const isFormer = remote !== null && (record?.generation ?? 0) < identity.generation;
+    if (isFormer) record = undefined;
     const sameFlow = record === undefined || identityEquals(record, identity);
     if (!sameFlow || !socketAddressEquals(entry.binding.outside, outside)) {
       return { kind: 'exists', entry: storedEntry(entry, remote, config, nowMs) };

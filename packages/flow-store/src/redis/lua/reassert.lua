@@ -1,7 +1,7 @@
 #!lua
 --- @command reassert
 --- @purpose Puts back flows and bindings that a gateway holds and the store has lost, under their
----   old identity. In grace only; what is stored wins.
+---   old identity. In grace only; what is stored wins, but for a flow's former incarnation.
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
 --- @args request identity(12) flags(1) age(4) rstAge(4), then inside, remote and outside, each with
@@ -49,6 +49,8 @@ local function stored(r, binding)
   return pack_entry(EXISTS, r.inside, binding.bytes, entry.last_ms)
 end
 
+local function generation_of(id) return (struct.unpack('>I8', id)) end
+
 local function reassert(bytes)
   if not in_grace() then return TOO_LATE end
   local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
@@ -64,9 +66,11 @@ local function reassert(bytes)
   if r.remote ~= '' then
     local bytes_f = redis.call('HGET', r.key, r.remote)
     record = bytes_f and read_record(bytes_f) or nil
+    -- Its former incarnation came back with data that is older.
+    if record and generation_of(record.id) < generation_of(r.id) then record = nil end
   end
   if record and record.id ~= r.id or binding.outside ~= r.outside then return stored(r, binding) end
-  last_generation = math.max(last_generation, (struct.unpack('>I8', r.id)))
+  last_generation = math.max(last_generation, generation_of(r.id))
   if record then
     before_ms = before_ms and latest_ms(r.protocol, record.seen_ms, record.rst_ms)
     learn(r, r.outside, record)
