@@ -10,12 +10,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
+import { connectRedisStore, type FlowStore, StoreUnavailable } from '@flowstore/flow-store';
 import { DEFAULT_LIMITS, type OutageState, type Policies } from '@flowstore/gateway-core';
-import { type Logger, LogLimit, type Running } from '@flowstore/service';
+import { ConfigError, type Logger, LogLimit, type Running } from '@flowstore/service';
 import type { GatewayConfig } from './config.ts';
 import { HttpSide } from './http-side.ts';
-import { Membership } from './membership.ts';
+import { Membership, NOT_INITIALISED } from './membership.ts';
 import { Peers } from './peers.ts';
 import { ThreadClient } from './thread-client.ts';
 
@@ -35,6 +35,31 @@ export async function initialise(config: GatewayConfig): Promise<boolean> {
   const store = await connectRedisStore({ ...config.redis, config: config.cluster });
   try {
     return await store.initialise('new');
+  } finally {
+    await store.end();
+  }
+}
+
+/** Makes the cluster configuration the deployment's next; tells what came of it. */
+export async function publish(config: GatewayConfig): Promise<string> {
+  const store = await connectRedisStore({ ...config.redis, config: config.cluster });
+  try {
+    const result = await store.publish();
+    switch (result.kind) {
+      case 'published':
+        return `version ${config.cluster.version} published: restart reapers and gateways with it`;
+      case 'unchanged':
+        return 'the deployment runs with this configuration already';
+      case 'overtaken':
+        throw new StoreUnavailable('somebody else published just now: look again');
+      case 'notInitialised':
+        throw new ConfigError('FLOWSTORE_CONFIG_INVALID', [NOT_INITIALISED]);
+      case 'refused':
+        throw new ConfigError(
+          'FLOWSTORE_CONFIG_INVALID',
+          result.problems.map((problem) => `cluster.${problem}`),
+        );
+    }
   } finally {
     await store.end();
   }

@@ -102,3 +102,17 @@ test.skipIf(!isRoot)('a device that is not there is named (needs root)', async (
   expect(said).toContain('PACKET_IO_NO_INTERFACE');
   expect(said).not.toContain('    at ');
 });
+
+test('--publish makes it the next version, and names what may not change meanwhile', async () => {
+  const next = { ...config().cluster, version: 2, timeouts: { udpMs: 200_000 } };
+  const refused = await run(config({ cluster: { ...next, leaseMs: 91_000 } }), '--publish');
+  expect(refused.code).toBe(2);
+  expect(refused.said).toContain("cluster.leaseMs: can't change while gateways run");
+  const published = await run(config({ cluster: next }), '--publish');
+  expect(published.code).toBe(0);
+  expect(published.said).toContain('version 2 published');
+  expect((await run(config({ cluster: next }), '--publish')).said).toContain('already');
+  const behind = await run(config());
+  expect(behind.code).toBe(2);
+  expect(behind.said).toContain('cluster.timeouts.udpMs: differs');
+});

@@ -2,17 +2,25 @@
 import { createLogger, ENV_PREFIX, loadConfig, readVersion, runService } from '@flowstore/service';
 import { Command } from 'commander';
 import { gatewaySchema } from './config.ts';
-import { initialise, startGateway } from './gateway.ts';
+import { initialise, publish, startGateway } from './gateway.ts';
 
 const version = readVersion(new URL('../package.json', import.meta.url));
 
-const { config: file, init } = new Command('gateway')
+const {
+  config: file,
+  init,
+  publish: publishes,
+} = new Command('gateway')
   .description('A NAT gateway whose flows any other gateway of the deployment can carry on.')
   .option('--config <file>', 'YAML or JSON; without it, FLOWSTORE_* variables say everything')
   .option('--init', 'write the cluster configuration of a new deployment into the store, and exit')
+  .option(
+    '--publish',
+    'make the cluster configuration the next of a deployment that runs, and exit',
+  )
   .version(version)
   .parse()
-  .opts<{ config?: string; init?: boolean }>();
+  .opts<{ config?: string; init?: boolean; publish?: boolean }>();
 
 void runService(
   async () => {
@@ -21,6 +29,10 @@ void runService(
       const written = await initialise(config);
       const what = written ? 'cluster configuration written' : 'a configuration is stored already';
       process.stdout.write(`gateway: ${what}\n`);
+      process.exit(0);
+    }
+    if (publishes) {
+      process.stdout.write(`gateway: ${await publish(config)}\n`);
       process.exit(0);
     }
     const log = createLogger({ name: config.name, level: config.log.level });

@@ -5,12 +5,17 @@
 import type { FlowStore, JoinResult, MemberInfo } from '@flowstore/flow-store';
 import { ConfigError, type Logger } from '@flowstore/service';
 
+export const NOT_INITIALISED =
+  'the store holds no cluster configuration: run this gateway once with --init';
+
 export class Membership {
   readonly #store: FlowStore;
   readonly #member: MemberInfo;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #joined = false;
+  /** What differs from the published configuration, as was said last. */
+  #behind = '';
   /** As of the last heartbeat, ourselves included. */
   members: readonly MemberInfo[] = [];
   /** Told of them after each heartbeat. */
@@ -45,9 +50,7 @@ export class Membership {
       return;
     }
     if (result.kind === 'notInitialised') {
-      throw new ConfigError('FLOWSTORE_CONFIG_INVALID', [
-        'the store holds no cluster configuration: run this gateway once with --init',
-      ]);
+      throw new ConfigError('FLOWSTORE_CONFIG_INVALID', [NOT_INITIALISED]);
     }
     const lines = result.fields.map(
       (field) => `cluster.${field}: differs from what the deployment in the store runs with`,
@@ -65,9 +68,23 @@ export class Membership {
       const result = await this.#store.heartbeat(this.#member);
       if (result.kind === 'alive') this.#know(result.members);
       else await this.#rejoin();
+      await this.#compare();
     } catch (error) {
       this.#log.warn({ err: (error as Error).message }, 'heartbeat failed');
     }
+  }
+
+  /** A configuration that was published since is taken up by a restart; until then, say so. */
+  async #compare(): Promise<void> {
+    const check = await this.#store.checkConfig();
+    const fields = check.kind === 'configMismatch' ? check.fields : [];
+    const behind = fields.join(' ');
+    if (behind === this.#behind) return;
+    this.#behind = behind;
+    const { version } = this.#store.config;
+    if (behind === '') this.#log.info({ version }, 'this is what the deployment runs with');
+    else
+      this.#log.warn({ version, fields }, 'another configuration was published: restart with it');
   }
 
   /** The store lost this member, or all of its data: then whoever had joined writes it back. */

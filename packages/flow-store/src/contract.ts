@@ -11,9 +11,9 @@
  * unknown, and asking again with the same nonce is safe. Where a part of the store is away (a
  * master of a cluster), the results of its requests alone are null, which says the same of them.
  *
- * What a gateway goes on by (lease, renew, feed, initialise, join, heartbeat) is answered only once
- * `minReplicas` replicas have what was written; else it got no answer, though it may have taken
- * effect. So a master that was replaced, and can still be reached, answers none of them.
+ * What a gateway goes on by (lease, renew, feed, initialise, publish, join, heartbeat) is answered
+ * only once `minReplicas` replicas have what was written; else it got no answer, though it may have
+ * taken effect. So a master that was replaced, and can still be reached, answers none of them.
  */
 import type {
   ClusterConfig,
@@ -311,6 +311,17 @@ export type ConfigCheck =
   | { readonly kind: 'configMismatch'; readonly fields: readonly string[] }
   | { readonly kind: 'notInitialised' };
 
+/** What became of a configuration that shall take the place of the deployment's. */
+export type PublishResult =
+  | { readonly kind: 'published' }
+  /** It is what the deployment runs with. */
+  | { readonly kind: 'unchanged' }
+  /** A line per field that may not change while gateways run, or not like this. */
+  | { readonly kind: 'refused'; readonly problems: readonly string[] }
+  /** Somebody else published in the meantime. */
+  | { readonly kind: 'overtaken' }
+  | { readonly kind: 'notInitialised' };
+
 export type HeartbeatResult =
   | { readonly kind: 'alive'; readonly members: readonly MemberInfo[] }
   /** This incarnation is no longer a member (expired, or the name was taken over): join again. */
@@ -335,7 +346,10 @@ export interface FlowStore {
   /** Writes the cluster configuration; false where one is stored already. The shards of a new
    * deployment are marked fresh; one that is restored after a loss of data is in grace. */
   initialise(deployment: 'new' | 'restored'): Promise<boolean>;
-  /** Whether `config` is what the deployment runs with: for those who are no members. */
+  /** Makes `config` what the deployment runs with: gateways that join from now on must have it;
+   * who is a member goes on with what it has. */
+  publish(): Promise<PublishResult>;
+  /** Whether `config` is what the deployment runs with. */
   checkConfig(): Promise<ConfigCheck>;
   join(member: MemberInfo): Promise<JoinResult>;
   heartbeat(member: MemberInfo): Promise<HeartbeatResult>;

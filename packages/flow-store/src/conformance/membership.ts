@@ -53,6 +53,50 @@ export function membershipTests(current: () => Scenario): void {
     await other.end();
   });
 
+  it('publishes the next version: who joins must have it, who is a member goes on', async () => {
+    const { store, harness } = current();
+    const next = await harness.connect({ ...CONFORMANCE_CONFIG, version: 2, ttlMarginMs: 500_000 });
+    expect(await next.publish()).toEqual({ kind: 'notInitialised' });
+    await store.initialise('new');
+    await store.join(GW1);
+    expect(await next.publish()).toEqual({ kind: 'published' });
+    expect(await next.publish()).toEqual({ kind: 'unchanged' });
+    expect(await store.heartbeat(GW1)).toEqual({ kind: 'alive', members: [GW1] });
+    const fields = ['ttlMarginMs', 'version'];
+    expect(await store.checkConfig()).toEqual({ kind: 'configMismatch', fields });
+    expect(await store.join(GW2)).toEqual({ kind: 'configMismatch', fields });
+    expect(await next.join(GW2)).toEqual({ kind: 'joined', members: [GW1, GW2] });
+    await next.end();
+  });
+
+  it('publishes one of two next versions', async () => {
+    const { store, harness } = current();
+    await store.initialise('new');
+    const more = [400_000, 500_000].map((ttlMarginMs) => ({ version: 2, ttlMarginMs }));
+    const others = await Promise.all(
+      more.map((fields) => harness.connect({ ...CONFORMANCE_CONFIG, ...fields })),
+    );
+    const results = await Promise.all(others.map((other) => other.publish()));
+    expect(results.filter(({ kind }) => kind === 'published')).toHaveLength(1);
+    const checks = await Promise.all(others.map((other) => other.checkConfig()));
+    expect(checks.map(({ kind }) => kind === 'match')).toEqual(
+      results.map(({ kind }) => kind === 'published'),
+    );
+    await Promise.all(others.map((other) => other.end()));
+  });
+
+  it("publishes nothing that gateways which run can't go along with, and names it", async () => {
+    const { store, harness } = current();
+    await store.initialise('new');
+    const next = await harness.connect({ ...CONFORMANCE_CONFIG, version: 2, leaseMs: 100_000 });
+    expect(await next.publish()).toMatchObject({
+      kind: 'refused',
+      problems: [expect.stringMatching(/^leaseMs: /)],
+    });
+    expect(await store.checkConfig()).toEqual({ kind: 'match' });
+    await next.end();
+  });
+
   it('forgets whoever was silent for a lease length', async () => {
     const { store, harness } = current();
     await store.initialise('new');

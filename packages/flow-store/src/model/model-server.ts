@@ -10,6 +10,7 @@ import {
   shardOfBlock,
   shardOfInside,
 } from '@flowstore/flow';
+import { judgeChange } from '../config-change.ts';
 import { differingFields } from '../config-difference.ts';
 import type * as contract from '../contract.ts';
 import { shardOfFind } from '../route.ts';
@@ -178,6 +179,13 @@ export class ModelServer {
     if (this.#counted(true) === null || deployment === 'restored') return this.#counted(true);
     for (const { grace } of this.data.shards) grace.markFresh(this.#runId?.() ?? '');
     return true;
+  }
+
+  publish(): contract.PublishResult | null {
+    const refused = judgeChange(this.data.configText, this.config);
+    if (refused !== null) return refused;
+    this.data.configText = canonicalConfig(this.config);
+    return this.#counted({ kind: 'published' });
   }
 
   checkConfig(): contract.ConfigCheck {

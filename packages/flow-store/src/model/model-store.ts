@@ -69,6 +69,10 @@ export class ModelFlowStore implements contract.FlowStore {
     return answered(this.#server.initialise(deployment));
   }
 
+  async publish(): Promise<contract.PublishResult> {
+    return answered(this.#server.publish());
+  }
+
   async checkConfig(): Promise<contract.ConfigCheck> {
     return this.#server.checkConfig();
   }

@@ -58,6 +58,7 @@ export const COMMANDS = {
   ),
   release: signature<contract.ReleaseResult['kind']>(['released', 'leaseLost']),
   initialise: signature<'written' | 'present'>(['written', 'present'], 1, REPLICATED),
+  publish: signature<'published' | 'overtaken'>(['published', 'overtaken'], 1, REPLICATED),
   configuration: signature<'stored' | 'absent'>(['stored', 'absent'], 1, READS),
   join: signature<contract.JoinResult['kind']>(
     ['joined', 'configMismatch', 'notInitialised'],

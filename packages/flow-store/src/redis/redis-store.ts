@@ -6,6 +6,7 @@
  * ```
  */
 import { type ClusterConfig, canonicalConfig, SHARDS } from '@flowstore/flow';
+import { judgeChange } from '../config-change.ts';
 import { differingFields } from '../config-difference.ts';
 import type * as contract from '../contract.ts';
 import { StoreUnavailable } from '../contract.ts';
@@ -23,6 +24,7 @@ import {
   checkTouch,
 } from '../validate.ts';
 import { type AuditStep, auditRequests, placeAfter, readPlace } from './audit.ts';
+import { ByteWriter } from './bytes.ts';
 import {
   auditCodec,
   type Codec,
@@ -203,12 +205,21 @@ export class RedisFlowStore implements contract.FlowStore {
     throw new StoreUnavailable('fresh: no answer from some shards, which begin in grace');
   }
 
+  async publish(): Promise<contract.PublishResult> {
+    const stored = await this.#storedConfig();
+    const refused = judgeChange(stored, this.config);
+    if (refused !== null) return refused;
+    const before = Buffer.from(stored!);
+    const after = Buffer.from(canonicalConfig(this.config));
+    const texts = new ByteWriter().u32(before.length).bytes(before).u32(after.length).bytes(after);
+    const reply = await this.#single('publish', DIRECTORY_META_KEY, texts.done());
+    return { kind: readReply('publish', reply).kind };
+  }
+
   async checkConfig(): Promise<contract.ConfigCheck> {
-    const reply = await this.#single('configuration', DIRECTORY_META_KEY, Buffer.alloc(0));
-    const { kind, reader } = readReply('configuration', reply);
-    if (kind === 'absent') return { kind: 'notInitialised' };
-    const ours = canonicalConfig(this.config);
-    const fields = differingFields(ours, reader.rest().toString());
+    const stored = await this.#storedConfig();
+    if (stored === null) return { kind: 'notInitialised' };
+    const fields = differingFields(canonicalConfig(this.config), stored);
     return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
   }
 
@@ -243,6 +254,13 @@ export class RedisFlowStore implements contract.FlowStore {
 
   async end(): Promise<void> {
     await Promise.all([this.#options.runner.end(), this.#options.confirming.end()]);
+  }
+
+  /** What the deployment runs with, as a canonical text; null where nothing is stored. */
+  async #storedConfig(): Promise<string | null> {
+    const reply = await this.#single('configuration', DIRECTORY_META_KEY, Buffer.alloc(0));
+    const { kind, reader } = readReply('configuration', reply);
+    return kind === 'absent' ? null : reader.rest().toString();
   }
 
   async #batched<Request, Result>(
