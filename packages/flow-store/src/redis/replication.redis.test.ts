@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { CONFORMANCE_CONFIG, type Harness } from '../conformance/harness.ts';
 import { GATEWAY_1, Scenario, SHARD, udp } from '../conformance/scenario.ts';
 import { type FeedRequest, StoreUnavailable } from '../contract.ts';
+import { isolateMaster } from '../testing/isolate.ts';
 import type { ServerProcess } from '../testing/server-process.ts';
 import { startCluster } from '../testing/start-cluster.ts';
 import { startSentinel } from '../testing/start-sentinel.ts';
@@ -106,7 +107,7 @@ test('an old master that is still believed grants nothing; the new one does', as
   await believer.initialise('new');
   const { outside } = await scenarioOf(believer).bound(udp());
   expect(await isHeard(believer, [SHARD])).toEqual([true]);
-  await isolate(master);
+  await isolateMaster(master);
   await vi.waitUntil(async () => (await isHeard(others, [SHARD]))[0], PATIENCE);
   expect(await isHeard(believer, [SHARD])).toEqual([false]);
   await expect(scenarioOf(believer).lease(17)).rejects.toThrow(StoreUnavailable);
@@ -116,17 +117,6 @@ test('an old master that is still believed grants nothing; the new one does', as
     entry: { outside },
   });
 });
-
-/** Its replicas and the Sentinel can't talk to it any more; gateways that are connected can. */
-async function isolate({ port }: ServerProcess): Promise<void> {
-  const admin = new Redis({ host: '127.0.0.1', port, protocol: 2 });
-  await admin.config('SET', 'requirepass', 'unknown-to-the-others');
-  const clients = String(await admin.call('CLIENT', 'LIST')).split('\n');
-  for (const client of clients.filter((line) => /name=sentinel-|flags=S/.test(line))) {
-    await admin.call('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(client)![1]!);
-  }
-  admin.disconnect();
-}
 
 test('where a failover can happen, a deployment that wants no replica is refused', async () => {
   const sentinel = await startSentinel();

@@ -2,6 +2,7 @@
 export { ModelData, type ModelOptions, ModelServer } from '../model/model-server.ts';
 export { ModelFlowStore } from '../model/model-store.ts';
 export { metaKey } from '../redis/keys.ts';
+export { isolateMaster } from './isolate.ts';
 export { type ServerProcess, startServer } from './server-process.ts';
 export { startCluster, type TestCluster } from './start-cluster.ts';
 export { startRedis, type TestRedis } from './start-redis.ts';
