@@ -148,7 +148,10 @@ export class TranslationChecker {
 
   /** The store is away for all: what was confirmed lately goes on at once (I7). */
   duringOutage(flow: FlowTruth, life: Life, forwarded: boolean): void {
-    const confirmedMs = flow.sightings.confirmedMs(life);
+    // Where replicas matter, what the store says counts for as long as its feed was heard.
+    const heardMs =
+      this.#config.minReplicas === 0 ? Infinity : life.heardMs.get(flow.binding.shard);
+    const confirmedMs = Math.min(flow.sightings.confirmedMs(life), heardMs ?? -Infinity);
     const usableMs = confirmedMs + this.#config.cacheLeaseMs * (1 - DRIFT) - TOLERANCE_MS;
     if (usableMs < this.#nowMs() || !flow.sightings.knewOfWaking(life)) return;
     this.#checks.check('I7', forwarded, () => {

@@ -1,6 +1,6 @@
 /** Everything that watches the world, wired together: the truth and the checkers of I1 to I8. */
 import type { Endpoint, SocketAddress } from '@flowstore/flow';
-import type { StoredEntry, TouchRequest } from '@flowstore/flow-store';
+import type { FeedRequest, StoredEntry, TouchRequest } from '@flowstore/flow-store';
 import type { ModelData } from '@flowstore/flow-store/testing';
 import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import { BoundChecker } from '../checkers/bounds.ts';
@@ -91,6 +91,9 @@ export class Witness {
     sentMs: number,
   ): void {
     for (let i = 0; i < requests.length; i++) {
+      if (operation === 'feed' && results[i] !== null) {
+        life.heardMs.set((requests[i] as FeedRequest).shard, sentMs);
+      }
       const identity = confirmedIdentity(operation, requests[i], results[i]);
       if (identity === null) continue;
       const { inside, remote, generation } = identity;
