@@ -59,8 +59,9 @@ export interface OpenRequest {
   readonly inside: Endpoint;
   /** The peer, for TCP; null for UDP and ICMP queries, whose binding serves every peer. */
   readonly remote: SocketAddress | null;
-  /** The outside endpoint for a new binding, from a block leased by `incarnation`; null where
-   * only a flow is to be added to a binding that exists. Ignored when one exists. */
+  /** The outside endpoint for a new binding, from a block leased by `incarnation`, or any of an
+   * address (ANY_PORT); null where only a flow is to be added to a binding that exists. Ignored
+   * when one exists. */
   readonly proposal: SocketAddress | null;
   /** 16 hexadecimal digits: this run of this gateway. */
   readonly incarnation: string;
@@ -86,8 +87,10 @@ export type OpenResult =
   | { readonly kind: 'limit' }
   /** The block of the proposal is not (or no longer) leased by this incarnation. */
   | { readonly kind: 'leaseLost' }
-  /** No proposal was given and there is no binding. */
-  | { readonly kind: 'noBinding' };
+  /** No proposal was given and there is no binding; or ANY_PORT was, and nothing is granted now. */
+  | { readonly kind: 'noBinding' }
+  /** ANY_PORT was proposed, and every port that nobody leases is bound or in quarantine. */
+  | { readonly kind: 'exhausted' };
 
 export type FindRequest =
   | {

@@ -3,6 +3,7 @@
  * bug of the caller, so the whole call rejects with a RangeError that names the rule.
  */
 import {
+  ANY_PORT,
   blockOfPort,
   type Endpoint,
   hasFlowPerRemote,
@@ -33,7 +34,7 @@ export function wholeAgeMs(ageMs: number): number {
 
 export function checkOpen({ inside, remote, proposal }: OpenRequest): void {
   checkRemote(inside, remote);
-  if (proposal !== null) checkOutside(inside, proposal);
+  if (proposal !== null && proposal.port !== ANY_PORT) checkOutside(inside, proposal);
 }
 
 function checkOutside(inside: Endpoint, { address, port }: SocketAddress): void {

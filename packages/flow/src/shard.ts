@@ -18,6 +18,9 @@ import { type Endpoint, packEndpoint } from './endpoint.ts';
 export const SHARDS = 64;
 export const BLOCK_PORTS = 16;
 export const FIRST_PORT = 1024;
+/** As a proposal's port: the store chooses one of the address, of a block that nobody leases. It is
+ * for who is answered `exhausted` to a lease: it costs the store a search. */
+export const ANY_PORT = 0;
 export const BLOCKS = (65_536 - FIRST_PORT) / BLOCK_PORTS;
 export const BLOCKS_PER_SHARD = BLOCKS / SHARDS;
 

@@ -165,13 +165,14 @@ describe('every limit has a counter', () => {
     expect(core.counters.touchesMerged).toBe(5);
   });
 
-  test('blocks of ports held', async () => {
+  test('blocks of ports held: beyond it the store chooses each port', async () => {
     const world = new World({ limits: { blocksMax: 1 } });
     for (let i = 0; i < 5; i++) await world.send(0, Side.Inside, { ...udpOut, fromPort: 2000 + i });
     const { counters, gauges } = world.gateways[0]!;
     expect(gauges.portBlocks).toBe(1);
     expect(counters.leasesRefused).toBeGreaterThan(0);
-    expect(counters.dropPortsExhausted).toBeGreaterThan(0);
+    expect(counters.dropPortsExhausted).toBe(0);
+    expect(new Set(world.sent.map(({ fromPort }) => fromPort)).size).toBe(5);
   });
 
   test('lists of outside endpoints: at most twice the flows, however fast they go', async () => {

@@ -194,9 +194,11 @@ export class GatewayCore {
     this.#outbox.reply(reply, nowMs);
   }
 
-  /** How many gateways there are, as of the last heartbeat: they share the subscribers' rate. */
+  /** How many gateways there are, as of the last heartbeat: they share ports, and the rate of each
+   * subscriber. */
   setGateways(count: number): void {
     this.#subscribers.gateways = Math.max(1, count);
+    this.#ports.gateways = Math.max(1, count);
   }
 
   /** The other members by name, as of the last heartbeat; null where they can't be asked. */

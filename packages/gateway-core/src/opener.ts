@@ -3,7 +3,13 @@
  * store acknowledged one or there is no sense in going on. Nothing is forwarded before that
  * (commit before forward), so no packet is outside whose flow another gateway could not look up.
  */
-import { addressEquals, type Endpoint, type Identity, type SocketAddress } from '@flowstore/flow';
+import {
+  ANY_PORT,
+  addressEquals,
+  type Endpoint,
+  type Identity,
+  type SocketAddress,
+} from '@flowstore/flow';
 import type { OpenResult, StoredEntry } from '@flowstore/flow-store';
 import type { PortRange, Settlement } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
@@ -44,6 +50,8 @@ interface Attempt extends Opening {
   /** 0: none. */
   port: number;
   proposals: number;
+  /** No port is in hand, nor to be leased: the store may choose one. */
+  mayBeAny: boolean;
   /** The store grants no ports for now: worth another try later. */
   mayWait: boolean;
 }
@@ -70,7 +78,7 @@ export class Opener {
     const range = this.#options.ports.rangeFor(opening.inside);
     const nonce = this.#options.random();
     this.#propose(
-      { ...opening, nonce, range, onDone, port: 0, proposals: 0, mayWait: false },
+      { ...opening, nonce, range, onDone, port: 0, proposals: 0, mayBeAny: false, mayWait: false },
       nowMs,
     );
   }
@@ -95,16 +103,20 @@ export class Opener {
       if (outcome === 'granted') this.#propose(attempt, leasedMs);
       else if (outcome === 'noAnswer') attempt.onDone({ kind: 'noAnswer' }, leasedMs);
       else {
-        // No block is to be had, but the endpoint may have a binding already: another gateway's.
-        attempt.mayWait = outcome === 'notYet';
+        // No block is to be had; but the endpoint may have a binding already, another gateway's,
+        // or there may be single ports.
+        attempt.mayBeAny = outcome === 'exhausted';
+        attempt.mayWait = true;
         this.#ask(attempt, leasedMs);
       }
     });
   }
 
   #ask(attempt: Attempt, nowMs: number): void {
-    const { inside, remote, replaces, nonce, range, port } = attempt;
-    const proposal = port === 0 ? null : { address: range.address, port };
+    const { inside, remote, replaces, nonce, range, port, mayBeAny } = attempt;
+    const { address } = range;
+    const any = mayBeAny ? { address, port: ANY_PORT } : null;
+    const proposal = port === 0 ? any : { address, port };
     const queued = this.#options.outbox.ask(
       'open',
       (sendMs) => ({
@@ -160,6 +172,9 @@ export class Opener {
       case 'limit':
         this.#settle(attempt, 'unused');
         attempt.onDone({ kind: 'limit' }, nowMs);
+        return;
+      case 'exhausted':
+        attempt.onDone({ kind: 'portsExhausted' }, nowMs);
         return;
       case 'noBinding':
         if (attempt.mayWait) attempt.onDone({ kind: 'noAnswer' }, nowMs);

@@ -5,6 +5,7 @@
  */
 import {
   addressEquals,
+  BLOCKS_PER_SHARD,
   blockOfPort,
   type ClusterConfig,
   type Endpoint,
@@ -25,11 +26,15 @@ import type { GatewayLimits } from './limits.ts';
 import type { Outage } from './outage.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
-/** `granted`: take again; `exhausted`: the store has none; `notYet`: it grants none for now;
+/** `granted`: take again; `exhausted`: there are none for us, but perhaps single ports; `notYet`:
+ * the store grants none for now;
  * `noAnswer`: it did not say. */
 export type LeaseOutcome = 'granted' | 'exhausted' | 'notYet' | 'noAnswer';
 type OnLeased = (outcome: LeaseOutcome, nowMs: number) => void;
 
+/** Of a range's blocks, what gateways lease; the store deals out the ports of the rest one by one,
+ * so that nobody goes without while others hold more than they use. */
+const LEASED_SHARE = 0.75;
 /** Blocks asked for at once: as many as the range already uses, within these bounds. */
 const BLOCKS_PER_LEASE_MAX = 8;
 
@@ -46,6 +51,8 @@ export class PortKeeper {
   readonly #waiters = new Map<string, OnLeased[]>();
   /** Told of each block that is not ours any more, whoever took it. */
   onLost: (range: PortRange, block: number) => void = () => {};
+  /** How many share the ports. */
+  gateways = 1;
   #renewAtMs: number;
 
   constructor(options: {
@@ -124,7 +131,12 @@ export class PortKeeper {
       return;
     }
     const inRange = [...this.blocks].filter((held) => isOf(range, held)).length;
-    const blocks = Math.min(Math.max(1, inRange), BLOCKS_PER_LEASE_MAX);
+    const left = this.#blocksPerRangeMax - inRange;
+    if (left <= 0) {
+      onDone('exhausted', nowMs);
+      return;
+    }
+    const blocks = Math.min(Math.max(1, inRange), BLOCKS_PER_LEASE_MAX, left);
     const request = { ...range, incarnation: this.#incarnation, blocks, start: this.#random() };
     const queued = this.#outbox.ask(
       'lease',
@@ -155,6 +167,10 @@ export class PortKeeper {
    * by itself, and goes into quarantine then. */
   releaseAll(): void {
     for (const held of [...this.blocks]) if (held.proposed === 0) this.#release(held);
+  }
+
+  get #blocksPerRangeMax(): number {
+    return Math.max(1, Math.floor((LEASED_SHARE * BLOCKS_PER_SHARD) / this.gateways));
   }
 
   get #renewEveryMs(): number {

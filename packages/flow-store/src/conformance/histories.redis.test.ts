@@ -4,6 +4,7 @@
  * requests meet: few endpoints, few ports, two gateways, identities old and new.
  */
 import {
+  ANY_PORT,
   BLOCK_PORTS,
   blockOfShard,
   type Endpoint,
@@ -40,6 +41,7 @@ type Step =
       op: 'open';
       inside: number;
       remote: number;
+      /** 4: any. */
       port: number | null;
       foreign: boolean;
       nonce: number;
@@ -89,7 +91,7 @@ const step = fc.oneof(
   stepOf(8, 'open', {
     inside,
     remote: index(REMOTES.length),
-    port,
+    port: fc.option(index(5), { freq: 5 }),
     foreign: seldom,
     nonce: fc.integer({ min: 1, max: 3 }),
     seen,
@@ -196,12 +198,16 @@ function openRequest(step: Step & { op: 'open' }, known: Known): OpenRequest {
   return {
     inside: at,
     remote: hasFlowPerRemote(at.protocol) ? REMOTES[step.remote]! : null,
-    proposal: step.port === null ? null : portOf(at.protocol, step.port),
-    incarnation: holderOf((step.port ?? 0) >> 1, step.foreign),
+    proposal: step.port === null ? null : proposalOf(at.protocol, step.port),
+    incarnation: holderOf(((step.port ?? 0) >> 1) & 1, step.foreign),
     nonce: step.nonce,
     seen: step.seen,
     replaces: step.replaces === null ? null : known.flow(step.replaces).identity,
   };
+}
+
+function proposalOf(protocol: number, port: number): SocketAddress {
+  return port === 4 ? { address: POOL, port: ANY_PORT } : portOf(protocol, port);
 }
 
 /** Mostly the gateway that leased the block when the history began. */

@@ -11,6 +11,7 @@ import { quarantineTests } from './quarantine.ts';
 import { raceTests } from './races.ts';
 import { replicationTests } from './replication.ts';
 import { Scenario } from './scenario.ts';
+import { singleTests } from './singles.ts';
 import { subscriberTests } from './subscribers.ts';
 import { sweepTests } from './sweeps.ts';
 import { tcpTests } from './tcp.ts';
@@ -31,6 +32,7 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('identity', () => identityTests(current));
     describe('quarantine', () => quarantineTests(current));
     describe('leases', () => leaseTests(current));
+    describe('single ports', () => singleTests(current));
     describe('sweeps', () => sweepTests(current));
     describe('subscribers', () => subscriberTests(current));
     describe('feed', () => feedTests(current));

@@ -64,6 +64,27 @@ export class ModelPorts {
     return granted.length > 0 ? { kind: 'granted', blocks: granted } : { kind: 'exhausted' };
   }
 
+  /** A free port of a block that nobody leases, the first one's from the n-th on; null: none. */
+  choose(
+    { shard, protocol, address }: Pick<contract.LeaseRequest, 'shard' | 'protocol' | 'address'>,
+    n: number,
+    config: ClusterConfig,
+    nowMs: number,
+  ): SocketAddress | null {
+    for (let step = 0; step < BLOCKS_PER_SHARD; step++) {
+      const number = blockOfShard(shard, protocol, address, (n + step) % BLOCKS_PER_SHARD);
+      const first = firstPortOfBlock(number);
+      const block = this.block(protocol, { address, port: first });
+      this.expireLease(block, config, nowMs);
+      if (block.lease !== null) continue;
+      const free = Array.from({ length: BLOCK_PORTS }, (_, offset) => offset).filter((offset) =>
+        isFree(block.rows.get(offset), nowMs),
+      );
+      if (free.length > 0) return { address, port: first + free[n % free.length]! };
+    }
+    return null;
+  }
+
   renew(
     ref: contract.LeaseRef,
     inGrace: boolean,

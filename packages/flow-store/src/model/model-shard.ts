@@ -11,6 +11,7 @@
  * Whatever is past its deadline counts as absent, whether or not a sweep has been there.
  */
 import {
+  ANY_PORT,
   type ClusterConfig,
   type Endpoint,
   endpointEquals,
@@ -19,11 +20,13 @@ import {
   firstPortOfBlock,
   hasFlowPerRemote,
   type Identity,
+  type IpAddress,
   identityEquals,
   mergeState,
   Phase,
   type PortRow,
   type SocketAddress,
+  shardOfInside,
   socketAddressEquals,
   tcpPhase,
 } from '@flowstore/flow';
@@ -82,10 +85,26 @@ export class ModelShard {
     }
     if (isItsPort) return this.#bind(request, entry.binding.outside, config, nowMs);
     if (proposal === null) return { kind: 'noBinding' };
+    if (proposal.port === ANY_PORT) return this.#bindAny(request, proposal.address, config, nowMs);
     const block = this.ports.block(inside.protocol, proposal);
     if (!this.#mayOpenIn(block, request.incarnation, config, nowMs)) return { kind: 'leaseLost' };
     if (!this.#mayTake(block, proposal.port, inside, config, nowMs)) return { kind: 'portTaken' };
     return this.#bind(request, proposal, config, nowMs);
+  }
+
+  /** On a port of a block that nobody leases; none while blocks are not granted either. */
+  #bindAny(
+    request: contract.OpenRequest,
+    address: IpAddress,
+    config: ClusterConfig,
+    nowMs: number,
+  ): contract.OpenResult {
+    if (!this.grace.mayGrant(config, nowMs)) return { kind: 'noBinding' };
+    const { inside, nonce } = request;
+    const range = { shard: shardOfInside(inside), protocol: inside.protocol, address };
+    const outside = this.ports.choose(range, nonce, config, nowMs);
+    if (outside === null) return { kind: 'exhausted' };
+    return this.#bind(request, outside, config, nowMs);
   }
 
   /** In grace a holder is believed whose lease was lost or ran out; its opening restores it. */

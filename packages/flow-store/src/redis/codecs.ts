@@ -1,10 +1,13 @@
 /** How each batched operation is asked and answered: its shard, its request and reply packed. */
 import {
+  ANY_PORT,
   BLOCKS_PER_SHARD,
   blockOfShard,
   type ClusterConfig,
+  type Endpoint,
   packSocketAddress,
   packSubscriber,
+  type SocketAddress,
   shardOfBlock,
   shardOfInside,
   unpackSocketAddress,
@@ -44,7 +47,7 @@ export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
       .incarnation(incarnation)
       .endpoint(inside)
       .socketAddress(remote)
-      .socketAddress(proposal)
+      .socketAddress(proposal && proposedFor(inside, proposal))
       .done(),
   decode(reply) {
     const { kind, reader } = readReply('open', reply);
@@ -52,6 +55,12 @@ export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
     return { kind, entry: reader.storedEntry() };
   },
 };
+
+/** Where the store is to choose the port, the shard's first block of the address stands for it. */
+function proposedFor(inside: Endpoint, { address, port }: SocketAddress): SocketAddress {
+  if (port !== ANY_PORT) return { address, port };
+  return { address, port: blockOfShard(shardOfInside(inside), inside.protocol, address, 0) };
+}
 
 /** The requests whose shard is known already: the ones that no shard can answer are left out. */
 export interface RoutedFind {

@@ -36,6 +36,7 @@ export const COMMANDS = {
     'limit',
     'leaseLost',
     'noBinding',
+    'exhausted',
   ]),
   find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, READS),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),

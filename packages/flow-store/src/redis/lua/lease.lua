@@ -18,25 +18,9 @@
 --- @include flow
 --- @include subscriber
 --- @include block
+--- @include unleased
 
 local GRANTED, EXHAUSTED, NOT_YET = '\0', '\1', '\2'
-
--- A block that the index knows and that is not there went by its TTL, with rows that are counted:
--- the next sweep counts anew.
-local function note_gone(block, rows)
-  if BINDINGS_PER_SUBSCRIBER_MAX == 0 or next(rows) then return end
-  if redis.call('ZSCORE', INDEX, block.member) then redis.call('HSET', META, 'n', '0') end
-end
-
--- The free ports of a block that nobody leases, none if somebody does.
-local function ports_to_lease(block)
-  local _, until_ms = lease_of(redis.call('HGET', block.key, 'L'))
-  if until_ms and until_ms > now_ms then return 0 end
-  local rows = read_block(block)
-  note_gone(block, rows)
-  expire_lease(block, rows)
-  return free_ports(rows)
-end
 
 local function lease(bytes)
   local incarnation, wanted, first, start, pool = struct.unpack('>c8I2I2I4Bc0', bytes)
@@ -46,7 +30,7 @@ local function lease(bytes)
     if #granted == wanted then break end
     local number = first + (start + step) % BLOCKS_PER_SHARD * SHARDS
     local block = block_at(pool .. struct.pack('>I2', number))
-    local free = ports_to_lease(block)
+    local free = unleased_ports(block)
     if free ~= 0 then
       write_lease(block, incarnation)
       granted[#granted + 1] = struct.pack('>I2I2', number, free)

@@ -6,15 +6,18 @@
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
 --- @args request nonce(4) flags(1) age(4) rstAge(4) replaces(12, zeros: none) incarnation(8), then
----   inside, remote and proposal, each with its length (1) in front, 0 for none
+---   inside, remote and proposal, each with its length (1) in front, 0 for none. A proposal's port
+---   may be below 64: then it is the first of the shard's blocks, and the store chooses a port.
 --- @result created 0 entry
 --- @result exists 1 entry
 --- @result portTaken 2
 --- @result limit 3
 --- @result leaseLost 4
 --- @result noBinding 5
+--- @result exhausted 6
 --- @cost new binding: 3 calls; flow on a binding: 3 calls and all of the endpoint's flows read;
----   exists: 1 to 3 calls. 4 per block. Per script: 11 calls more.
+---   exists: 1 to 3 calls. 4 per block; where the store chooses, 2 more per block passed by. Per
+---   script: 11 calls more.
 --- @include shard
 --- @include feed
 --- @include grace
@@ -24,16 +27,20 @@
 --- @include block
 --- @include entry
 --- @include opening
+--- @include unleased
 
-local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING =
-  '\0', '\1', '\2', '\3', '\4', '\5'
+local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING, EXHAUSTED =
+  '\0', '\1', '\2', '\3', '\4', '\5', '\6'
+
+-- No port is below 1,024: the store is to choose one of the address.
+local function is_any(proposal) return byte(proposal, -2) == 0 end
 
 -- Also notes which port is proposed: a block is read once, with all rows that the batch may need.
 local function read_request(bytes)
   local nonce, flags, age_ms, rst_age_ms, replaces, incarnation, inside, remote, proposal =
     parse('>I4BI4I4c12c8Bc0Bc0Bc0', bytes)
   local protocol, block, field = protocol_of(inside), nil, nil
-  if proposal ~= '' then
+  if proposal ~= '' and not is_any(proposal) then
     block, field = block_of(protocol, proposal)
     local wanted = block.wanted
     if wanted then wanted[#wanted + 1] = field
@@ -79,10 +86,21 @@ local function bind(r, outside, block, field, former)
   return pack_entry(CREATED, r.inside, binding, deadline_ms(r.protocol, state), flow)
 end
 
+-- Binds a port of a block that nobody leases; none while blocks are not granted either.
+local function bind_any(r)
+  if not may_grant() then return NO_BINDING end
+  local address, first = sub(r.proposal, 1, -3), byte(r.proposal, -1)
+  local port, block = choose_port(char(r.protocol) .. address, first, r.nonce)
+  if not port then return EXHAUSTED end
+  local field = char(port % BLOCK_PORTS)
+  return bind(r, address .. pack('>I2', port), block, field, row_of(block, field))
+end
+
 -- There is no binding: takes the proposed port if the lease holds and the port is free for it. In
 -- grace a holder is believed whose lease was lost or ran out; its opening restores it.
 local function bind_proposal(r)
   if r.proposal == '' then return NO_BINDING end
+  if is_any(r.proposal) then return bind_any(r) end
   local block, field = r.block, r.field
   read_wanted(block)
   local former = row_of(block, field)
