@@ -149,7 +149,7 @@ describe('I4', () => {
   function flow(sightings: Sightings): FlowTruth {
     const identity = { generation: 1, nonce: 1 };
     const to = { remote: 0, remotePort: 0, createdMs: 0, endedMs: null, isLost: false };
-    return { binding: binding(INSIDE), ...to, ...identity, sightings };
+    return { binding: binding(INSIDE), ...to, ...identity, lost: null, sightings };
   }
 
   function end(sightings: Sightings, afterMs: number, cause = CAUSE) {

@@ -36,7 +36,9 @@ export class IdentityChecker {
     if (before === null) return result;
     const meant = operation === 'open' ? request.replaces : request.identity;
     const isMeant = meant?.generation === before.generation && meant.nonce === before.nonce;
-    if (isMeant) {
+    // A former incarnation that came back with old data goes when a later one is told again.
+    const isFormer = operation === 'reassert' && before.generation < (meant?.generation ?? 0);
+    if (isMeant || isFormer) {
       this.#checks.check('I3', true, () => '');
       return result;
     }

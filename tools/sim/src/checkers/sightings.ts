@@ -35,6 +35,7 @@ interface Column {
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
+const TIMES = ['seenMs', 'changedMs', 'resetMs', 'revivedMs', 'confirmedMs'] as const;
 
 /** The flow whose place a next incarnation took, while it was stored. */
 export interface Former {
@@ -78,7 +79,11 @@ export class Sightings {
 
   /** What was seen of the flow before the store knew it. */
   takeOver(before: Sightings): void {
-    this.#columns.push(...before.#columns);
+    for (const { life, flags, ...times } of before.#columns) {
+      const column = this.#column(life);
+      column.flags |= flags;
+      for (const name of TIMES) column[name] = Math.max(column[name], times[name]);
+    }
   }
 
   /**

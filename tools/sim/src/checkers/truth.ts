@@ -27,6 +27,8 @@ export interface FlowTruth {
   endedMs: number | null;
   /** The store lost it with its data: whoever holds it may tell it again. */
   isLost: boolean;
+  /** The later incarnation that was lost when this one came back with data that is older. */
+  readonly lost: FlowTruth | null;
   readonly sightings: Sightings;
 }
 
@@ -205,6 +207,7 @@ export class Truth {
   ): void {
     const former = binding.flows.get(key);
     const isBack = former?.generation === generation && former.nonce === nonce;
+    const lost = former?.lost ?? null;
     const wasStored = former?.endedMs === null;
     const replaced = wasStored ? { sightings: former.sightings, replacedMs: nowMs } : null;
     if (former !== undefined) this.#endFlow(former, cause, nowMs);
@@ -217,8 +220,14 @@ export class Truth {
       createdMs: nowMs,
       endedMs: null,
       isLost: false,
+      lost: cause.operation === 'dataLost' && !isBack ? (former ?? null) : null,
       sightings: isBack ? former.sightings : new Sightings(binding.protocol, replaced),
     };
+    // It was told again: what was seen meanwhile was seen of it.
+    if (lost?.generation === generation && lost.nonce === nonce) {
+      flow.sightings.takeOver(lost.sightings);
+      flow.sightings.takeOver(former!.sightings);
+    }
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);
   }

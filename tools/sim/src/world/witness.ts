@@ -125,7 +125,11 @@ function confirmedIdentity(operation: string, request: unknown, result: unknown)
     const { inside, remote, identity } = request as TouchRequest;
     return kind === 'merged' ? { inside, remote, generation: identity.generation } : null;
   }
-  if (operation !== 'open' && operation !== 'find') return null;
+  if (operation === 'reassert' && kind === 'restored') {
+    const { inside, remote, identity } = request as TouchRequest;
+    return { inside, remote, generation: identity.generation };
+  }
+  if (operation !== 'open' && operation !== 'find' && operation !== 'reassert') return null;
   if (kind !== 'created' && kind !== 'exists' && kind !== 'entry') return null;
   const { remote } = request as TouchRequest;
   const { entry } = result as { entry: StoredEntry };
