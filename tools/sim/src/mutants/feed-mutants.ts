@@ -31,17 +31,4 @@ export const FEED_MUTANTS: readonly Mutant[] = [
     ),
     badDays: { faults: ['feedTrimmed', 'operatorCancels', 'gatewaySuspend'] },
   },
-  {
-    name: 'touches-too-rare',
-    what: 'a flow is reported when its timeout has passed, not a third of it',
-    coreConfig: ({ timeouts, ...config }) => ({
-      ...config,
-      timeouts: {
-        tcpEstablishedMs: timeouts.tcpEstablishedMs * 3,
-        tcpTransitoryMs: timeouts.tcpTransitoryMs * 3,
-        udpMs: timeouts.udpMs * 3,
-        icmpMs: timeouts.icmpMs * 3,
-      },
-    }),
-  },
 ];
