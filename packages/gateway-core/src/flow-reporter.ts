@@ -46,13 +46,13 @@ export class FlowReporter {
     return this.#retries.length;
   }
 
-  /** Queues a touch of the flow, unless one is queued already. */
-  touch(slot: number, nowMs: number): void {
+  /** Queues a touch of the flow, unless one is queued already; false where there is no room. */
+  touch(slot: number, nowMs: number): boolean {
     const { table } = this.#cache;
-    if (table.marks(slot) & TOUCH_QUEUED) return;
+    if (table.marks(slot) & TOUCH_QUEUED) return true;
     if (table.marks(slot) & PROVISIONAL) {
       this.#cache.prolong(slot, nowMs);
-      return;
+      return true;
     }
     const handle = table.handleOf(slot);
     let seenMs = NEVER;
@@ -67,11 +67,12 @@ export class FlowReporter {
     );
     if (!queued) {
       table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
-      return;
+      return false;
     }
     this.#cache.mark(slot, TOUCH_QUEUED);
     // A flow that is woken at its very end must not be over before its report is answered.
     if (table.isActive(slot)) this.#cache.prolong(slot, nowMs);
+    return true;
   }
 
   /** Handles timers that fired and touches to be repeated. */

@@ -214,6 +214,22 @@ describe('after a gap in the feed', () => {
     expect(operations(world, before)).not.toContain('find');
   });
 
+  test('a question that is lost is asked again: nobody else asks about what idles', async () => {
+    const world = new World();
+    for (let i = 0; i < 40; i++) {
+      await world.send(0, Side.Inside, { ...udpOut, fromPort: 2_000 + i });
+    }
+    await world.advance(2 * heartbeatMs, 100);
+    loseFeeds(world);
+    world.lost.add('find');
+    await world.advance(2 * heartbeatMs);
+    const { counters } = world.gateways[0]!;
+    const before = counters.reconfirmed;
+    world.lost.clear();
+    await world.advance(2 * heartbeatMs);
+    expect(counters.reconfirmed).toBe(before + 40);
+  });
+
   test('an entry that was removed in the gap is gone once its turn comes', async () => {
     const world = new World();
     await world.send(0, Side.Inside, udpOut);

@@ -31,6 +31,17 @@ describe('a store that lost all of its data', () => {
     for (const { counters } of world.gateways) expect(counters.resetsSent).toBe(0);
   });
 
+  test('is told once it hears, and by flows that idle, too', async () => {
+    const { world } = await settled();
+    await world.changeStore();
+    world.lost.add('reassert');
+    await world.advance(3 * heartbeatMs);
+    expect(world.gateways[0]!.counters.flowsRestored).toBe(0);
+    world.lost.clear();
+    await world.advance(3 * heartbeatMs);
+    expect(world.gateways[0]!.counters).toMatchObject({ flowsRestored: 2, flowsLost: 0 });
+  });
+
   test('a packet at a gateway that holds nothing waits for the one that does', async () => {
     const { world, syn } = await settled();
     await world.changeStore();

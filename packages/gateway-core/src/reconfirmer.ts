@@ -9,7 +9,7 @@
  * ```
  *   gap --> pass 1: rows seen within a cache lease --> pass 2: the others --> done
  *            ^                |                             |
- *            +-- another gap -+-----------------------------+
+ *            +-- another gap -+----- no answer to a row ----+
  * ```
  *
  * Both passes walk the table in its own order and look at a row's last packet, which is there in
@@ -46,6 +46,8 @@ export class Reconfirmer {
   #seenSinceMs = ALL;
   /** A gap came behind pass 1: it has to be gone through once more. */
   #again = false;
+  /** Something was not answered: after pass 2 all is gone through once more. */
+  #missed = false;
   #asked = 0;
   /** The rows of the block that is being asked about, those still to come. */
   readonly #next: { handle: Handle; block: number }[] = [];
@@ -126,12 +128,14 @@ export class Reconfirmer {
   #begin(nowMs: number): void {
     this.#at = 0;
     this.#again = false;
+    this.#missed = false;
     this.#seenSinceMs = nowMs - this.#cacheLeaseMs;
   }
 
   #endPass(nowMs: number): void {
-    if (this.#again) this.#begin(nowMs);
-    else if (this.#seenSinceMs === ALL) this.#at = undefined;
+    const isLast = this.#seenSinceMs === ALL;
+    if (this.#again || (isLast && this.#missed)) this.#begin(nowMs);
+    else if (isLast) this.#at = undefined;
     else {
       this.#at = 0;
       this.#seenSinceMs = ALL;
@@ -153,8 +157,18 @@ export class Reconfirmer {
       () => request,
       (result, sentMs, answeredMs) => this.#onFound(handle, block, result, sentMs, answeredMs),
     );
-    if (queued) this.#asked++;
-    else this.#leaveBlock(block);
+    if (queued) {
+      this.#asked++;
+      return;
+    }
+    this.#leaveBlock(block);
+    this.#missed = true;
+  }
+
+  /** A row that idles asks nothing itself, and what the store lost of it has to be told again. */
+  #miss(nowMs: number): void {
+    if (this.#at === undefined) this.#begin(nowMs);
+    else this.#missed = true;
   }
 
   #onFound(
@@ -167,7 +181,7 @@ export class Reconfirmer {
     this.#asked--;
     this.#leaveBlock(block);
     const slot = this.#cache.table.slotOf(handle);
-    // Without an answer the entry lives until its lease runs out, and asks when it is used.
+    if (result === null) this.#miss(nowMs);
     if (slot === NONE || result === null) return;
     const remote = this.#cache.remoteOf(slot);
     const found = result.kind === 'entry' ? result.entry : null;
@@ -176,10 +190,15 @@ export class Reconfirmer {
     const isFormer = flow && flow.identity.generation < this.#cache.table.generation(slot);
     if (found !== null && flow && !isFormer) {
       const held = this.#cache.install(found, remote, sentMs, nowMs);
-      if (held !== NONE && this.#cache.isUnderReported(held)) this.#reporter.touch(held, nowMs);
+      if (held === NONE || !this.#cache.isUnderReported(held)) return;
+      if (!this.#reporter.touch(held, nowMs)) this.#miss(nowMs);
     } else if (result.kind === 'no') this.#cache.table.remove(slot);
     // In grace: it is for us to say what was there, or that what is there is a former incarnation.
     // Out of it this comes to nothing.
-    else this.#restorer.restore(slot, nowMs, () => {});
+    else {
+      this.#restorer.restore(slot, nowMs, (outcome, answeredMs) => {
+        if (outcome === 'noAnswer') this.#miss(answeredMs);
+      });
+    }
   }
 }

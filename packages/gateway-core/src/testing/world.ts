@@ -63,6 +63,8 @@ export class World {
   readonly calls: StoreCall[] = [];
   nowMs = 1_000_000;
   storeIsAway = false;
+  /** Operations that get lost on their way. */
+  readonly lost = new Set<StoreCall['operation']>();
   /** That have what is written; none: so is it where the master was replaced. */
   replicas = 1;
   /** Gateways that the store alone is away for, and those whose peers don't hear them. */
@@ -151,7 +153,7 @@ export class World {
           this.calls.push(call);
           this.#options.watcher?.call(index, call);
           const reply =
-            this.storeIsAway || this.cutOff.has(index)
+            this.storeIsAway || this.cutOff.has(index) || this.lost.has(call.operation)
               ? { id: call.id, results: null }
               : await performCall(this.store as FlowStore, call, (error) => {
                   throw error;
