@@ -293,6 +293,25 @@ export function graceTests(current: () => Scenario): void {
     ]);
   });
 
+  it('lets a binding go on under its later identity, where a former one came back', async () => {
+    const s = current();
+    const { inside, outside, binding } = await s.bound(udp());
+    await s.harness.changeServer();
+    const { generation, nonce } = binding.identity;
+    const identity = { generation: generation + 1, nonce: nonce ^ 1 };
+    const ask = (one: typeof identity, at = outside) =>
+      s.store.reassert([{ inside, remote: null, outside: at, identity: one, seen: ESTABLISHED }]);
+    const elsewhere = { ...outside, port: outside.port ^ 1 };
+    expect(await ask(identity, elsewhere)).toMatchObject([{ kind: 'exists' }]);
+    expect(await ask(identity)).toMatchObject([{ kind: 'restored', flow: { identity } }]);
+    expect(await ask(binding.identity)).toMatchObject([
+      { kind: 'exists', entry: { binding: { identity } } },
+    ]);
+    const found = { kind: 'entry', entry: { outside, binding: { identity } } };
+    expect(await s.find(inside)).toMatchObject(found);
+    expect(await s.findOutside(UDP, outside)).toMatchObject(found);
+  });
+
   it('gives new generations above those that were put back', async () => {
     const s = current();
     const entry = await s.bound(udp());

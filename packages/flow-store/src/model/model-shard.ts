@@ -12,6 +12,7 @@
  */
 import {
   ANY_PORT,
+  type BindingRecord,
   type ClusterConfig,
   type Endpoint,
   endpointEquals,
@@ -228,11 +229,13 @@ export class ModelShard {
       entry = this.#restore(request, config, nowMs);
     }
     let record = remote === null ? entry.binding : entry.flows.get(remoteKey(remote));
+    const sameOutside = socketAddressEquals(entry.binding.outside, outside);
     // Its former incarnation came back with data that is older.
-    const isFormer = remote !== null && (record?.generation ?? 0) < identity.generation;
-    if (isFormer) record = undefined;
+    if (sameOutside && record !== undefined && record.generation < identity.generation) {
+      record = remote === null ? this.#rename(entry, identity) : undefined;
+    }
     const sameFlow = record === undefined || identityEquals(record, identity);
-    if (!sameFlow || !socketAddressEquals(entry.binding.outside, outside)) {
+    if (!sameFlow || !sameOutside) {
       return { kind: 'exists', entry: storedEntry(entry, remote, config, nowMs) };
     }
     this.#lastGeneration = Math.max(this.#lastGeneration, identity.generation);
@@ -242,6 +245,18 @@ export class ModelShard {
         : this.#merge(entry, record, remote, seen, config, nowMs);
     if (remote !== null) entry.flows.set(remoteKey(remote), merged);
     return { kind: 'restored', flow: storedFlow(entry, merged, config, nowMs) };
+  }
+
+  /** A binding and its former incarnation are one mapping: it goes on under the later identity. */
+  #rename(entry: Entry, identity: Identity): BindingRecord {
+    const { inside, binding } = entry;
+    const { rows } = this.ports.block(inside.protocol, binding.outside);
+    const offset = offsetOf(binding.outside.port);
+    const row = rows.get(offset);
+    if (row?.kind !== 'bound' || !isRowOf(row, entry)) return binding;
+    rows.set(offset, { kind: 'bound', identity, inside });
+    entry.binding = { ...binding, ...identity };
+    return entry.binding;
   }
 
   /** A binding that was lost, as its holder knew it; for TCP its identity is the first flow's. */

@@ -1,7 +1,7 @@
 #!lua
 --- @command reassert
 --- @purpose Puts back flows and bindings that a gateway holds and the store has lost, under their
----   old identity. In grace only; what is stored wins, but for a flow's former incarnation.
+---   old identity. In grace only; what is stored wins, but for its own former incarnation.
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
 --- @args request identity(12) flags(1) age(4) rstAge(4), then inside, remote and outside, each with
@@ -51,6 +51,16 @@ end
 
 local function generation_of(id) return (struct.unpack('>I8', id)) end
 
+-- A binding and its former incarnation are one mapping: it goes on under the later identity.
+local function rename(r, binding)
+  local block, field = block_of(r.protocol, r.outside)
+  local row = row_of(block, field)
+  if row ~= bound_row(binding.id, r.inside) then return end
+  write_row(block, field, r.id, r.inside, row)
+  binding.id = r.id
+  binding.bytes = pack_record(r.id, binding) .. r.outside
+end
+
 local function reassert(bytes)
   if not in_grace() then return TOO_LATE end
   local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
@@ -62,14 +72,17 @@ local function reassert(bytes)
   local before_ms = bytes_b and 0 or nil
   local binding = bytes_b and read_binding(bytes_b) or restore(r)
   if not binding then return TOO_LATE end
+  if binding.outside ~= r.outside then return stored(r, binding) end
   local record = binding
   if r.remote ~= '' then
     local bytes_f = redis.call('HGET', r.key, r.remote)
     record = bytes_f and read_record(bytes_f) or nil
-    -- Its former incarnation came back with data that is older.
-    if record and generation_of(record.id) < generation_of(r.id) then record = nil end
   end
-  if record and record.id ~= r.id or binding.outside ~= r.outside then return stored(r, binding) end
+  -- Its former incarnation came back with data that is older.
+  if record and generation_of(record.id) < generation_of(r.id) then
+    if r.remote ~= '' then record = nil else rename(r, binding) end
+  end
+  if record and record.id ~= r.id then return stored(r, binding) end
   last_generation = math.max(last_generation, generation_of(r.id))
   if record then
     before_ms = before_ms and latest_ms(r.protocol, record.seen_ms, record.rst_ms)
