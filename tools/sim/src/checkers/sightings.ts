@@ -142,7 +142,7 @@ export class Sightings {
     let flags = 0;
     for (const column of this.#columns) {
       if (isCovered(column, config, nowMs)) seenMs = Math.max(seenMs, column.seenMs);
-      if (isReported(column, nowMs)) flags |= column.flags;
+      if (isReported(column, config, nowMs)) flags |= column.flags;
     }
     return seenMs + this.#timeoutMs(flags, config);
   }
@@ -189,7 +189,7 @@ export class Sightings {
 /** What this life saw last is in the store, or the slack covers that it is not. */
 function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolean {
   const { life, seenMs } = column;
-  if (seenMs === NEVER || life.isForgotten || !wasToldInTime(column, nowMs)) return false;
+  if (seenMs === NEVER || isForgotten(life, config) || !wasToldInTime(column, nowMs)) return false;
   const { outageMs } = config.slack;
   if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
   const reportsMs = Math.max(...Object.values(config.timeouts)) / 3;
@@ -204,8 +204,17 @@ function wasToldInTime({ life, revivedMs, confirmedMs }: Column, nowMs: number):
   return wasWell && wasTold(life, revivedMs, nowMs);
 }
 
-function isReported({ life, changedMs }: Column, nowMs: number): boolean {
-  return !life.isForgotten && wasTold(life, changedMs, nowMs);
+function isReported({ life, changedMs }: Column, config: ClusterConfig, nowMs: number): boolean {
+  return !isForgotten(life, config) && wasTold(life, changedMs, nowMs);
+}
+
+/** The store lost what this life had reported, when it was over or too soon before its end: it
+ * hears of the loss within a heartbeat, and then has all to tell again. */
+function isForgotten(life: Life, { heartbeatMs }: ClusterConfig): boolean {
+  const { lostMs, endedMs } = life;
+  if (life.isForgotten || lostMs === null || endedMs === null) return life.isForgotten;
+  const toldMs = heartbeatMs + AFTERMATH_MS + 2 * life.troubledMs(lostMs, endedMs);
+  return endedMs - lostMs < toldMs;
 }
 
 /** Whether this life had the time to tell the store of what happened at `atMs`. */

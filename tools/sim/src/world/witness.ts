@@ -74,7 +74,8 @@ export class Witness {
     const { nowMs } = this.#timeline;
     for (const life of this.lives) {
       const isOver = life.endedMs !== null || life.isStopping;
-      if (isOver && (life.endedMs ?? Infinity) > sinceMs) life.isForgotten = true;
+      if (!isOver) life.lostMs = nowMs;
+      else if ((life.endedMs ?? Infinity) > sinceMs) life.isForgotten = true;
     }
     this.truth.syncAll(data, { operation: 'dataLost', cancelled: false }, nowMs);
     const look = this.restorations.watch(this.lives, nowMs);
