@@ -31,8 +31,10 @@ export class EndingChecker {
     if (cancelled || flow.binding.cancelled || operation === 'dataLost') return;
     const nowMs = this.#nowMs();
     const { sightings } = flow;
-    // The next incarnation of a connection may take the place of one that somebody saw closing.
+    // The next incarnation of a connection may take the place of one that somebody saw closing,
+    // and take it again where the store lost that and has the former one back.
     if (operation === 'open' && sightings.isClosing) return;
+    if (operation === 'reassert') return;
     const notBeforeMs = sightings.notBeforeMs(this.#config, nowMs);
     this.#checks.check('I4', nowMs >= notBeforeMs, () => {
       const idleMs = (nowMs - sightings.lastSeenMs).toFixed(0);

@@ -56,7 +56,9 @@ export class ProvisionalChecker {
     const to = protocol === TCP ? remoteKey(remote, remotePort) : 0;
     const key = `${endpointKey(protocol, inside, insidePort)} ${to}`;
     const before = this.#sightings.get(key);
-    if (before !== undefined) sightings.takeOver(before);
     this.#sightings.delete(key);
+    // Longer ago, it was another connection's.
+    const sinceMs = this.#nowMs() - this.#config.timeouts.tcpTransitoryMs;
+    if (before !== undefined && before.lastSeenMs >= sinceMs) sightings.takeOver(before);
   }
 }

@@ -106,7 +106,11 @@ export class TranslationChecker {
     }
     if (holder === undefined) return;
     const flow = this.#truth.flowOf(holder, tag.remote, tag.remotePort);
-    if (flow === undefined) return;
+    if (flow === undefined) {
+      // Opened at a master that was replaced: it is told again.
+      if (holder.endedMs === null) this.provisional.see(life, outbound, header, tag);
+      return;
+    }
     // Of one that has ended, too: it may be told again.
     flow.sightings.see(life, outbound, header.control, this.#config, this.#nowMs());
     if (flow.endedMs !== null && !flow.isLost) return;
