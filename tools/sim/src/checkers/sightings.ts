@@ -56,7 +56,10 @@ export class Sightings {
 
   /** A packet of the flow was let through. */
   see(life: Life, outbound: boolean, control: number, config: ClusterConfig, nowMs: number): void {
-    if (this.#isTakenForFormer(life, config, nowMs)) return;
+    if (this.#isTakenForFormer(life, config, nowMs)) {
+      this.#former?.sightings.see(life, outbound, control, config, nowMs);
+      return;
+    }
     const column = this.#column(life);
     const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
     if (refreshes && this.#isRevived(config, nowMs)) this.#revivedMs = nowMs;
@@ -89,7 +92,7 @@ export class Sightings {
   /**
    * A gateway that carried the last incarnation takes this one's packets for its own until the feed
    * tells it, and reports them of a flow that is no more. Its translation is the right one all the
-   * same; what it saw in that time is promised to nobody.
+   * same; what it saw in that time counts where the former one is told again.
    */
   #isTakenForFormer(life: Life, { cacheLeaseMs }: ClusterConfig, nowMs: number): boolean {
     if (this.#former === null || nowMs > this.#former.replacedMs + cacheLeaseMs) return false;

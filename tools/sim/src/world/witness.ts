@@ -106,7 +106,10 @@ export class Witness {
       if (binding === undefined) continue;
       const to = remote === null ? 0 : addressNumber(remote.address);
       const flow = this.truth.flowOf(binding, to, remote?.port ?? 0);
-      if (flow?.generation === generation) flow.sightings.confirm(life, sentMs);
+      if (flow?.generation !== generation) continue;
+      flow.sightings.confirm(life, sentMs);
+      // A provisional flow may have come to one that was there: what it saw was merged.
+      if (operation === 'open') this.translations.provisional.told(flow);
     }
   }
 }
