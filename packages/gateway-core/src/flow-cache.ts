@@ -268,13 +268,15 @@ export class FlowCache {
   /** The store confirmed the row as of `sentMs`. */
   confirm(slot: number, flow: StoredFlow, sentMs: number): void {
     const { table } = this;
+    const isTold = table.protocol(slot) !== TCP || (table.flags(slot) & ~flow.flags) === 0;
     table.setFlags(slot, table.flags(slot) | flow.flags);
     if (flow.reset) table.setRstMs(slot, Math.max(table.rstMs(slot), sentMs));
     else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
     table.setConfirmedMs(slot, sentMs);
     table.extend(slot, sentMs + flow.lifeMs);
     const reportedMs = this.#reportedMs(slot, sentMs + flow.lifeMs);
-    table.setTouchDueMs(slot, this.#touchDueMs(slot, reportedMs));
+    // What the store does not know of the connection's state, or lost, is told with the next packet.
+    table.setTouchDueMs(slot, isTold ? this.#touchDueMs(slot, reportedMs) : NEVER);
     // The store knows of a packet that did not come this way.
     const oursMs = Math.max(table.seenMs(slot), table.rstMs(slot));
     if (reportedMs > oursMs + AGE_STEP_MS) this.unmark(slot, REPORTED);
@@ -299,7 +301,8 @@ export class FlowCache {
   /** Whether the store, which confirmed the row just now, knows so little of what was seen here
    * that its slack does not cover it: what was reported was lost with its data. */
   isUnderReported(slot: number): boolean {
-    return this.table.seenMs(slot) > this.table.touchDueMs(slot);
+    const touchDueMs = this.table.touchDueMs(slot);
+    return touchDueMs === NEVER || this.table.seenMs(slot) > touchDueMs;
   }
 
   /** Whether something was seen that no touch has carried to the store yet. */

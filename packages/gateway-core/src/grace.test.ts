@@ -121,3 +121,18 @@ test('a server that takes over without the last writes is told them again', asyn
   expect(out).toMatchObject({ side: Side.Outside, fromPort: first!.fromPort });
   expect(world.gateways[1]!.counters.resetsSent).toBe(0);
 });
+
+test('what only one gateway saw of a connection is told again by that one', async () => {
+  const world = new World({ gateways: 2 });
+  await world.advance(2 * heartbeatMs);
+  const [syn] = await world.send(0, Side.Inside, tcpOut);
+  const snapshot = world.store.data.clone();
+  await world.send(1, Side.Inside, segment);
+  await world.changeStore(snapshot);
+  await world.advance(3 * heartbeatMs);
+  // Now there was data in both directions: the connection is established.
+  await world.send(0, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: ACK }));
+  await world.advance(3 * TEST_CONFIG.timeouts.tcpTransitoryMs, 10_000);
+  await world.sweep();
+  expect(world.store.counts().entries).toBe(1);
+});
