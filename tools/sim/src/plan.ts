@@ -65,7 +65,8 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   // Most worlds live fast: the same relations, whole lives of flows within minutes.
   const pace = random.pick([1, 4, 6, 8, 8, 12]);
   const minReplicas = random.fork('replicas').pick([0, 1]);
-  const config = { ...drawConfig(random, pace), minReplicas };
+  const subscribers = drawSubscribers(random.fork('subscribers'));
+  const config = { ...drawConfig(random, pace), minReplicas, ...subscribers };
   const broken = brokenRelations(config);
   if (broken.length > 0) throw new Error(`seed ${seed}: ${broken[0]}`);
   const tight = random.chance(0.08);
@@ -117,7 +118,12 @@ function drawConfig(random: Random, pace: number): ClusterConfig {
 
 function drawLimits(random: Random, tight: boolean): GatewayLimits {
   // Ticks are rarer than a gateway's, and the lists shorter.
-  const limits = { ...DEFAULT_LIMITS, flowsMax: 65_536, endpointsPerTickMax: 4 };
+  const few = {
+    endpointsPerTickMax: 4,
+    bindingsPerCountMax: 4,
+    ...drawScarcity(random.fork('scarce')),
+  };
+  const limits = { ...DEFAULT_LIMITS, flowsMax: 65_536, ...few };
   if (!tight) return { ...limits, requestsPerCallMax: random.pick([1, 4, 16, 512]) };
   return {
     ...limits,
@@ -130,6 +136,20 @@ function drawLimits(random: Random, tight: boolean): GatewayLimits {
     requestsWaitingMax: 16,
     blocksMax: 6,
   };
+}
+
+/** Here and there a subscriber may not open as much as it would. */
+function drawSubscribers(random: Random): Partial<ClusterConfig> {
+  if (!random.chance(0.15)) return {};
+  return {
+    bindingsPerSubscriberMax: random.pick([8, 24, 48]),
+    newBindingsPerSubscriberPerSMax: random.pick([0, 0, 2]),
+  };
+}
+
+/** Here and there blocks are scarce: the store chooses single ports. */
+function drawScarcity(random: Random): Partial<GatewayLimits> {
+  return random.chance(0.1) ? { blocksMax: random.pick([1, 4]) } : {};
 }
 
 function drawTraffic(random: Random, pace: number): Traffic {

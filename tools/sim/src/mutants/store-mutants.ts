@@ -65,6 +65,12 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     newExecute: withoutIdentity('open', 'replaces'),
   },
   {
+    name: 'counts-nothing',
+    what: 'a subscriber is said to have no bindings',
+    newExecute: () => (_server, running, request, run) =>
+      running === 'count' ? { kind: 'counted', bindings: 0 } : run(request),
+  },
+  {
     name: 'quarantine-skipped',
     what: 'a freed port may be taken by anybody at once',
     serverConfig: (config) => ({

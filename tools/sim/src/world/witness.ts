@@ -10,6 +10,7 @@ import { IdentityChecker } from '../checkers/identities.ts';
 import { OutageChecker } from '../checkers/outages.ts';
 import { describe, PortChecker } from '../checkers/ports.ts';
 import { RestorationChecker } from '../checkers/restorations.ts';
+import { SubscriberChecker } from '../checkers/subscribers.ts';
 import { TranslationChecker } from '../checkers/translations.ts';
 import { Truth } from '../checkers/truth.ts';
 import { addressNumber } from '../keys.ts';
@@ -28,6 +29,7 @@ export class Witness {
   readonly outages: OutageChecker;
   readonly restorations: RestorationChecker;
   readonly bounds: BoundChecker;
+  readonly subscribers: SubscriberChecker;
   /** The script that runs now is an operator's: what it cancels may end early. */
   isOperator = false;
   readonly lives: Life[] = [];
@@ -44,13 +46,18 @@ export class Witness {
     this.ports = new PortChecker(checks, config);
     this.identities = new IdentityChecker(checks);
     this.endings = new EndingChecker(checks, config, nowMs);
+    const { bindingsPerCountMax } = limits;
+    this.subscribers = new SubscriberChecker(checks, config, bindingsPerCountMax, this.lives);
     this.truth = new Truth({
-      bindingCreated: (binding, former) => {
+      bindingCreated: (binding, former, cause) => {
         log.line(nowMs(), `store  ${describe(binding)} bound`);
         this.ports.bindingCreated(binding, former);
+        this.subscribers.bindingCreated(binding, cause);
       },
-      bindingEnded: (binding, cause) =>
-        log.line(nowMs(), `store  ${describe(binding)} ended by ${cause.operation}`),
+      bindingEnded: (binding, cause) => {
+        log.line(nowMs(), `store  ${describe(binding)} ended by ${cause.operation}`);
+        this.subscribers.bindingEnded(binding);
+      },
       flowCreated: (flow) => {
         log.line(nowMs(), `store  ${describeFlow(flow)} opened`);
         this.translations.provisional.told(flow);
@@ -72,6 +79,7 @@ export class Witness {
   /** Another server took over, without what was written after `sinceMs`. */
   dataLost(data: ModelData, sinceMs: number): void {
     const { nowMs } = this.#timeline;
+    this.subscribers.dataLost();
     for (const life of this.lives) {
       const isOver = life.endedMs !== null || life.isStopping;
       if (!isOver) life.lostMs = nowMs;
