@@ -13,6 +13,7 @@ interface Options {
   readonly seeds?: readonly [number, number];
   readonly hours?: number;
   readonly gateways?: number;
+  readonly rate?: number;
   readonly fault?: string;
   readonly mutant?: Mutant;
   readonly mutants?: boolean;
@@ -75,6 +76,7 @@ function parse(args: readonly string[]): Options {
     .option('--seeds <a..b>', 'a range of seeds (default 1..20; with --mutant 1..200)', seedRange)
     .option('--hours <h>', 'hours of traffic (default: as the seed says)', positive)
     .option('--gateways <n>', 'how many gateways (default 3)', gatewayCount)
+    .option('--rate <n>', 'conversations begun per second (default: as the seed says)', positive)
     .option('--fault <kind>', 'three more faults of a kind, promised to be survived or not', kind)
     .option('--mutant <name>', 'run this broken variant until it is caught', mutantOption)
     .option('--mutants', 'list the broken variants')
@@ -92,10 +94,11 @@ function rangeOf({ seed, seeds, mutant }: Options): readonly [number, number] {
 }
 
 /** The options that make another world of the same seed. */
-function replayLine(seed: number, { hours, gateways, fault, mutant }: Options): string {
+function replayLine(seed: number, { hours, gateways, rate, fault, mutant }: Options): string {
   const more = [
     hours === undefined ? '' : ` --hours ${hours}`,
     gateways === undefined ? '' : ` --gateways ${gateways}`,
+    rate === undefined ? '' : ` --rate ${rate}`,
     fault === undefined ? '' : ` --fault ${fault}`,
     mutant === undefined ? '' : ` --mutant ${mutant.name}`,
   ];
@@ -110,28 +113,34 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const [first, last] = rangeOf(options);
   const report = newReport();
+  const extent = { virtualMs: 0, bindingsMax: 0, processorMs: 0 };
   const write = options.log ? (line: string) => console.error(line) : undefined;
   const { mutant } = options;
   for (let seed = first; seed <= last; seed++) {
     const outcome = await runPlan(drawPlan(seed, options), { mutant, write });
     addOutcome(report, outcome);
+    extent.virtualMs += outcome.virtualMs;
+    extent.bindingsMax = Math.max(extent.bindingsMax, outcome.bindingsMax);
     if (outcome.failure === null) continue;
     report.failures.push(await describeFailure(outcome, options));
     if (!options.json) console.log(formatFailure(report.failures.at(-1)!));
     if (mutant !== undefined || report.failures.length >= FAILURES_MAX) break;
   }
-  console.log(options.json ? JSON.stringify(report) : formatReport(report));
+  const { user, system } = process.cpuUsage();
+  extent.processorMs = (user + system) / 1_000;
+  console.log(options.json ? JSON.stringify(report) : formatReport(report, extent));
   if (mutant !== undefined && !options.json) console.log(formatVerdict(mutant.name, report));
   return report.failures.length === 0 ? 0 : 1;
 }
 
-async function describeFailure({ seed, failure }: Outcome, options: Options) {
+async function describeFailure(failed: Outcome, options: Options) {
+  const { seed, failure } = failed;
   const { invariant, atMs, text } = failure!;
   const plan = drawPlan(seed, options);
   const { mutant } = options;
   // Of a mutant nobody wants to know more than that it was caught.
   const isMutant = mutant !== undefined && options.seed === undefined;
-  const faults = isMutant ? plan.faults : await shrink(plan, invariant, mutant);
+  const faults = isMutant ? plan.faults : await shrink(plan, failed, mutant);
   const schedule = faults.filter((event) => event.atMs <= atMs || !isMutant).map(formatEvent);
   return { seed, invariant, atMs, text, replay: replayLine(seed, options), schedule };
 }

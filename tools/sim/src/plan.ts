@@ -2,7 +2,7 @@
  * What a seed stands for: the deployment, its traffic, and the schedule of its faults. Everything
  * is drawn here, before the world begins, so that a schedule can be shrunk and run again.
  */
-import { brokenRelations, CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
+import { brokenRelations, CLUSTER_DEFAULTS, type ClusterConfig, SHARDS } from '@flowstore/flow';
 import { DEFAULT_LIMITS, type GatewayLimits } from '@flowstore/gateway-core';
 import { drawMore, drawSchedule, type FaultEvent } from './faults/schedule.ts';
 import { Random } from './random.ts';
@@ -43,6 +43,8 @@ export interface Plan {
 export interface PlanOptions {
   readonly hours?: number | undefined;
   readonly gateways?: number | undefined;
+  /** New conversations per second: a big run. */
+  readonly rate?: number | undefined;
   /** A kind of fault that happens a few times more, enabled or not. */
   readonly fault?: string | undefined;
   /** A broken variant, whose bad days these shall be. */
@@ -58,9 +60,10 @@ export interface BadDays {
 export const POOL = '203.0.113.0/31';
 export const INSIDE_PREFIX = '198.18.0.0/16';
 const HOUR_MS = 3_600_000;
+const INSIDE_HOSTS_MAX = 8_192;
 
 export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
-  const { hours, gateways = 3, fault, mutant } = options;
+  const { hours, gateways = 3, rate, fault, mutant } = options;
   const random = new Random(seed, 'plan');
   // Most worlds live fast: the same relations, whole lives of flows within minutes.
   const pace = random.pick([1, 4, 6, 8, 8, 12]);
@@ -79,7 +82,7 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
     config,
     limits: drawLimits(random, tight),
     tight,
-    traffic: { ...drawTraffic(random, pace), ...mutant?.badDays?.traffic },
+    traffic: { ...drawTraffic(random, pace), ...mutant?.badDays?.traffic, ...trafficOf(rate) },
     workloadMs,
     drainMs: drainMsOf(config),
     sweepEveryMs: Math.round(random.between(4_000, 15_000) / Math.sqrt(pace)),
@@ -164,6 +167,13 @@ function drawTraffic(random: Random, pace: number): Traffic {
     messagesMax: random.pick([4, 12, 40]),
     edgeShare: random.between(0.02, 0.12),
   };
+}
+
+/** Enough hosts, and ports in every shard, for tens of thousands of flows at once. */
+function trafficOf(rate: number | undefined): Partial<Traffic> {
+  if (rate === undefined) return {};
+  const insideHosts = Math.min(INSIDE_HOSTS_MAX, Math.ceil(24 + rate * 10));
+  return { everyMs: 1_000 / rate, insideHosts, shards: SHARDS };
 }
 
 function drawWorkloadMs(random: Random, pace: number): number {

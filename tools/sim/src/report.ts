@@ -42,14 +42,25 @@ export function addOutcome(report: Report, outcome: Outcome): void {
   for (const name of INVARIANTS) report.checks[name] += outcome.checks[name];
 }
 
+/** What the contract's JSON has no room for. */
+export interface Extent {
+  virtualMs: number;
+  bindingsMax: number;
+  processorMs: number;
+}
+
 /** For people: what was done, in a few lines. */
-export function formatReport({ seeds, packets, faults, checks, failures }: Report): string {
+export function formatReport(report: Report, extent: Extent): string {
+  const { seeds, packets, faults, checks, failures } = report;
+  const hours = extent.virtualMs / 3_600_000;
+  const cost = `${(extent.processorMs / 1_000).toFixed(1)} s of processor time`;
   const list = (counts: Record<string, number>) =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ');
   return [
-    `${seeds} seeds, ${packets} packets`,
+    `${seeds} seeds, ${packets} packets, up to ${extent.bindingsMax} bindings at once`,
+    `${hours.toFixed(2)} hours of network time in ${cost}`,
     `faults: ${list(faults)}`,
     `checks: ${list(checks)}`,
     failures.length === 0 ? 'no failures' : `${failures.length} failures`,

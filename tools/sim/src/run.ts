@@ -20,6 +20,8 @@ export interface Outcome {
   readonly checks: Readonly<Record<Invariant, number>>;
   readonly happened: number;
   readonly virtualMs: number;
+  /** Most that the store held, looked at every 30 s. */
+  readonly bindingsMax: number;
   /** Of the whole log. */
   readonly hash: string;
 }
@@ -47,7 +49,9 @@ export async function runPlan(plan: Plan, { mutant, write }: RunOptions = {}): P
   const faults: Record<string, number> = {};
   for (const event of plan.faults) scheduleFault(world, event, faults);
   timeline.at(0, () => world.start());
+  let bindingsMax = 0;
   const audit = () => {
+    bindingsMax = Math.max(bindingsMax, world.counts().entries);
     const { data } = world.site.master.model;
     witness.ports.audit(data);
     witness.truth.syncAll(data, { operation: 'nobody', cancelled: false }, timeline.nowMs);
@@ -80,6 +84,7 @@ export async function runPlan(plan: Plan, { mutant, write }: RunOptions = {}): P
     checks: { ...counts },
     happened: timeline.happened,
     virtualMs: timeline.nowMs,
+    bindingsMax,
     hash: log.hash,
   };
 }
