@@ -18,7 +18,8 @@ const TELL_MS = 9_000;
 export class ProvisionalChecker {
   readonly #config: ClusterConfig;
   readonly #nowMs: () => number;
-  readonly #sightings = new Map<string, Sightings>();
+  /** By inside endpoint and peer. */
+  readonly #seen = new Map<string, Seen[]>();
 
   constructor(config: ClusterConfig, nowMs: () => number) {
     this.#config = config;
@@ -43,22 +44,56 @@ export class ProvisionalChecker {
   see(life: Life, outbound: boolean, header: Header, tag: Tag): void {
     const { inside, insidePort, remote, remotePort } = tag;
     const { protocol } = header;
-    const to = protocol === TCP ? remoteKey(remote, remotePort) : 0;
-    const key = `${endpointKey(protocol, inside, insidePort)} ${to}`;
-    const sightings = this.#sightings.get(key) ?? new Sightings(protocol);
-    this.#sightings.set(key, sightings);
-    sightings.see(life, outbound, header.control, this.#config, this.#nowMs());
+    const [outside, outsidePort] = outbound
+      ? [header.source, header.sourcePort]
+      : [tag.outside, tag.outsidePort];
+    const of = endpointKey(protocol, outside, outsidePort);
+    const key = keyOf(protocol, inside, insidePort, remote, remotePort);
+    const seen = this.#seen.get(key) ?? [];
+    this.#seen.set(key, seen);
+    let one = seen.find(({ outside }) => outside === of);
+    if (one === undefined) {
+      one = { outside: of, sightings: new Sightings(protocol) };
+      seen.push(one);
+    }
+    one.sightings.see(life, outbound, header.control, this.#config, this.#nowMs());
   }
 
-  /** The store was told of a flow: what was seen of it before counts. */
-  told({ binding, remote, remotePort, sightings }: FlowTruth): void {
+  /** The store was told of a flow: what was seen of it under its outside endpoint counts. */
+  told(flow: FlowTruth): void {
+    const { protocol, outside, outsidePort } = flow.binding;
+    const of = endpointKey(protocol, outside, outsidePort);
+    this.#take(flow, (one) => one.outside === of);
+  }
+
+  /** Told by this life, which may have used another outside endpoint until then. */
+  merged(flow: FlowTruth, life: Life): void {
+    this.#take(flow, ({ sightings }) => sightings.knows(life));
+  }
+
+  #take({ binding, remote, remotePort, sightings }: FlowTruth, isIts: (one: Seen) => boolean) {
     const { protocol, inside, insidePort } = binding;
-    const to = protocol === TCP ? remoteKey(remote, remotePort) : 0;
-    const key = `${endpointKey(protocol, inside, insidePort)} ${to}`;
-    const before = this.#sightings.get(key);
-    this.#sightings.delete(key);
+    const key = keyOf(protocol, inside, insidePort, remote, remotePort);
+    const seen = this.#seen.get(key);
+    if (seen === undefined) return;
+    this.#seen.set(
+      key,
+      seen.filter((one) => !isIts(one)),
+    );
     // Longer ago, it was another connection's.
     const sinceMs = this.#nowMs() - this.#config.timeouts.tcpTransitoryMs;
-    if (before !== undefined && before.lastSeenMs >= sinceMs) sightings.takeOver(before);
+    for (const one of seen.filter(isIts)) {
+      if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings);
+    }
   }
+}
+
+interface Seen {
+  /** The key of the outside endpoint that was used. */
+  readonly outside: number;
+  readonly sightings: Sightings;
+}
+
+function keyOf(protocol: number, inside: number, port: number, remote: number, to: number): string {
+  return `${endpointKey(protocol, inside, port)} ${protocol === TCP ? remoteKey(remote, to) : 0}`;
 }

@@ -96,10 +96,11 @@ export class Sightings {
    */
   #isTakenForFormer(life: Life, { cacheLeaseMs }: ClusterConfig, nowMs: number): boolean {
     if (this.#former === null || nowMs > this.#former.replacedMs + cacheLeaseMs) return false;
-    return this.#former.sightings.#knows(life) && this.confirmedMs(life) === NEVER;
+    return this.#former.sightings.knows(life) && this.confirmedMs(life) === NEVER;
   }
 
-  #knows(life: Life): boolean {
+  /** Whether this life let packets of the flow through. */
+  knows(life: Life): boolean {
     return this.#columns.some((column) => column.life === life);
   }
 
