@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ENV_PREFIX, loadConfig } from '@flowstore/service';
 import { afterAll, expect, test } from 'vitest';
@@ -35,6 +35,14 @@ test('nobody is asked and nobody is believed unless a secret is set', () => {
   const { policies } = load({ ...minimal, policies: { onOutage: { tcp: 'refuse' } } });
   const onOutage = { tcp: 'refuse', udp: 'provisional', icmp: 'provisional' };
   expect(policies).toEqual({ onPartition: 'hold', onOutage });
+});
+
+test('without a name it is called as the box is, and a device may be named by its network', () => {
+  const { name: _, ...nameless } = minimal;
+  const devices = { inside: '198.18.101.0/24', outside: '198.19.101.0/24' };
+  const config = load({ ...nameless, devices });
+  expect(config.name).toBe(hostname());
+  expect(config.devices).toEqual(devices);
 });
 
 test('the environment overrides the file', () => {

@@ -1,4 +1,6 @@
 /** What one gateway process reads: its place in the network, and the cluster's configuration. */
+import { hostname } from 'node:os';
+import { parsePrefix } from '@flowstore/flow';
 import { DEFAULT_LIMITS, DEFAULT_POLICIES } from '@flowstore/gateway-core';
 import { clusterSchema, durationMs, httpSchema, logSchema, redisSchema } from '@flowstore/service';
 import { z } from 'zod';
@@ -7,10 +9,20 @@ import { z } from 'zod';
 const FLOWS_LIMIT = 10_000_000;
 const count = (limit: number) => z.int().min(1).max(limit);
 
+const INTERFACE = 'the name of a network interface, or the network that it is in (198.18.101.0/24)';
 const interfaceSchema = z
   .string()
-  .regex(/^[^\s/]{1,15}$/)
-  .describe('the name of a network interface');
+  .refine((text) => /^[^\s/]{1,15}$/.test(text) || isPrefix(text), INTERFACE)
+  .describe(INTERFACE);
+
+function isPrefix(text: string): boolean {
+  try {
+    parsePrefix(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const limitsSchema = z.strictObject({
   flowsMax: count(FLOWS_LIMIT).default(DEFAULT_LIMITS.flowsMax),
@@ -46,11 +58,15 @@ const policiesSchema = z.strictObject({
 });
 
 export const gatewaySchema = z.strictObject({
-  /** Unique in the deployment; a second gateway of the same name takes the first one's place. */
+  /**
+   * Unique in the deployment; a second gateway of the same name takes the first one's place. The
+   * box's host name where none is given: containers and pods have one each.
+   */
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)
-    .describe('1 to 63 letters, digits, dots, dashes and underscores'),
+    .describe('1 to 63 letters, digits, dots, dashes and underscores')
+    .default(() => hostname()),
   redis: redisSchema,
   devices: z.strictObject({ inside: interfaceSchema, outside: interfaceSchema }),
   cluster: clusterSchema,

@@ -14,7 +14,9 @@ import { connectRedisStore, type FlowStore, StoreUnavailable } from '@flowstore/
 import { DEFAULT_LIMITS, type OutageState, type Policies } from '@flowstore/gateway-core';
 import { ConfigError, type Logger, LogLimit, type Running } from '@flowstore/service';
 import type { GatewayConfig } from './config.ts';
+import { settleIn } from './home.ts';
 import { HttpSide } from './http-side.ts';
+import { LinkWatch } from './link-watch.ts';
 import { Membership, NOT_INITIALISED } from './membership.ts';
 import { Peers } from './peers.ts';
 import { ThreadClient } from './thread-client.ts';
@@ -65,9 +67,11 @@ export async function publish(config: GatewayConfig): Promise<string> {
   }
 }
 
-/** Rejects with StoreUnavailable, ConfigError, PacketIoError or HttpListenError. */
-export async function startGateway(parts: GatewayParts): Promise<Running & { url: string }> {
-  const { config, log } = parts;
+/** Rejects with StoreUnavailable, ConfigError, NotAtHomeError, PacketIoError or HttpListenError. */
+export async function startGateway(given: GatewayParts): Promise<Running & { url: string }> {
+  const { log } = given;
+  const config = settleIn(given.config);
+  const parts = { ...given, config };
   warnAboutForwarding(log);
   const limit = new LogLimit({ log, everyMs: LOG_EVERY_MS, nowMs: () => performance.now() });
   let storeIsUp = true;
@@ -85,7 +89,8 @@ export async function startGateway(parts: GatewayParts): Promise<Running & { url
     const counterStart = BigInt(Date.now()) * 1_000n;
     const peers = await Peers.open({ config, incarnation, log, counterStart });
     undo.unshift(() => peers.close());
-    const http = await HttpSide.start(config.http, parts.version, () => storeIsUp);
+    const links = watchLinks(parts);
+    const http = await HttpSide.start(config.http, parts.version, () => storeIsUp, links);
     undo.unshift(() => http.close());
     const addresses = { controlUrl: http.url, peerAddress: peers.address };
     const member = { name: config.name, incarnation, ...addresses };
@@ -111,6 +116,20 @@ async function stop(undo: (() => Promise<unknown>)[], http: HttpSide, log: Logge
   for (const step of undo) {
     await step().catch((error) => log.warn({ err: error.message }, 'while stopping'));
   }
+}
+
+/** What is wrong with the links now; one that was taken away ends the gateway. */
+function watchLinks({ config, log, onFatal }: GatewayParts): () => string[] {
+  const watch = new LinkWatch(config.devices);
+  return () => {
+    const { reasons, gone } = watch.look();
+    if (gone) {
+      const error = new Error(reasons.join(', '));
+      log.fatal({ err: error.message }, 'nothing can be forwarded any more');
+      onFatal(error);
+    }
+    return reasons;
+  };
 }
 
 function startThread(

@@ -13,6 +13,8 @@ export class HttpSide {
   #server: HttpServer | undefined;
   readonly #registry: Registry;
   readonly #storeIsUp: () => boolean;
+  readonly #lookAtLinks: () => string[];
+  #linkReasons: string[] = [];
   #thread: ThreadClient | undefined;
   #membership: Membership | undefined;
   #routesReady = false;
@@ -24,9 +26,10 @@ export class HttpSide {
     settings: HttpSettings,
     version: string,
     storeIsUp: () => boolean,
+    lookAtLinks: () => string[],
   ): Promise<HttpSide> {
     const registry = createRegistry({ app: 'gateway', version });
-    const side = new HttpSide(registry, storeIsUp);
+    const side = new HttpSide(registry, storeIsUp, lookAtLinks);
     side.#server = await startHttp({
       ...settings,
       registry,
@@ -36,9 +39,10 @@ export class HttpSide {
     return side;
   }
 
-  private constructor(registry: Registry, storeIsUp: () => boolean) {
+  private constructor(registry: Registry, storeIsUp: () => boolean, lookAtLinks: () => string[]) {
     this.#registry = registry;
     this.#storeIsUp = storeIsUp;
+    this.#lookAtLinks = lookAtLinks;
   }
 
   get url(): string {
@@ -72,6 +76,7 @@ export class HttpSide {
     const reasons: string[] = [];
     if (!this.#membership?.joined) reasons.push('not a member of the deployment');
     if (!this.#routesReady) reasons.push('the next hops are not resolved yet');
+    reasons.push(...this.#linkReasons);
     if (this.#threadIsSilent) reasons.push(SILENT);
     return reasons;
   }
@@ -82,6 +87,7 @@ export class HttpSide {
   }
 
   async #check(): Promise<void> {
+    this.#linkReasons = this.#lookAtLinks();
     try {
       const snapshot = await this.#thread!.snapshot();
       this.#threadIsSilent = false;

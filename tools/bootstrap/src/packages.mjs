@@ -12,6 +12,8 @@ const iperf3 = { programs: ['iperf3'], debian: 'iperf3' };
 /** Makes the certificates of the tests. */
 const openssl = { programs: ['openssl'], debian: 'openssl' };
 const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
+const docker = { programs: ['docker'], debian: 'docker.io' };
+const mmdebstrap = { programs: ['mmdebstrap'], debian: 'mmdebstrap' };
 
 /**
  * What the task needs here. Network namespaces take Linux and root: without them the demo runs
@@ -19,6 +21,7 @@ const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
  */
 export function neededTools(task, { linux, root }) {
   if (task === 'bench' || task === 'sim') return [];
+  if (task === 'images') return [docker, mmdebstrap];
   const network = linux && root;
   if (!network) return task === 'lab' ? [] : task === 'test' ? [redis, openssl] : [redis];
   return task === 'test' ? [redis, openssl, ip, ping, iperf3, ethtool] : [redis, ip, ping];

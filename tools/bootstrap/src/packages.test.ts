@@ -19,6 +19,10 @@ describe('what a task needs', () => {
     expect(neededTools('bench', here)).toEqual([]);
   });
 
+  it('is an engine’s client and a maker of Debian for the images', () => {
+    expect(debian(neededTools('images', here))).toEqual(['docker.io', 'mmdebstrap']);
+  });
+
   it('is Redis alone elsewhere, and nothing for a lab that refuses anyway', () => {
     for (const place of [
       { linux: true, root: false },

@@ -1,0 +1,73 @@
+# The gateway, the reaper, and (for docker-compose.yml) the hosts and routers around them:
+#   docker build --target gateway|reaper|lab .
+#
+# Debian with Node 24; where no image can be pulled, tools/images makes one of the machine's own packages.
+ARG NODE_IMAGE=node:24-bookworm-slim
+# The same with npm; apart, so that a base for running needs none.
+ARG NPM_IMAGE=${NODE_IMAGE}
+
+# --- the packages, with their dependencies for production alone: npm keeps some of those beside a package
+FROM ${NPM_IMAGE} AS manifests
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY packages packages
+COPY apps apps
+# npm ci wants every workspace that the lockfile names; of these no more than the name is needed.
+COPY tools tools
+
+FROM manifests AS gateway-modules
+RUN npm ci --omit=dev --workspace=@flowstore/gateway --include-workspace-root=false
+
+FROM manifests AS reaper-modules
+RUN npm ci --omit=dev --workspace=@flowstore/reaper --include-workspace-root=false
+
+# --- what runs: Node, and a user that is nobody special
+FROM ${NODE_IMAGE} AS runtime
+WORKDIR /app
+ENV NODE_ENV=production
+RUN id node > /dev/null 2>&1 || useradd --create-home node
+# bash's /dev/tcp: asking takes 3 ms, starting a Node for it takes 50.
+COPY deploy/container/healthy /usr/local/bin/healthy
+
+FROM runtime AS network
+# A base that brings them (tools/images) is taken as it is.
+RUN command -v setcap > /dev/null && command -v ip > /dev/null && command -v ping > /dev/null \
+  || (apt-get update && apt-get install -y --no-install-recommends libcap2-bin iproute2 iputils-ping \
+  && rm -rf /var/lib/apt/lists/*)
+# Who runs as nobody special has a capability only through a file that bears it. Node itself should
+# not: then every script would. So a setpriv of our own has the two, and hands them to what it starts.
+RUN cp "$(command -v setpriv)" /usr/local/bin/net-setpriv \
+  && setcap cap_net_admin,cap_net_raw=eip /usr/local/bin/net-setpriv
+COPY deploy/container/with-network /usr/local/bin/with-network
+
+FROM network AS gateway
+COPY --from=gateway-modules /app/node_modules node_modules
+COPY --from=gateway-modules /app/packages packages
+COPY --from=gateway-modules /app/apps/gateway apps/gateway
+USER node
+# In a container nobody else is at 127.0.0.1.
+ENV FLOWSTORE_HTTP_HOST=0.0.0.0
+EXPOSE 9464 9465/udp
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD ["healthy", "9464"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["with-network", "node", "apps/gateway/src/main.ts"]
+
+FROM runtime AS reaper
+COPY --from=reaper-modules /app/node_modules node_modules
+COPY --from=reaper-modules /app/packages packages
+COPY --from=reaper-modules /app/apps/reaper apps/reaper
+USER node
+ENV FLOWSTORE_HTTP_HOST=0.0.0.0
+EXPOSE 9465
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD ["healthy", "9465"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["node", "apps/reaper/src/main.ts"]
+
+# --- clients, servers and routers of docker-compose.yml: no part of a deployment
+FROM network AS lab
+COPY tools/lab/src tools/lab/src
+COPY tools/compose/src tools/compose/src
+COPY tools/lab/package.json tools/lab/
+USER node
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["with-network", "node"]
