@@ -228,6 +228,9 @@ export class Truth {
       flow.sightings.takeOver(lost.sightings);
       flow.sightings.takeOver(former!.sightings);
     }
+    // A binding that goes on under its later identity is the same mapping.
+    const isRenamed = binding.protocol !== TCP && cause.operation === 'reassert';
+    if (isRenamed && former !== undefined) flow.sightings.takeOver(former.sightings);
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);
   }
