@@ -18,7 +18,13 @@
  * Whole blocks at a time: with a row go all that stand on the same block of outside ports. They
  * live in one shard, so their questions share script calls.
  */
-import { BLOCK_PORTS, BLOCKS, blockOfPort, firstPortOfBlock } from '@flowstore/flow';
+import {
+  BLOCK_PORTS,
+  BLOCKS,
+  blockOfPort,
+  firstPortOfBlock,
+  identityEquals,
+} from '@flowstore/flow';
 import type { FindResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
@@ -187,17 +193,20 @@ export class Reconfirmer {
     const found = result.kind === 'entry' ? result.entry : null;
     const flow = remote === null ? found?.binding : found?.flow;
     this.#counters.reconfirmed++;
-    const isFormer = flow && flow.identity.generation < this.#cache.table.generation(slot);
-    if (found !== null && flow && !isFormer) {
+    const isSame = flow && identityEquals(flow.identity, this.#cache.identityOf(slot));
+    if (found !== null && isSame) {
       const held = this.#cache.install(found, remote, sentMs, nowMs);
       if (held === NONE || !this.#cache.isUnderReported(held)) return;
       if (!this.#reporter.touch(held, nowMs)) this.#miss(nowMs);
     } else if (result.kind === 'no') this.#cache.table.remove(slot);
-    // In grace: it is for us to say what was there, or that what is there is a former incarnation.
-    // Out of it this comes to nothing.
+    // In grace it is for us to say what was there, or what was seen of it before another opening.
+    // Out of grace this comes to nothing, and what was found is the truth.
     else {
       this.#restorer.restore(slot, nowMs, (outcome, answeredMs) => {
         if (outcome === 'noAnswer') this.#miss(answeredMs);
+        else if (outcome === 'lost' && found !== null && flow) {
+          this.#cache.install(found, remote, sentMs, answeredMs);
+        }
       });
     }
   }

@@ -63,10 +63,11 @@ export class Restorer {
       this.#cache.noteReport(renewed, result.flow, seenAt(seen, sentMs), sentMs);
       return 'held';
     }
-    this.#counters.flowsLost++;
     const remote = this.#cache.remoteOf(slot);
     table.remove(slot);
-    if (result.kind !== 'exists') return 'lost';
-    return this.#cache.install(result.entry, remote, sentMs, nowMs) === NONE ? 'lost' : 'held';
+    const exists = result.kind === 'exists';
+    if (exists && this.#cache.install(result.entry, remote, sentMs, nowMs) !== NONE) return 'held';
+    this.#counters.flowsLost++;
+    return 'lost';
   }
 }

@@ -293,6 +293,24 @@ export function graceTests(current: () => Scenario): void {
     ]);
   });
 
+  it('adds what was seen of a connection that another master opened anew', async () => {
+    const s = current();
+    const { inside, outside, flow } = await s.bound(tcp());
+    const { lifeMs } = flow!;
+    await s.harness.changeServer();
+    const { generation, nonce } = flow!.identity;
+    const identity = { generation: generation - 1, nonce: nonce ^ 1 };
+    const ask = (seen: typeof ESTABLISHED) =>
+      s.store.reassert([{ inside, remote: WEB, outside, identity, seen }]);
+    const closed = { ...ESTABLISHED, ageMs: 5, rstAgeMs: 0 };
+    const [before] = await ask(closed);
+    expect(before).toMatchObject({ kind: 'exists', entry: { flow: { identity: flow!.identity } } });
+    expect((before as { entry: StoredEntry }).entry.flow!.lifeMs).toBeLessThanOrEqual(lifeMs);
+    const [after] = await ask(ESTABLISHED);
+    expect(after).toMatchObject({ kind: 'exists', entry: { flow: { identity: flow!.identity } } });
+    expect((after as { entry: StoredEntry }).entry.flow!.lifeMs).toBeGreaterThan(2 * lifeMs);
+  });
+
   it('lets a binding go on under its later identity, where a former one came back', async () => {
     const s = current();
     const { inside, outside, binding } = await s.bound(udp());

@@ -236,6 +236,10 @@ export class ModelShard {
     }
     const sameFlow = record === undefined || identityEquals(record, identity);
     if (!sameFlow || !sameOutside) {
+      // Opened twice, at a master that was replaced and at the next: one connection all the same.
+      const state = stateOf(seen, nowMs);
+      const isOne = record !== undefined && sameOutside && !isClosing(state);
+      if (isOne) this.#merge(entry, record!, remote, seen, config, nowMs);
       return { kind: 'exists', entry: storedEntry(entry, remote, config, nowMs) };
     }
     this.#lastGeneration = Math.max(this.#lastGeneration, identity.generation);

@@ -45,8 +45,10 @@ export class IdentityChecker {
     const after = snapshot(data, request);
     const untouched =
       after !== null && after.generation === before.generation && after.nonce === before.nonce;
-    // An open merges what it saw into whatever is there: that is no act on an identity.
-    const holds = untouched && (operation === 'open' || after.state === before.state);
+    // An open merges what it saw into whatever is there, and so does what is told again in grace:
+    // that is no act on an identity.
+    const merges = operation === 'open' || operation === 'reassert';
+    const holds = untouched && (merges || after.state === before.state);
     this.#checks.check('I3', holds || this.#wasDead(operation, result), () => {
       const { inside } = request;
       const text = formatEndpoint(addressNumber(inside.address), inside.port);

@@ -61,6 +61,14 @@ local function rename(r, binding)
   binding.bytes = pack_record(r.id, binding) .. r.outside
 end
 
+-- Opened twice, at a master that was replaced and at the next: one connection all the same.
+local function add(r, record)
+  local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
+  if not learn(r, r.outside, record) then return end
+  redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
+  written(r, block_of(r.protocol, r.outside), record, before_ms)
+end
+
 local function reassert(bytes)
   if not in_grace() then return TOO_LATE end
   local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
@@ -82,7 +90,10 @@ local function reassert(bytes)
   if record and generation_of(record.id) < generation_of(r.id) then
     if r.remote ~= '' then record = nil else rename(r, binding) end
   end
-  if record and record.id ~= r.id then return stored(r, binding) end
+  if record and record.id ~= r.id then
+    if not is_closing(flags, r.seen.seen_ms, r.seen.rst_ms) then add(r, record) end
+    return stored(r, binding)
+  end
   last_generation = math.max(last_generation, generation_of(r.id))
   if record then
     before_ms = before_ms and latest_ms(r.protocol, record.seen_ms, record.rst_ms)
