@@ -141,6 +141,27 @@ describe('the store is away for one gateway', () => {
     });
   });
 
+  test('and when a store that lost its data has listed nobody else yet', async () => {
+    await stops((world) => world.gateways[0]!.setPeers([], world.nowMs));
+  });
+
+  test('and when it was told so little of who is there', async () => {
+    await stops((world) => {
+      world.gateways[0]!.setPeers(null, world.nowMs);
+      world.gateways[0]!.setPeers([], world.nowMs);
+      world.gateways[0]!.setPeers([], world.nowMs + heartbeatMs);
+    });
+  });
+
+  test('who was not listed for two heartbeats is no peer any more', async () => {
+    const { world } = await settled();
+    const [core] = world.gateways;
+    for (const ageMs of [0, 2 * heartbeatMs]) core!.setPeers([], world.nowMs + ageMs);
+    world.cutOff.add(0);
+    await world.advance(5 * cacheLeaseMs);
+    expect(goOn(world, 0)).toEqual([true, true]);
+  });
+
   test('with the policy `forward` it goes on, and counts that', async () => {
     const { world } = await settled({ policies: { ...DEFAULT_POLICIES, onPartition: 'forward' } });
     world.cutOff.add(0);

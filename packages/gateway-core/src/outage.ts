@@ -22,7 +22,8 @@
  *
  * A peer that has never heard the store in this life holds nothing: its answer counts as cut off
  * since ever. Its former life is dead, because it answers at that one's address. Who is alone in
- * the membership is everybody.
+ * the membership is everybody, once it was alone in the lists of two heartbeats: a store that lost
+ * its data learns its members anew.
  */
 import { type ClusterConfig, silenceMs } from '@flowstore/flow';
 import type { GatewayCounters } from './counters.ts';
@@ -39,6 +40,8 @@ interface Peer {
   heardMs: number;
   /** When the question left that it answered last, and said that it is cut off. */
   cutOffMs: number;
+  /** The first list of members that it was missing from, of late. */
+  missingMs: number;
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
@@ -60,6 +63,8 @@ export class Outage {
   readonly #options: OutageOptions;
   /** Null: nobody said who the peers are, or they cannot be asked. */
   #peers: Map<string, Peer> | null = null;
+  /** The first list of members since they were known, and the last. */
+  #listedMs: { readonly first: number; last: number } | null = null;
   readonly #asked: { readonly round: number; readonly atMs: number }[] = [];
   #outgoing: Envelope[] = [];
   #heardMs: number;
@@ -91,10 +96,13 @@ export class Outage {
   setPeers(names: readonly string[] | null, nowMs: number): void {
     if (names === null || names.length > this.#options.limits.peersMax) {
       this.#peers = null;
+      this.#listedMs = null;
       return;
     }
     const before = this.#peers;
     this.#peers = new Map(names.map((name) => [name, before?.get(name) ?? newPeer()]));
+    this.#listedMs = { first: this.#listedMs?.first ?? nowMs, last: nowMs };
+    for (const [name, peer] of before ?? []) this.#keep(name, peer, nowMs);
     // It may be new, and then it knows of us what the store knows; we may be cut off from that.
     for (const name of names) if (!before?.has(name)) this.#tell(name, 0, nowMs);
   }
@@ -172,6 +180,22 @@ export class Outage {
     return messages;
   }
 
+  /** A store that lost its data lists members as they come back, each with its next heartbeat. */
+  #keep(name: string, peer: Peer, nowMs: number): void {
+    if (this.#peers!.has(name)) {
+      peer.missingMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    peer.missingMs = Math.min(peer.missingMs, nowMs);
+    if (nowMs - peer.missingMs < listingMs(this.#options.config)) this.#peers!.set(name, peer);
+  }
+
+  /** Whether everybody was listed who is there: nobody may be taken for alone before. */
+  get #knowsPeers(): boolean {
+    const listed = this.#listedMs;
+    return listed !== null && listed.last - listed.first >= listingMs(this.#options.config);
+  }
+
   #ask(nowMs: number): void {
     const { config, counters, random } = this.#options;
     this.#askAtMs = nowMs + config.heartbeatMs;
@@ -188,7 +212,7 @@ export class Outage {
   #judge(nowMs: number): void {
     if (!this.isCutOff(nowMs)) return;
     const { config, freshness } = this.#options;
-    let cutOffSinceMs = this.#peers === null ? NEVER : nowMs;
+    let cutOffSinceMs = this.#knowsPeers ? nowMs : NEVER;
     let lastContactMs = this.#heardMs;
     for (const { heardMs, cutOffMs } of this.#peers?.values() ?? []) {
       cutOffSinceMs = Math.min(cutOffSinceMs, cutOffMs);
@@ -222,7 +246,12 @@ export class Outage {
 }
 
 function newPeer(): Peer {
-  return { heardMs: NEVER, cutOffMs: NEVER };
+  return { heardMs: NEVER, cutOffMs: NEVER, missingMs: Number.POSITIVE_INFINITY };
+}
+
+/** After so long every living member has been listed again. */
+function listingMs({ heartbeatMs }: ClusterConfig): number {
+  return 2 * heartbeatMs;
 }
 
 /** Silent for longer than this, the store is away as far as we know. */

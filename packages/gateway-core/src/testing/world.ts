@@ -113,7 +113,10 @@ export class World {
     });
     const names = Array.from({ length: gateways }, (_, i) => nameOf(i));
     const others = names.filter((_, i) => i !== index);
-    core.setPeers(others, this.nowMs);
+    // Members are known who were listed for two heartbeats.
+    for (const ageMs of [3 * this.store.config.heartbeatMs, 0]) {
+      core.setPeers(others, this.nowMs - ageMs);
+    }
     return core;
   }
 
