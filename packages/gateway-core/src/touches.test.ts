@@ -55,6 +55,20 @@ test('a touch that is repeated says how long ago it was by then', async () => {
   expect(world.gateways[0]!.counters.touchesMerged).toBe(1);
 });
 
+test('a report that got lost is among the last words: it is news until it was merged', async () => {
+  const world = new World({ limits: { touchRetriesMax: 0 } });
+  const [core] = world.gateways;
+  await world.send(0, Side.Inside, udp(2_000));
+  await world.advance(INTERVAL_MS, STEP_MS);
+  world.lost.add('touch');
+  await world.send(0, Side.Inside, udp(2_000));
+  expect(core!.counters).toMatchObject({ touchRetriesDropped: 1, touchesMerged: 0 });
+  world.lost.clear();
+  core!.finish(world.nowMs);
+  await world.settle();
+  expect(core!.counters.touchesMerged).toBe(1);
+});
+
 test('no flow ends before its timeout and slack have passed since its last packet', async () => {
   const world = new World({ gateways: 2 });
   await world.send(0, Side.Inside, udp(2_000));
