@@ -9,6 +9,9 @@ export class GatewayCounters {
   packetsIn = 0;
   bytesOut = 0;
   bytesIn = 0;
+  /** ICMP errors that were translated by the flow that they are about. */
+  icmpErrorsOut = 0;
+  icmpErrorsIn = 0;
   /** Packets copied to wait for the store's answer. */
   packetsHeld = 0;
 

@@ -25,6 +25,8 @@ import {
   PrefixSet,
   parseIpv4,
   translateDestination,
+  translateErrorDestination,
+  translateErrorSource,
   translateSource,
 } from '@flowstore/nat';
 import { GatewayCounters } from './counters.ts';
@@ -323,6 +325,7 @@ export class GatewayCore {
     nowMs: number,
   ): typeof Verdict.Forward {
     const packet = this.#packet;
+    if (packet.embeddedOffset !== 0) return this.#forwardError(slot, side, memory);
     const { table } = this.#cache;
     const partial = hasPartialChecksum(memory, offset);
     if (this.#cache.see(slot, side, packet, nowMs)) this.#reporter.touch(slot, nowMs);
@@ -336,6 +339,20 @@ export class GatewayCore {
       translateDestination(memory.view, packet, address, table.insidePort(slot), partial);
       this.counters.packetsIn++;
       this.counters.bytesIn += packet.totalLength;
+    }
+    return Verdict.Forward;
+  }
+
+  /** An ICMP error is about a flow and no packet of it: it refreshes nothing (RFC 5508 REQ-6). */
+  #forwardError(slot: number, side: Side, { view }: FrameMemory): typeof Verdict.Forward {
+    const packet = this.#packet;
+    const { table } = this.#cache;
+    if (side === Side.Inside) {
+      translateErrorSource(view, packet, table.outsideAddress(slot), table.outsidePort(slot));
+      this.counters.icmpErrorsOut++;
+    } else {
+      translateErrorDestination(view, packet, table.insideAddress(slot), table.insidePort(slot));
+      this.counters.icmpErrorsIn++;
     }
     return Verdict.Forward;
   }

@@ -10,6 +10,7 @@
  * | UDP, ICMP echo request  | opens              | dropped: no binding              |
  * | any other TCP segment   | is answered by RST | dropped                          |
  * | RST, ICMP echo reply    | dropped            | dropped                          |
+ * | ICMP error about a flow | dropped            | dropped                          |
  *
  * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
  * than the question: a master that was replaced answers `no` as well, but no such read.
@@ -344,7 +345,7 @@ export class Inquirer {
   }
 
   #reset({ memory }: HeldPacket, packet: Packet): void {
-    if (packet.protocol !== TCP || isReset(packet)) return;
+    if (packet.protocol !== TCP || isReset(packet) || packet.embeddedOffset !== 0) return;
     const frame = newFrame(IP_OFFSET + RESET_BYTES);
     writeReset(memory.view, packet, frame.view, IP_OFFSET);
     this.#options.counters.resetsSent++;
@@ -366,6 +367,7 @@ interface OpenSubject {
 }
 
 function opensFromInside(packet: Packet): boolean {
+  if (packet.embeddedOffset !== 0) return false;
   if (packet.protocol === TCP) return isFirstSegment(packet);
   return packet.protocol !== ICMP || packet.icmpType === ICMP_ECHO_REQUEST;
 }

@@ -31,6 +31,9 @@ export const IPV4_DESTINATION = 16;
 /** More-fragments flag and fragment offset: zero in a whole packet. */
 export const IPV4_FRAGMENT_MASK = 0x3fff;
 
+/** The fragment offset alone: zero in a first fragment, too. */
+export const IPV4_OFFSET_MASK = 0x1fff;
+
 export const TCP_HEADER_BYTES = 20;
 export const TCP_SEQUENCE = 4;
 export const TCP_ACKNOWLEDGEMENT = 8;
@@ -50,4 +53,7 @@ export const ICMP_HEADER_BYTES = 8;
 export const ICMP_CHECKSUM = 2;
 export const ICMP_IDENTIFIER = 4;
 export const ICMP_ECHO_REPLY = 0;
+export const ICMP_UNREACHABLE = 3;
 export const ICMP_ECHO_REQUEST = 8;
+export const ICMP_TIME_EXCEEDED = 11;
+export const ICMP_PARAMETER_PROBLEM = 12;

@@ -1,5 +1,6 @@
 export * from './checksum.ts';
 export * from './headers.ts';
+export * from './icmp-error.ts';
 export * from './outside-pool.ts';
 export * from './parse.ts';
 export * from './port-blocks.ts';

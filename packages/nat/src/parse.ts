@@ -9,6 +9,9 @@ import {
   ICMP_ECHO_REQUEST,
   ICMP_HEADER_BYTES,
   ICMP_IDENTIFIER,
+  ICMP_PARAMETER_PROBLEM,
+  ICMP_TIME_EXCEEDED,
+  ICMP_UNREACHABLE,
   IPV4_DESTINATION,
   IPV4_FRAGMENT,
   IPV4_FRAGMENT_MASK,
@@ -23,6 +26,7 @@ import {
   UDP_HEADER_BYTES,
   UDP_LENGTH,
 } from './headers.ts';
+import { parseIcmpError } from './icmp-error.ts';
 
 /** Why a packet was not read; 0 is none of them. The names are those of the counters. */
 export const Malformed = {
@@ -39,6 +43,8 @@ export const Malformed = {
   TransportLength: 10,
   IcmpType: 11,
   Address: 12,
+  IcmpChecksum: 13,
+  IcmpEmbedded: 14,
 } as const;
 export type Malformed = (typeof Malformed)[keyof typeof Malformed];
 
@@ -58,6 +64,11 @@ export class Packet {
   tcpFlags = 0;
   /** ICMP's type; 0 for other protocols. */
   icmpType = 0;
+  /**
+   * Of an ICMP error: where the packet begins that it is about, else 0. Then protocol, addresses
+   * and ports are those of a packet of that flow which goes the way the error goes.
+   */
+  embeddedOffset = 0;
 }
 
 export function parseIpv4(
@@ -88,6 +99,7 @@ export function parseIpv4(
   packet.transportLength = totalLength - headerLength;
   packet.tcpFlags = 0;
   packet.icmpType = 0;
+  packet.embeddedOffset = 0;
   return parseTransport(view, packet);
 }
 
@@ -126,10 +138,12 @@ function parseUdp(view: DataView, packet: Packet): Malformed {
 function parseIcmp(view: DataView, packet: Packet): Malformed {
   const { transportOffset: offset } = packet;
   if (packet.transportLength < ICMP_HEADER_BYTES) return Malformed.TransportTruncated;
-  packet.icmpType = view.getUint8(offset);
-  if (packet.icmpType !== ICMP_ECHO_REQUEST && packet.icmpType !== ICMP_ECHO_REPLY) {
-    return Malformed.IcmpType;
+  const type = view.getUint8(offset);
+  packet.icmpType = type;
+  if (type === ICMP_UNREACHABLE || type === ICMP_TIME_EXCEEDED || type === ICMP_PARAMETER_PROBLEM) {
+    return parseIcmpError(view, packet);
   }
+  if (type !== ICMP_ECHO_REQUEST && type !== ICMP_ECHO_REPLY) return Malformed.IcmpType;
   packet.sourcePort = packet.destinationPort = view.getUint16(offset + ICMP_IDENTIFIER);
   return Malformed.None;
 }
@@ -140,7 +154,7 @@ function readPorts(view: DataView, packet: Packet): void {
 }
 
 /** Neither 0.0.0.0/8 nor 127.0.0.0/8, nor multicast or above: RFC 1812 sections 4.2.2.11, 5.3.7. */
-function isUnicast(address: number): boolean {
+export function isUnicast(address: number): boolean {
   const first = address >>> 24;
   return first !== 0 && first !== 127 && first < 224;
 }

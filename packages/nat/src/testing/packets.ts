@@ -70,6 +70,33 @@ function writeTransport(view: DataView, spec: PacketSpec, transportBytes: number
   view.setUint8(33, spec.tcpFlags ?? 0x10);
 }
 
+export interface ErrorSpec {
+  readonly from: string;
+  readonly to: string;
+  readonly type: number;
+  readonly code?: number;
+  /** The second word of the ICMP header: the next hop's MTU, for one. */
+  readonly word: number;
+  readonly ttl?: number;
+  /** The packet that it is about. */
+  readonly about: Uint8Array;
+  /** How many bytes behind the packet's first 28 come along. */
+  readonly keep: number;
+}
+
+export function buildError(spec: ErrorSpec): Uint8Array {
+  const about = spec.about.slice(0, 28 + spec.keep);
+  const { from, to, type, word, ttl } = spec;
+  const icmp = { protocol: ICMP, fromPort: 0, toPort: 0, icmpType: type, payload: about };
+  const bytes = buildPacket({ from, to, ...icmp, ...(ttl !== undefined && { ttl }) });
+  const view = new DataView(bytes.buffer);
+  view.setUint8(21, spec.code ?? 0);
+  view.setUint32(24, word);
+  view.setUint16(22, 0);
+  view.setUint16(22, ~sumBytes(view, 20, bytes.length - 20));
+  return bytes;
+}
+
 /** Whether both checksums of a whole packet are right, summed anew over all of its bytes. */
 export function checksumsAreRight(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
