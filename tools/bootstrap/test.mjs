@@ -1,9 +1,11 @@
 // npm test [-- FILTER]: every check there is, fast ones first. A stage that fails stops no other.
+// npm run test:compose: the last of them alone, the tests in containers.
 // The last line on stdout is the sum: `N passed, N failed`, and `, N skipped` if any were.
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runInContainers } from './src/containers.mjs';
 import { taskEnvironment } from './src/node.mjs';
 import { runChild } from './src/spawn.mjs';
 import {
@@ -20,41 +22,69 @@ import {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const env = taskEnvironment(root);
 const stageMsMax = 20 * 60 * 1_000;
-const netnsPattern = '{packages,apps,tools}/*/src/**/*.netns.test.ts';
+const filesOf = (kind) =>
+  globSync(`{packages,apps,tools}/*/src/**/*.${kind}.test.ts`, { cwd: root }).sort();
 
 let interrupted = false;
 const onSignal = () => {
   interrupted = true;
 };
 
-async function stage(name, program, args, count) {
-  console.log(`\n== ${name}: ${program} ${args.join(' ')}`);
+async function stage(name, what, work) {
+  console.log(`\n== ${name}: ${what}`);
   const start = performance.now();
-  const command = join(root, 'node_modules/.bin', program);
-  const code = await runChild(command, args, { cwd: root, env, limitMs: stageMsMax, onSignal });
-  const counts = count(code);
+  const counts = await work();
   const seconds = ((performance.now() - start) / 1_000).toFixed(1);
   console.log(`== ${name}: ${summaryLine(counts)} in ${seconds} s`);
   return counts;
 }
 
+const program = (name) => join(root, 'node_modules/.bin', name);
+const run = (name, args) =>
+  runChild(program(name), args, { cwd: root, env, limitMs: stageMsMax, onSignal });
+
+const check = (name, tool, args) => () =>
+  stage(name, `${tool} ${args.join(' ')}`, async () => countCheck(await run(tool, args)));
+
+const tests = (reports) => (each, at) => () =>
+  stage(each.name, `vitest ${each.args.join(' ')}`, async () => {
+    const file = join(reports, `${at}.json`);
+    const args = [...each.args, '--reporter=default', '--reporter=json'];
+    args.push(`--outputFile.json=${file}`);
+    if (!each.inContainers) return countVitest(readReport(file), await run('vitest', args));
+    return inContainers(args, file);
+  });
+
+/** Where no engine can be had, one is counted as skipped, and the reason said. */
+async function inContainers(args, file) {
+  try {
+    const { code, reason } = await runInContainers(root, env, args, {
+      limitMs: stageMsMax,
+      onSignal,
+    });
+    if (reason === undefined) return countVitest(readReport(file), code);
+    console.log(`skipped: ${reason}`);
+    return { ...zero, skipped: 1 };
+  } catch (error) {
+    console.log(error.message);
+    return { ...zero, failed: 1 };
+  }
+}
+
 async function main() {
   const reports = mkdtempSync(join(tmpdir(), 'flowstore-test-'));
-  const vitest = vitestStages(process.argv.slice(2), globSync(netnsPattern, { cwd: root }).sort());
-  const stages = [
-    () => stage('lint', 'biome', ['check', '.'], countCheck),
-    () => stage('types', 'tsc', ['-b'], countCheck),
-    ...vitest.map(({ name, args }, at) => () => {
-      const file = join(reports, `${at}.json`);
-      const report = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-      return stage(name, 'vitest', [...args, ...report], (code) =>
-        countVitest(readReport(file), code),
-      );
-    }),
-  ];
+  const [first, ...others] = process.argv.slice(2);
+  const onlyContainers = first === '--containers';
+  const args = onlyContainers ? others : process.argv.slice(2);
+  const files = { netns: filesOf('netns'), compose: filesOf('compose') };
+  const vitest = vitestStages(args, files)
+    .filter(({ inContainers }) => inContainers || !onlyContainers)
+    .map(tests(reports));
+  const checks = [check('lint', 'biome', ['check', '.']), check('types', 'tsc', ['-b'])];
+  const stages = [...(onlyContainers ? [] : checks), ...vitest];
   let sum = zero;
   try {
-    for (const run of stages) if (!interrupted) sum = add(sum, await run());
+    for (const next of stages) if (!interrupted) sum = add(sum, await next());
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }

@@ -53,8 +53,18 @@ export function describeMissing(task, missing) {
   );
 }
 
-const serviceRuns = (env) =>
-  spawnSync('service', ['redis-server', 'status'], { env, stdio: 'ignore' }).status === 0;
+const serviceRuns = (name, env) =>
+  spawnSync('service', [name, 'status'], { env, stdio: 'ignore' }).status === 0;
+
+/** We wanted programs. Debian's packages may also start system services, which nobody asked for. */
+export async function stopNewServices(names, env, install) {
+  const quiet = names.filter((name) => !serviceRuns(name, env));
+  await install();
+  for (const name of quiet.filter((each) => serviceRuns(each, env))) {
+    say(`stopping the ${name} service that the installation started`);
+    spawnSync('service', [name, 'stop'], { env, stdio: ['ignore', 2, 2] });
+  }
+}
 
 export async function apt(args, env) {
   const quiet = { ...env, DEBIAN_FRONTEND: 'noninteractive' };
@@ -67,14 +77,10 @@ export async function apt(args, env) {
 async function install(missing, env) {
   const packages = missing.map((tool) => tool.debian);
   say(`installing ${packages.join(', ')} (apt-get)`);
-  const ranBefore = serviceRuns(env);
-  await apt(['update'], env);
-  await apt(['install', '-y', '--no-install-recommends', ...packages], env);
-  // We wanted the program. Debian's package also starts a system service, which nobody asked for.
-  if (missing.includes(redis) && !ranBefore && serviceRuns(env)) {
-    say('stopping the redis-server service that the installation started');
-    spawnSync('service', ['redis-server', 'stop'], { env, stdio: ['ignore', 2, 2] });
-  }
+  await stopNewServices(['redis-server', 'docker', 'containerd'], env, async () => {
+    await apt(['update'], env);
+    await apt(['install', '-y', '--no-install-recommends', ...packages], env);
+  });
 }
 
 export async function ensureTools(task, env) {

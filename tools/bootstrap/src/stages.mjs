@@ -65,25 +65,27 @@ export function fileFilters(args) {
   return args.filter((arg, at) => !arg.startsWith('-') && !valued.has(args[at - 1] ?? ''));
 }
 
-/** vitest's two runs. Tests that build networks come last, one file at a time: there is one lab. */
-export function vitestStages(args, netnsFiles) {
+/**
+ * vitest's runs: what needs nothing, then the files that build networks and those that need
+ * containers, one at a time: there is one lab, and one topology.
+ */
+export function vitestStages(args, { netns = [], compose = [] }) {
   const filters = fileFilters(args);
   const options = args.filter((arg) => !filters.includes(arg));
-  const chosen =
+  const chosen = (files) =>
     filters.length === 0
-      ? netnsFiles
-      : netnsFiles.filter((file) => filters.some((filter) => file.includes(filter)));
-  const stages = [
-    {
-      name: 'tests',
-      args: ['run', '--passWithNoTests', '--exclude', '**/*.netns.test.ts', ...args],
-    },
-  ];
-  if (chosen.length > 0) {
-    stages.push({
-      name: 'tests in network namespaces',
-      args: ['run', '--no-file-parallelism', ...chosen, ...options],
-    });
-  }
-  return stages;
+      ? files
+      : files.filter((file) => filters.some((filter) => file.includes(filter)));
+  const alone = (name, files, inContainers) => ({
+    name,
+    args: ['run', '--no-file-parallelism', ...chosen(files), ...options],
+    isWanted: chosen(files).length > 0,
+    inContainers,
+  });
+  const apart = ['--exclude', '**/*.netns.test.ts', '--exclude', '**/*.compose.test.ts'];
+  return [
+    { name: 'tests', args: ['run', '--passWithNoTests', ...apart, ...args], isWanted: true },
+    alone('tests in network namespaces', netns, false),
+    alone('tests in containers', compose, true),
+  ].filter(({ isWanted }) => isWanted);
 }

@@ -57,18 +57,23 @@ describe('the last line', () => {
 
 describe('the stages of vitest', () => {
   const netns = ['tools/lab/src/lab.netns.test.ts', 'apps/x/src/y.netns.test.ts'];
+  const compose = ['tools/compose/src/a.compose.test.ts'];
+  const files = { netns, compose };
 
-  it('run what builds networks last and one at a time', () => {
-    const [tests, networks] = vitestStages([], netns);
+  it('run what builds networks or needs containers last and one at a time', () => {
+    const [tests, networks, containers] = vitestStages([], files);
     expect(tests?.args).toContain('**/*.netns.test.ts');
+    expect(tests?.args).toContain('**/*.compose.test.ts');
     expect(networks?.args).toEqual(['run', '--no-file-parallelism', ...netns]);
+    expect(containers?.args).toEqual(['run', '--no-file-parallelism', ...compose]);
+    expect(containers?.inContainers).toBe(true);
   });
 
-  it('follow a filter, and options apply to both', () => {
-    const [tests, networks] = vitestStages(['tools/lab', '-t', 'stands'], netns);
+  it('follow a filter, and options apply to all', () => {
+    const [tests, networks] = vitestStages(['tools/lab', '-t', 'stands'], files);
     expect(tests?.args.slice(-3)).toEqual(['tools/lab', '-t', 'stands']);
     expect(networks?.args).toEqual(['run', '--no-file-parallelism', netns[0], '-t', 'stands']);
-    expect(vitestStages(['packages/flow'], netns)).toHaveLength(1);
+    expect(vitestStages(['packages/flow'], files)).toHaveLength(1);
   });
 
   it('tell files from options and their values', () => {
