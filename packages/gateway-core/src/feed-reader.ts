@@ -111,7 +111,11 @@ export class FeedReader {
     const realm = ((OUTSIDE_DOMAIN << 8) | protocol) >>> 0;
     const ports = ((event.remote.port << 16) | outside.port) >>> 0;
     const slot = table.find(realm, ipv4ToNumber(event.remote.address), address, ports, nowMs);
-    // Its next packet is reported at once: the store waits the short timeout now.
-    if (slot !== NONE) table.setTouchDueMs(slot, nowMs);
+    if (slot === NONE) return;
+    // The store waits the short timeout now, for all that it knows: the next packet is reported at
+    // once, and one that comes after so long has to ask first.
+    table.setTouchDueMs(slot, nowMs);
+    const endMs = nowMs + this.#options.config.timeouts.tcpTransitoryMs;
+    if (endMs < table.deadlineMs(slot)) table.extend(slot, endMs);
   }
 }

@@ -1,9 +1,10 @@
 /** The gateway whose touch was the last one merged asks before a flow ends; the others forget. */
-import { UDP } from '@flowstore/flow';
+import { TCP, UDP } from '@flowstore/flow';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { expect, test } from 'vitest';
 import { Side } from './frame.ts';
-import { INSIDE, REMOTE, World } from './testing/world.ts';
+import { ACK, back, segment, tcpOut } from './testing/traffic.ts';
+import { INSIDE, REMOTE, TEST_CONFIG, World } from './testing/world.ts';
 
 const UDP_LIFE_MS = 495_000;
 const out: PacketSpec = { protocol: UDP, from: INSIDE, fromPort: 5_000, to: REMOTE, toPort: 53 };
@@ -75,4 +76,21 @@ test('who opened a flow and asks again later learns that others saw it since', a
   expect(world.gateways[0]!.counters.reconfirmed).toBeGreaterThan(0);
   await world.advance(UDP_LIFE_MS, 5_000);
   expect(closesOf(world)[0]).toBe(0);
+});
+
+test('who saw half of a connection’s end carries it no longer than the store does', async () => {
+  const FIN_ACK = 0x11;
+  const world = new World({ gateways: 2 });
+  await world.advance(2 * TEST_CONFIG.heartbeatMs);
+  const [syn] = await world.send(0, Side.Inside, tcpOut);
+  await world.send(0, Side.Inside, segment);
+  const answer = (tcpFlags: number) => back(syn!, { protocol: TCP, tcpFlags });
+  await world.send(1, Side.Outside, answer(ACK));
+  await world.send(1, Side.Outside, answer(FIN_ACK));
+  await world.send(0, Side.Inside, { ...segment, tcpFlags: FIN_ACK });
+  // The second gateway hears from the feed that both ends are closed, and knows of one itself.
+  await world.advance(10 * 60_000, 5_000);
+  await world.sweep();
+  expect(world.store.counts().entries).toBe(0);
+  expect(await world.send(1, Side.Outside, answer(ACK))).toEqual([]);
 });
