@@ -89,6 +89,8 @@ test('who saw half of a connection’s end carries it no longer than the store d
   await world.send(1, Side.Outside, answer(FIN_ACK));
   await world.send(0, Side.Inside, { ...segment, tcpFlags: FIN_ACK });
   // The second gateway hears from the feed that both ends are closed, and knows of one itself.
+  await world.advance(TEST_CONFIG.heartbeatMs);
+  world.gateways[0] = world.newGateway(0);
   await world.advance(10 * 60_000, 5_000);
   await world.sweep();
   expect(world.store.counts().entries).toBe(0);
