@@ -45,6 +45,8 @@ export class GatewayCounters {
   flowsOpened = 0;
   flowsJoined = 0;
   portsRefused = 0;
+  /** Bindings on single ports that the store chose: no block was to be had (scarce ports). */
+  portsChosenByStore = 0;
   touchesSent = 0;
   touchesMerged = 0;
   touchesStale = 0;

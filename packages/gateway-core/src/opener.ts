@@ -157,6 +157,9 @@ export class Opener {
         const isNew = result.kind === 'created';
         if (isNew) counters.flowsOpened++;
         else counters.flowsJoined++;
+        // A binding of this very opening, which proposed no port.
+        const isBinding = result.entry.binding.identity.nonce === attempt.nonce;
+        if (isNew && isBinding && attempt.port === 0) counters.portsChosenByStore++;
         attempt.onDone({ kind: 'entry', entry: result.entry, isNew, sentMs }, nowMs);
         return;
       }

@@ -44,6 +44,11 @@ test('all are used before anybody is told that none is left', async () => {
   const world = newWorld();
   const used = await fill(world, () => world.random() % GATEWAYS);
   expect(used.size).toBeGreaterThan(0.98 * SHARD_PORTS);
+  // Three quarters of the shard at most are leased in blocks: the store chose the rest, one by one.
+  const chosen = world.gateways.map(({ counters }) => counters.portsChosenByStore);
+  const inAll = chosen.reduce((sum, ports) => sum + ports, 0);
+  expect(inAll).toBeGreaterThan(0.2 * SHARD_PORTS);
+  expect(inAll).toBeLessThan(0.5 * SHARD_PORTS);
 });
 
 test('one gateway that has nearly all of the traffic gets nearly all of the ports', async () => {
