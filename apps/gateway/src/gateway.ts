@@ -10,14 +10,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connectRedisStore, type FlowStore, StoreUnavailable } from '@flowstore/flow-store';
+import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
 import { DEFAULT_LIMITS, type OutageState, type Policies } from '@flowstore/gateway-core';
-import { ConfigError, type Logger, LogLimit, type Running } from '@flowstore/service';
+import { type Logger, LogLimit, type Running } from '@flowstore/service';
 import type { GatewayConfig } from './config.ts';
 import { settleIn } from './home.ts';
 import { HttpSide } from './http-side.ts';
 import { LinkWatch } from './link-watch.ts';
-import { Membership, NOT_INITIALISED } from './membership.ts';
+import { Membership } from './membership.ts';
 import { Peers } from './peers.ts';
 import { ThreadClient } from './thread-client.ts';
 
@@ -37,31 +37,6 @@ export async function initialise(config: GatewayConfig): Promise<boolean> {
   const store = await connectRedisStore({ ...config.redis, config: config.cluster });
   try {
     return await store.initialise('new');
-  } finally {
-    await store.end();
-  }
-}
-
-/** Makes the cluster configuration the deployment's next; tells what came of it. */
-export async function publish(config: GatewayConfig): Promise<string> {
-  const store = await connectRedisStore({ ...config.redis, config: config.cluster });
-  try {
-    const result = await store.publish();
-    switch (result.kind) {
-      case 'published':
-        return `version ${config.cluster.version} published: restart reapers and gateways with it`;
-      case 'unchanged':
-        return 'the deployment runs with this configuration already';
-      case 'overtaken':
-        throw new StoreUnavailable('somebody else published just now: look again');
-      case 'notInitialised':
-        throw new ConfigError('FLOWSTORE_CONFIG_INVALID', [NOT_INITIALISED]);
-      case 'refused':
-        throw new ConfigError(
-          'FLOWSTORE_CONFIG_INVALID',
-          result.problems.map((problem) => `cluster.${problem}`),
-        );
-    }
   } finally {
     await store.end();
   }
@@ -100,6 +75,8 @@ export async function startGateway(given: GatewayParts): Promise<Running & { url
     undo.unshift(() => membership.leave());
     const thread = await startThread(parts, store, incarnation, limit, peers);
     undo.unshift(() => thread.finish(FINISH_TIMEOUT_MS));
+    membership.onGoBy = (to) => thread.goBy(to);
+    await thread.goBy(membership.goingBy);
     peers.serve(thread);
     const sources = { peers: () => peers.counters, storeStats: () => store.stats };
     http.serve(thread, membership, sources);
@@ -139,7 +116,8 @@ function startThread(
   limit: LogLimit,
   peers: Peers,
 ): Promise<ThreadClient> {
-  const { devices, cluster, policies } = config;
+  const { devices, policies } = config;
+  const cluster = store.config;
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   return ThreadClient.start({ devices, cluster, limits, policies, incarnation }, store, {
     onStoreError: (error) => limit.warn({ err: (error as Error).message }, 'store call failed'),

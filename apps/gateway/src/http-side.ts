@@ -61,6 +61,7 @@ export class HttpSide {
       storeIsUp: this.#storeIsUp,
       ...sources,
       members: () => membership.members.length,
+      configState: () => membership.configState,
     });
     void this.#check();
     this.#timer = setInterval(() => void this.#check(), HEALTH_EVERY_MS);

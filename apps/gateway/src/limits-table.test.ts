@@ -136,6 +136,7 @@ async function metricsText(): Promise<string> {
     storeIsUp: () => true,
     storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0, unreplicated: 0 }),
     members: () => 1,
+    configState: () => ({ version: 1, nextVersion: 0, refused: false }),
     peers: () => ({ ...new PeerCounters() }),
   });
   return registry.metrics();

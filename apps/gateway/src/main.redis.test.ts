@@ -103,16 +103,25 @@ test.skipIf(!isRoot)('a device that is not there is named (needs root)', async (
   expect(said).not.toContain('    at ');
 });
 
-test('--publish makes it the next version, and names what may not change meanwhile', async () => {
+test('--publish waits until the next version holds, and names what may not change', async () => {
   const next = { ...config().cluster, version: 2, timeouts: { udpMs: 200_000 } };
   const refused = await run(config({ cluster: { ...next, leaseMs: 91_000 } }), '--publish');
   expect(refused.code).toBe(2);
   expect(refused.said).toContain("cluster.leaseMs: can't change while gateways run");
   const published = await run(config({ cluster: next }), '--publish');
-  expect(published.code).toBe(0);
-  expect(published.said).toContain('version 2 published');
+  expect(published).toEqual({
+    code: 0,
+    said: [
+      'version 2 is published: it holds once every gateway goes by it',
+      'no gateway is alive',
+      'version 2 holds',
+      '',
+    ]
+      .map((line) => line && `gateway: ${line}`)
+      .join('\n'),
+  });
   expect((await run(config({ cluster: next }), '--publish')).said).toContain('already');
   const behind = await run(config());
   expect(behind.code).toBe(2);
   expect(behind.said).toContain('cluster.timeouts.udpMs: differs');
-});
+}, 60_000);

@@ -2,7 +2,8 @@
 import { createLogger, ENV_PREFIX, loadConfig, readVersion, runService } from '@flowstore/service';
 import { Command } from 'commander';
 import { gatewaySchema } from './config.ts';
-import { initialise, publish, startGateway } from './gateway.ts';
+import { initialise, startGateway } from './gateway.ts';
+import { publish } from './publish.ts';
 
 const version = readVersion(new URL('../package.json', import.meta.url));
 
@@ -16,7 +17,7 @@ const {
   .option('--init', 'write the cluster configuration of a new deployment into the store, and exit')
   .option(
     '--publish',
-    'make the cluster configuration the next of a deployment that runs, and exit',
+    'make the cluster configuration the next of a deployment that runs, and wait until it holds',
   )
   .version(version)
   .parse()
@@ -32,8 +33,9 @@ void runService(
       process.exit(0);
     }
     if (publishes) {
-      process.stdout.write(`gateway: ${await publish(config)}\n`);
-      process.exit(0);
+      const tell = (text: string) =>
+        process.stdout.write(text.replace(/^/gm, 'gateway: ').concat('\n'));
+      process.exit((await publish(config, tell)) ? 0 : 1);
     }
     const log = createLogger({ name: config.name, level: config.log.level });
     const onFatal = () => process.exit(1);

@@ -27,6 +27,7 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
     storeIsUp: () => true,
     storeStats: () => ({ inFlight: 4, refused: 1, timedOut: 2, failed: 3, unreplicated: 0 }),
     members: () => 2,
+    configState: () => ({ version: 3, nextVersion: 4, refused: false }),
     peers: () => ({ sent: 3, forged: 1 }),
   });
   const first = await registry.metrics();
@@ -41,6 +42,9 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
     'flowstore_store_calls_in_flight 4',
     'flowstore_store_calls_total{event="timed_out"} 2',
     'flowstore_members 2',
+    'flowstore_config_version 3',
+    'flowstore_config_next_version 4',
+    'flowstore_config_refused 0',
     'flowstore_peer_messages_total{event="forged"} 1',
     'flowstore_packet_thread_up 1',
   ]) {
@@ -58,9 +62,11 @@ test('a packet thread that does not answer is shown, and hides nothing else', as
     storeIsUp: () => false,
     storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0, unreplicated: 0 }),
     members: () => 0,
+    configState: () => ({ version: 3, nextVersion: 0, refused: true }),
     peers: () => ({}),
   });
   const text = await registry.metrics();
   expect(text).toContain('flowstore_packet_thread_up 0\n');
   expect(text).toContain('flowstore_store_up 0\n');
+  expect(text).toContain('flowstore_config_refused 1\n');
 });

@@ -5,6 +5,7 @@
  */
 import type { RedisStoreStats } from '@flowstore/flow-store';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { ConfigState } from './membership.ts';
 import type { Snapshot } from './thread-messages.ts';
 
 export interface MetricSources {
@@ -13,6 +14,7 @@ export interface MetricSources {
   /** What the store's client counts; `inFlight` goes up and down. */
   readonly storeStats: () => RedisStoreStats;
   readonly members: () => number;
+  readonly configState: () => ConfigState;
   /** What came of messages between gateways, by event. */
   readonly peers: () => Readonly<Record<string, number>>;
 }
@@ -29,6 +31,9 @@ const HELP: Readonly<Record<string, string>> = {
   store_calls_in_flight: 'Script calls whose answer is still to come',
   store_up: 'Whether the store can be reached: 1 or 0',
   peer_messages_total: 'Messages between gateways, by what became of them',
+  config_version: 'Version of the cluster configuration that holds',
+  config_next_version: 'Version that is published and gone by beside it; 0: none',
+  config_refused: 'Whether a published configuration can’t be gone by: 1 or 0',
   members: 'Gateways of the deployment, as of the last heartbeat',
 };
 
@@ -39,6 +44,10 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
   registry.metrics = async () => {
     mirror.gauge('store_up', sources.storeIsUp() ? 1 : 0);
     mirror.gauge('members', sources.members());
+    const { version, nextVersion, refused } = sources.configState();
+    mirror.gauge('config_version', version);
+    mirror.gauge('config_next_version', nextVersion);
+    mirror.gauge('config_refused', refused ? 1 : 0);
     showStore(mirror, sources.storeStats());
     for (const [event, value] of Object.entries(sources.peers())) {
       mirror.counter('peer_messages_total', value, { event });

@@ -31,6 +31,8 @@ class PacketThread {
   readonly #loop: PacketLoop;
   #tickAtMs = 0;
   #outage: OutageState = 'reached';
+  /** Told to go by something else, and not said yet that it does. */
+  #changing = false;
   #finishing = false;
   #finished = false;
 
@@ -67,6 +69,7 @@ class PacketThread {
         const flows = this.#core.takeHighWater();
         if (flows > 0) this.#post({ kind: 'highWater', flows });
         this.#tellOutage();
+        this.#tellGoesBy();
       }
       const calls = this.#core.takeCalls(nowMs);
       if (calls.length > 0) this.#post({ kind: 'calls', calls });
@@ -92,6 +95,9 @@ class PacketThread {
       else if (message.kind === 'gateways') this.#core.setGateways(message.count);
       else if (message.kind === 'peerMessage') {
         this.#core.peerMessage(message.from, message.message, nowMs);
+      } else if (message.kind === 'goBy') {
+        this.#core.goBy(message.to, nowMs);
+        this.#changing = true;
       } else if (message.kind === 'peers') this.#core.setPeers(message.names, nowMs);
       else if (message.kind === 'inspect') this.#inspect(nowMs);
       else if (!this.#finishing) {
@@ -106,6 +112,12 @@ class PacketThread {
     if (state === this.#outage) return;
     this.#outage = state;
     this.#post({ kind: 'outage', state });
+  }
+
+  #tellGoesBy(): void {
+    if (!this.#changing || !this.#core.isReplanned) return;
+    this.#changing = false;
+    this.#post({ kind: 'goesBy' });
   }
 
   #finish(): void {

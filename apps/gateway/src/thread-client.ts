@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { FlowStore } from '@flowstore/flow-store';
 import {
   type Envelope,
+  type GoingBy,
   type OutageState,
   type PeerMessage,
   performCall,
@@ -35,6 +36,7 @@ export class ThreadClient {
   readonly #store: FlowStore;
   readonly #events: ThreadEvents;
   #snapshots: ((snapshot: Snapshot) => void)[] = [];
+  #goesBy: (() => void)[] = [];
   #finished: (() => void) | undefined;
 
   /** Resolves when the wires are open; rejects with what kept them from it. */
@@ -77,6 +79,14 @@ export class ThreadClient {
         resolve(snapshot);
       });
       this.#post({ kind: 'inspect' });
+    });
+  }
+
+  /** Resolves once all flows are reported by it, or by what the thread was told since. */
+  goBy(to: GoingBy): Promise<void> {
+    return new Promise((resolve) => {
+      this.#goesBy.push(resolve);
+      this.#post({ kind: 'goBy', to });
     });
   }
 
@@ -124,6 +134,9 @@ export class ThreadClient {
         return;
       case 'outage':
         this.#events.onOutage(message.state);
+        return;
+      case 'goesBy':
+        for (const resolve of this.#goesBy.splice(0)) resolve();
         return;
       case 'finished':
         this.#finished?.();

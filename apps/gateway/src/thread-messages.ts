@@ -6,6 +6,7 @@ import type { ClusterConfig } from '@flowstore/flow';
 import type {
   Envelope,
   GatewayLimits,
+  GoingBy,
   OutageState,
   PeerMessage,
   Policies,
@@ -28,6 +29,8 @@ export type ToThread =
   /** The other members by name; null where they can't be asked. */
   | { readonly kind: 'peers'; readonly names: readonly string[] | null }
   | { readonly kind: 'peerMessage'; readonly from: string; readonly message: PeerMessage }
+  /** Answered by `goesBy`, once all flows are reported by it. */
+  | { readonly kind: 'goBy'; readonly to: GoingBy }
   /** Report what the store should still hear, give the ports back, then say `finished`. */
   | { readonly kind: 'finish' }
   /** Answered by `snapshot`. */
@@ -39,6 +42,8 @@ export type FromThread =
   | { readonly kind: 'peerMessages'; readonly messages: readonly Envelope[] }
   /** Whether the store is away, and for whom, became something else. */
   | { readonly kind: 'outage'; readonly state: OutageState }
+  /** What it was told last is gone by. */
+  | { readonly kind: 'goesBy' }
   | { readonly kind: 'finished' }
   /** The table went over its high-water mark: once per crossing. */
   | { readonly kind: 'highWater'; readonly flows: number }

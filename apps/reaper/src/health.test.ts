@@ -5,13 +5,9 @@ test('ready while the store answers and the queue is connected', () => {
   let status = 'ready';
   const health = new Health(() => status);
   expect(health.reasons()).toEqual(['cluster: the configuration was not compared yet']);
-  health.configCompared({ kind: 'notInitialised' });
-  expect(health.reasons()).toEqual(['cluster: the deployment is not initialised (gateway --init)']);
-  health.configCompared({ kind: 'configMismatch', fields: ['pool', 'timeouts.udpMs'] });
-  expect(health.reasons()).toEqual([
-    "cluster: differs from the deployment's in pool, timeouts.udpMs",
-  ]);
-  health.configCompared({ kind: 'match' });
+  health.configCompared('records are in layout 9');
+  expect(health.reasons()).toEqual(['cluster: records are in layout 9']);
+  health.configCompared(null);
   expect(health.reasons()).toEqual([]);
   health.storeFailed('no answer within 1000 ms');
   status = 'reconnecting';

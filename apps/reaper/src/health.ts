@@ -1,6 +1,4 @@
 /** Why this reaper does not sweep, from what it last heard of the store and of the queue. */
-import type { ConfigCheck } from '@flowstore/flow-store';
-
 export class Health {
   #storeProblem: string | null = null;
   #configProblem: string | null = 'the configuration was not compared yet';
@@ -19,8 +17,9 @@ export class Health {
     this.#storeProblem = why;
   }
 
-  configCompared(check: ConfigCheck): void {
-    this.#configProblem = problemOf(check);
+  /** Why the deployment's configuration can't be gone by; null: it is. */
+  configCompared(problem: string | null): void {
+    this.#configProblem = problem;
   }
 
   reasons(): string[] {
@@ -31,10 +30,4 @@ export class Health {
     if (status !== 'ready') reasons.push(`queue: the connection is ${status}`);
     return reasons;
   }
-}
-
-function problemOf(check: ConfigCheck): string | null {
-  if (check.kind === 'match') return null;
-  if (check.kind === 'notInitialised') return 'the deployment is not initialised (gateway --init)';
-  return `differs from the deployment's in ${check.fields.join(', ')}`;
 }

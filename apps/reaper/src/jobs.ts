@@ -1,15 +1,15 @@
 /** What each kind of job does, and what its scheduler's next job has to know. */
 import { SHARDS } from '@flowstore/flow';
-import type { RedisFlowStore } from '@flowstore/flow-store';
 import type { Logger } from '@flowstore/service';
 import { runAuditJob } from './audit-job.ts';
 import type { ReaperConfig } from './config.ts';
+import type { Sweepable } from './config-watch.ts';
 import type { JobResult } from './queue.ts';
 import { auditTemplate, type JobData, type JobName, sweepTemplate } from './schedules.ts';
 import { runSweepJob, type SweepJobParts } from './sweep-job.ts';
 
 export interface JobParts extends Omit<SweepJobParts, 'store' | 'callsMax'> {
-  readonly store: RedisFlowStore;
+  readonly store: Sweepable;
   readonly config: ReaperConfig;
   readonly log: Logger;
 }

@@ -1,4 +1,4 @@
-import { TCP, UDP } from '@flowstore/flow';
+import { canonicalConfig, TCP, UDP } from '@flowstore/flow';
 import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
 import { startRedis, type TestRedis } from '@flowstore/flow-store/testing';
 import { Redis } from 'ioredis';
@@ -114,7 +114,7 @@ test('SIGTERM stops it gracefully, and what it leaves in Redis is bounded', asyn
 
 test('a configuration other than the deployment runs with is refused', async () => {
   await store.initialise('new');
-  const cluster = { ...CLUSTER, quarantineMs: 300, slack: { outageMs: 1, clockSkewMs: 0 } };
+  const cluster = { ...CLUSTER, quarantineMs: 3_050, slack: { outageMs: 1, clockSkewMs: 0 } };
   const reaper = new ReaperProcess(configOf({ cluster }));
   expect(await reaper.exited).toBe(2);
   const why = 'differs from what the deployment in the store runs with';
@@ -193,19 +193,19 @@ test('a Redis that lost its data gets its schedulers back', async () => {
   await vi.waitFor(async () => expect(await after()).toBeGreaterThan(before), WAIT);
 });
 
-test('a deployment that changes its configuration is left alone from then on', async () => {
+test('a deployment whose configuration it can’t follow is left alone from then on', async () => {
   await store.initialise('new');
   const reaper = new ReaperProcess(configOf());
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
   await redis.flushdb();
-  const config = { ...CLUSTER, version: 2 };
+  const config = { ...CLUSTER, version: 2, leaseMs: CLUSTER.leaseMs + 1 };
   const next = await connectRedisStore({ url: server.url, config });
   try {
     await next.initialise('new');
     await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     await vi.waitFor(async () => {
       expect((await reaper.ready()).reasons).toEqual([
-        "cluster: differs from the deployment's in version",
+        expect.stringMatching(/^cluster: leaseMs: can't change while gateways run/),
       ]);
     }, WAIT);
   } finally {
@@ -219,6 +219,28 @@ test('a deployment that changes its configuration is left alone from then on', a
   const sofar = await jobs();
   await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(sofar + 32), WAIT);
   expect(await reaper.metric('flowstore_reaper_jobs_total')).toBe(before);
+});
+
+test('a configuration that is published is followed, and swept by once it holds', async () => {
+  await store.initialise('new');
+  const reaper = new ReaperProcess(configOf());
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+  const timeouts = { ...CLUSTER.timeouts, udpMs: 10 };
+  const config = { ...CLUSTER, version: 2, timeouts };
+  const next = await connectRedisStore({ url: server.url, config });
+  try {
+    expect(await next.publish()).toEqual({ kind: 'published' });
+    await vi.waitFor(async () => {
+      const state = await next.deployment();
+      expect(state).toMatchObject({ terms: { holds: canonicalConfig(config), next: null } });
+    }, WAIT);
+  } finally {
+    await next.end();
+  }
+  const jobs = () => reaper.metric('flowstore_reaper_jobs_total');
+  const before = await jobs();
+  await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(before + 8), WAIT);
+  expect((await reaper.ready()).status).toBe(200);
 });
 
 testWithOwnServer('with store and queue away it still stops in time', async () => {

@@ -8,9 +8,8 @@
  *   (in the queue's Redis)           +--> metrics, readiness, board
  * ```
  */
-import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
+import { connectRedisStore } from '@flowstore/flow-store';
 import {
-  ConfigError,
   createRegistry,
   type HttpServer,
   type Logger,
@@ -21,6 +20,7 @@ import {
 import { BOARD_PATH, mountBoard } from './board.ts';
 import { CallSize } from './call-size.ts';
 import type { ReaperConfig } from './config.ts';
+import { ConfigWatch, refuseMismatch } from './config-watch.ts';
 import { Health } from './health.ts';
 import { workOn } from './jobs.ts';
 import { createMetrics } from './metrics.ts';
@@ -68,14 +68,15 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
       else tender?.tendNow();
     },
   });
+  const watch = new ConfigWatch(store, nowMs);
   const stopping = aborter.signal;
-  const job = { store, config, log, size, health, metrics, overdue, nowMs, stopping };
+  const job = { config, log, size, health, metrics, overdue, nowMs, stopping };
   const queue: JobQueue = new JobQueue({
     url: queueUrl,
     connectTimeoutMs: redis.connectTimeoutMs,
     concurrency: sweep.concurrency,
     jobsPerSMax: config.jobsPerSMax,
-    work: (name, data) => workOn(job, name, data),
+    work: (name, data) => workOn({ ...job, store: watch.guarded() }, name, data),
     onOutcome(outcome, name, error) {
       metrics.jobs.inc({ job: name, outcome });
       if (error !== undefined) complain('job failed')(error);
@@ -91,14 +92,14 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
     await Promise.all([store.end(), http?.close()]);
   };
   try {
-    await refuseMismatch(store);
+    refuseMismatch(await store.deployment(), config.cluster);
     await queue.connect();
     const board = queue.queue;
     http = await startHttp({ ...config.http, registry, ready: () => health.reasons() }, (app) =>
       board === null ? undefined : mountBoard(app, board, config.board),
     );
     const schedule = () => queue.schedule(schedulesOf(config));
-    tender = new Tender({ store, queue, health, schedule, onError: complain('upkeep failed') });
+    tender = new Tender({ watch, queue, health, schedule, onError: complain('upkeep failed') });
     await tender.start();
   } catch (error) {
     await stop();
@@ -107,17 +108,4 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
   const { sets, everyMs } = sweep;
   log.info({ url: http.url, board: BOARD_PATH, sets, everyMs }, 'sweeping');
   return { log, url: http.url, stop };
-}
-
-/**
- * A sweep ends flows by the timeouts of the configuration it is given, so a reaper with another one
- * than the gateways' would end flows too early.
- */
-async function refuseMismatch(store: FlowStore): Promise<void> {
-  const check = await store.checkConfig();
-  if (check.kind !== 'configMismatch') return;
-  const lines = check.fields.map(
-    (field) => `cluster.${field}: differs from what the deployment in the store runs with`,
-  );
-  throw new ConfigError('FLOWSTORE_CONFIG_INVALID', lines);
 }

@@ -7,7 +7,7 @@ import type { Overdue } from './overdue.ts';
 import { type SweepSummary, sweepShards } from './sweep.ts';
 
 export interface SweepJobParts {
-  readonly store: FlowStore;
+  readonly store: Pick<FlowStore, 'sweep'>;
   readonly size: CallSize;
   readonly callsMax: number;
   readonly health: Health;

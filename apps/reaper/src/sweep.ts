@@ -34,7 +34,7 @@ export interface SweepSummary {
  * others waiting; a shard drops out once nothing more of it is due. Rejects as soon as a call does.
  */
 export async function sweepShards(
-  store: FlowStore,
+  store: Pick<FlowStore, 'sweep'>,
   shards: readonly number[],
   { looks, callsMax }: SweepLimits,
   { onCall, nowMs, stopping }: SweepWatch,

@@ -1,17 +1,18 @@
 /**
- * Upkeep while the reaper runs: compares the cluster configuration, lets the worker work only while
- * it is ours, and puts back schedulers that got lost. Often until all is well, then now and then,
- * and at once when a connection comes back: a Redis that lost its data lost the schedulers, too.
+ * Upkeep while the reaper runs: follows the cluster configuration, lets the worker work only while
+ * it goes by it, and puts back schedulers that got lost. Often until all is well, then now and
+ * then, and at once when a connection comes back: a Redis that lost its data lost them, too.
  */
-import type { FlowStore } from '@flowstore/flow-store';
+import type { ConfigWatch } from './config-watch.ts';
 import type { Health } from './health.ts';
 import type { JobQueue } from './queue.ts';
 
-const WELL_EVERY_MS = 15_000;
 const UNWELL_EVERY_MS = 1_000;
+/** Schedulers are looked after less often than the configuration. */
+const SCHEDULE_EVERY_MS = 15_000;
 
 export interface TenderParts {
-  readonly store: FlowStore;
+  readonly watch: ConfigWatch;
   readonly queue: JobQueue;
   readonly health: Health;
   readonly schedule: () => Promise<void>;
@@ -22,6 +23,8 @@ export class Tender {
   readonly #parts: TenderParts;
   #timer: NodeJS.Timeout | undefined;
   #busy = false;
+  /** Since the schedulers were looked after. */
+  #sinceMs = Number.POSITIVE_INFINITY;
   /** Asked for while it was busy. */
   #again = false;
   #stopped = false;
@@ -34,7 +37,9 @@ export class Tender {
     return this.#tend();
   }
 
+  /** All of it: a connection came back. */
   tendNow(): void {
+    this.#sinceMs = Number.POSITIVE_INFINITY;
     void this.#tend();
   }
 
@@ -54,21 +59,26 @@ export class Tender {
     const well = await this.#compare();
     this.#busy = false;
     if (this.#stopped) return;
-    const delayMs = this.#again ? 0 : well ? WELL_EVERY_MS : UNWELL_EVERY_MS;
+    const delayMs = this.#again ? 0 : well ? this.#parts.watch.everyMs : UNWELL_EVERY_MS;
+    const isCalm = well && !this.#again;
+    this.#sinceMs = isCalm ? this.#sinceMs + delayMs : Number.POSITIVE_INFINITY;
     this.#again = false;
-    this.#timer = setTimeout(() => this.tendNow(), delayMs);
+    this.#timer = setTimeout(() => void this.#tend(), delayMs);
   }
 
   async #compare(): Promise<boolean> {
-    const { store, queue, health, schedule, onError } = this.#parts;
+    const { watch, queue, health, schedule, onError } = this.#parts;
     try {
-      const check = await store.checkConfig();
+      const problem = await watch.look();
       health.storeAnswered();
-      health.configCompared(check);
-      await queue.setWorking(check.kind === 'match');
+      health.configCompared(problem);
+      await queue.setWorking(problem === null);
       // With the queue away this would wait for it; its return calls us again.
-      if (queue.status === 'ready') await schedule();
-      return check.kind === 'match' && queue.status === 'ready';
+      if (queue.status === 'ready' && this.#sinceMs >= SCHEDULE_EVERY_MS) {
+        await schedule();
+        this.#sinceMs = 0;
+      }
+      return problem === null && queue.status === 'ready';
     } catch (error) {
       health.storeFailed((error as Error).message);
       onError(error as Error);

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { canonicalConfig } from '@flowstore/flow';
 import { expect, test } from 'vitest';
-import { judgeChange } from './config-change.ts';
+import { goingByBoth, judgeChange, shorterTimeouts, TTL_STEP_MS } from './config-change.ts';
 import { CONFORMANCE_CONFIG as config } from './conformance/harness.ts';
 
 const stored = canonicalConfig(config);
@@ -40,4 +41,31 @@ test.each([
 
 test('a limit on bindings may become another one', () => {
   expect(judgeChange(stored, { ...next, bindingsPerSubscriberMax: 7 })).toBeNull();
+});
+
+test('a flow may live longer by as much as its keys are sure to be there', () => {
+  const longer = (ms: number) => ({ ...config.timeouts, udpMs: config.timeouts.udpMs + ms });
+  const spareMs = config.ttlMarginMs - TTL_STEP_MS;
+  const most = Math.floor((spareMs * 3) / 4);
+  expect(judgeChange(stored, { ...next, timeouts: longer(most) })).toBeNull();
+  const refused = judgeChange(stored, { ...next, timeouts: longer(most + 3) });
+  expect(refused).toMatchObject({ problems: [expect.stringMatching(/^timeouts.udpMs: .*TTL/)] });
+  const lua = readFileSync(new URL('./redis/lua/parts/entry.lua', import.meta.url), 'utf8');
+  expect(lua).toContain(`local TTL_STEP_MS = ${TTL_STEP_MS}\n`);
+});
+
+test('going by both breaks neither promise', () => {
+  const other = {
+    ...next,
+    insidePrefixes: ['198.18.0.0/16', '192.0.2.0/24'],
+    timeouts: { ...config.timeouts, udpMs: 200_000, icmpMs: 70_000 },
+    flowsPerEndpointMax: 7,
+    newBindingsPerSubscriberPerSMax: 9,
+  };
+  const both = goingByBoth(config, other);
+  expect(both.timeouts).toMatchObject({ udpMs: 300_000, icmpMs: 70_000 });
+  expect(shorterTimeouts(config, other)).toMatchObject({ udpMs: 200_000, icmpMs: 60_000 });
+  expect(both.flowsPerEndpointMax).toBe(4);
+  expect(both.newBindingsPerSubscriberPerSMax).toBe(9);
+  expect(both.insidePrefixes).toEqual(expect.arrayContaining(other.insidePrefixes));
 });

@@ -1,17 +1,27 @@
 /**
- * What may change while gateways run. Each script call carries the policy of who sends it, so until
- * the last gateway and reaper was restarted two versions act on one store, and neither may break
- * what the other relies on.
+ * What may change while gateways run, and what they go by meanwhile. Each script call carries the
+ * policy of who sends it, so two versions act on one store until the last one has heard.
+ *
+ * A change has two steps, and at each instant only neighbours of this line act together:
+ *
+ * ```
+ *   C alone  |  both, C holds  |  both, N holds  |  N alone
+ *            |<- published     |<- all go by both, so N holds
+ * ```
+ *
+ * Going by both means to break neither's promise. A flow ends by the longer timeout and is reported
+ * by the shorter: when N holds, no flow is ended by C, and none whose packets N would count is
+ * unreported. A limit is the smaller one. Whom either serves is served.
+ *
+ * Keys have the TTL that the policy of their last writer gave them, and a touch moves it only with
+ * the next step of TTLs. So a flow may live no longer by N than such a key is sure to be there.
  */
-import { type ClusterConfig, canonicalConfig } from '@flowstore/flow';
+import { type ClusterConfig, canonicalConfig, slackMs, type Timeouts } from '@flowstore/flow';
 import { differingFields } from './config-difference.ts';
-import type { PublishResult } from './contract.ts';
+import type { PublishResult } from './deployment.ts';
 
-/**
- * Until all run the new version a flow ends by the shorter of two timeouts, and a limit is the
- * smaller of two. Everything else is relied upon by others: who may use a port, for how long (I1,
- * I2), and where it comes from.
- */
+/** Everything else is relied upon by others: who may use a port, for how long (I1, I2), and where
+ * it comes from. There is no going by both of two pools, or of two leases. */
 const FREE_FIELDS: ReadonlySet<string> = new Set([
   'version',
   'insidePrefixes',
@@ -25,18 +35,83 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
   'newBindingsPerSubscriberPerSMax',
 ]);
 
-/** What becomes of publishing `next` where `stored` is published; null: it may be written. */
+/** As in lua/parts/entry.lua. */
+export const TTL_STEP_MS = 524_288;
+
+/** What becomes of publishing `next` where `stored` holds; null: it may be written. */
 export function judgeChange(stored: string | null, next: ClusterConfig): PublishResult | null {
   if (stored === null) return { kind: 'notInitialised' };
-  const fields = differingFields(stored, canonicalConfig(next));
-  if (fields.length === 0) return { kind: 'unchanged' };
+  if (differingFields(stored, canonicalConfig(next)).length === 0) return { kind: 'unchanged' };
   const before = JSON.parse(stored) as ClusterConfig;
-  const problems = fields.filter((field) => !isFree(field, before, next)).map(describe);
+  const problems = [...fixedProblems(before, next), ...growthProblems(before, next)];
   const version = before.version + 1;
   if (next.version !== version) {
     problems.push(`version: found ${next.version}, allowed: ${version}, one above the published`);
   }
   return problems.length === 0 ? null : { kind: 'refused', problems };
+}
+
+/** A line per field that can't change while gateways run. */
+export function fixedProblems(before: ClusterConfig, next: ClusterConfig): string[] {
+  const fields = differingFields(canonicalConfig(before), canonicalConfig(next));
+  return fields.filter((field) => !isFree(field, before, next)).map(describe);
+}
+
+function growthProblems(before: ClusterConfig, next: ClusterConfig): string[] {
+  const spareMs = Math.max(0, before.ttlMarginMs - TTL_STEP_MS);
+  const lifeMs = ({ timeouts, slack }: ClusterConfig, name: keyof Timeouts) =>
+    timeouts[name] + slackMs(slack, timeouts[name]);
+  const names = Object.keys(before.timeouts) as (keyof Timeouts)[];
+  const tooLong = names.filter((name) => lifeMs(next, name) - lifeMs(before, name) > spareMs);
+  return tooLong.map(
+    (name) =>
+      `timeouts.${name}: flows may live up to ${spareMs} ms longer (ttlMarginMs less ` +
+      `${TTL_STEP_MS}), not ${lifeMs(next, name) - lifeMs(before, name)}: what is stored goes by ` +
+      'its TTL. Raise ttlMarginMs first, and wait for the longest timeout',
+  );
+}
+
+/** What calls go by while both do: lives as long as the longer, limits as small as the smaller. */
+export function goingByBoth(holds: ClusterConfig, next: ClusterConfig): ClusterConfig {
+  return {
+    ...holds,
+    insidePrefixes: [...new Set([...holds.insidePrefixes, ...next.insidePrefixes])],
+    timeouts: eachTimeout(holds, next, Math.max),
+    slack: { ...holds.slack, outageMs: Math.max(holds.slack.outageMs, next.slack.outageMs) },
+    ttlMarginMs: Math.max(holds.ttlMarginMs, next.ttlMarginMs),
+    flowsPerEndpointMax: Math.min(holds.flowsPerEndpointMax, next.flowsPerEndpointMax),
+    bindingsPerSubscriberMax: smallerLimit(
+      holds.bindingsPerSubscriberMax,
+      next.bindingsPerSubscriberMax,
+    ),
+    newBindingsPerSubscriberPerSMax: smallerLimit(
+      holds.newBindingsPerSubscriberPerSMax,
+      next.newBindingsPerSubscriberPerSMax,
+    ),
+  };
+}
+
+/** By which flows are reported while both are gone by: the shorter ones. */
+export function shorterTimeouts(holds: ClusterConfig, next: ClusterConfig): Timeouts {
+  return eachTimeout(holds, next, Math.min);
+}
+
+function eachTimeout(
+  { timeouts: a }: ClusterConfig,
+  { timeouts: b }: ClusterConfig,
+  choose: (a: number, b: number) => number,
+): Timeouts {
+  return {
+    tcpEstablishedMs: choose(a.tcpEstablishedMs, b.tcpEstablishedMs),
+    tcpTransitoryMs: choose(a.tcpTransitoryMs, b.tcpTransitoryMs),
+    udpMs: choose(a.udpMs, b.udpMs),
+    icmpMs: choose(a.icmpMs, b.icmpMs),
+  };
+}
+
+/** 0: no limit. */
+function smallerLimit(a: number, b: number): number {
+  return a === 0 || b === 0 ? Math.max(a, b) : Math.min(a, b);
 }
 
 function isFree(field: string, before: ClusterConfig, next: ClusterConfig): boolean {

@@ -11,9 +11,9 @@
  * unknown, and asking again with the same nonce is safe. Where a part of the store is away (a
  * master of a cluster), the results of its requests alone are null, which says the same of them.
  *
- * What a gateway goes on by (lease, renew, feed, initialise, publish, join, heartbeat) is answered
- * only once `minReplicas` replicas have what was written; else it got no answer, though it may have
- * taken effect. So a master that was replaced, and can still be reached, answers none of them.
+ * What a gateway goes on by (lease, renew, feed, initialise, publish, deployment, join, heartbeat)
+ * is answered only once `minReplicas` replicas have what was written; else it got no answer, though
+ * it may have taken effect. So a master that was replaced, and can still be reached, answers none.
  */
 import type {
   ClusterConfig,
@@ -24,6 +24,16 @@ import type {
   SocketAddress,
   Subscriber,
 } from '@flowstore/flow';
+import type {
+  DeploymentState,
+  HeartbeatResult,
+  JoinResult,
+  MemberInfo,
+  PublishResult,
+  Stance,
+} from './deployment.ts';
+
+export * from './deployment.ts';
 
 /** What a gateway saw of a flow and has not reported yet. */
 export interface Sighting {
@@ -292,44 +302,6 @@ export interface CountRequest {
  * has no limit on them. The dead count until a sweep was there. */
 export type CountResult = { readonly kind: 'counted'; readonly bindings: number };
 
-export interface MemberInfo {
-  readonly name: string;
-  readonly incarnation: string;
-  /** Where its HTTP control endpoint listens, "http://192.0.2.101:9464". */
-  readonly controlUrl: string;
-  /** Where it hears other gateways, "192.0.2.101:9465"; null where it does not. */
-  readonly peerAddress: string | null;
-}
-
-export type JoinResult =
-  | { readonly kind: 'joined'; readonly members: readonly MemberInfo[] }
-  /** The deployment runs with another configuration; `fields` names what differs. */
-  | { readonly kind: 'configMismatch'; readonly fields: readonly string[] }
-  /** No configuration is stored: the deployment was never initialised, or lost its data. */
-  | { readonly kind: 'notInitialised' };
-
-/** How a configuration compares with the one that the deployment runs with. */
-export type ConfigCheck =
-  | { readonly kind: 'match' }
-  | { readonly kind: 'configMismatch'; readonly fields: readonly string[] }
-  | { readonly kind: 'notInitialised' };
-
-/** What became of a configuration that shall take the place of the deployment's. */
-export type PublishResult =
-  | { readonly kind: 'published' }
-  /** It is what the deployment runs with. */
-  | { readonly kind: 'unchanged' }
-  /** A line per field that may not change while gateways run, or not like this. */
-  | { readonly kind: 'refused'; readonly problems: readonly string[] }
-  /** Somebody else published in the meantime. */
-  | { readonly kind: 'overtaken' }
-  | { readonly kind: 'notInitialised' };
-
-export type HeartbeatResult =
-  | { readonly kind: 'alive'; readonly members: readonly MemberInfo[] }
-  /** This incarnation is no longer a member (expired, or the name was taken over): join again. */
-  | { readonly kind: 'unknown' };
-
 export interface FlowStore {
   open(requests: readonly OpenRequest[]): Promise<(OpenResult | null)[]>;
   find(requests: readonly FindRequest[]): Promise<(FindResult | null)[]>;
@@ -349,15 +321,18 @@ export interface FlowStore {
   /** Writes the cluster configuration; false where one is stored already. The shards of a new
    * deployment are marked fresh; one that is restored after a loss of data is in grace. */
   initialise(deployment: 'new' | 'restored'): Promise<boolean>;
-  /** Makes `config` what the deployment runs with: gateways that join from now on must have it;
-   * who is a member goes on with what it has. */
+  /** Makes `config` the deployment's next: it holds once every live member goes by both. */
   publish(): Promise<PublishResult>;
-  /** Whether `config` is what the deployment runs with. */
-  checkConfig(): Promise<ConfigCheck>;
+  /** What the deployment goes by, and what its members say of what is published. */
+  deployment(): Promise<DeploymentState>;
+  /** `config` must be what holds, or what is next. */
   join(member: MemberInfo): Promise<JoinResult>;
-  heartbeat(member: MemberInfo): Promise<HeartbeatResult>;
+  /** `stance`: of what is published, as far as it was heard of. */
+  heartbeat(member: MemberInfo, stance?: Stance | null): Promise<HeartbeatResult>;
   leave(member: MemberInfo): Promise<void>;
-  /** The store was constructed with it. */
+  /** From now on goes by these: what holds, what is published, the layout that is written. */
+  goBy(holds: ClusterConfig, next: ClusterConfig | null, layout: number): void;
+  /** What calls go by: what holds, or while it changes both (config-change.ts). */
   readonly config: ClusterConfig;
   end(): Promise<void>;
 }

@@ -1,3 +1,6 @@
+export { goingByBoth, shorterTimeouts } from './config-change.ts';
+export { differingFields } from './config-difference.ts';
+export * from './config-follower.ts';
 export * from './contract.ts';
 export {
   AUDIT_FINDINGS,

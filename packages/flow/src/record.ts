@@ -63,6 +63,9 @@ export interface LeaseRecord {
   readonly untilMs: number;
 }
 
+/** Of all that is stored, keys included: grows by one with each change that a reader must know. */
+export const RECORD_LAYOUT = 1;
+
 export const FLOW_RECORD_BYTES = 25;
 export const LEASE_RECORD_BYTES = 14;
 const BOUND = 0x62; // 'b'

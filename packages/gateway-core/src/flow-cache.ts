@@ -22,11 +22,8 @@ import {
   Phase,
   type SocketAddress,
   shardOfInside,
-  slackMs,
   TCP,
   tcpPhase,
-  timeoutMs,
-  touchIntervalMs,
 } from '@flowstore/flow';
 import type { Sighting, StoredEntry, StoredFlow } from '@flowstore/flow-store';
 import {
@@ -41,8 +38,10 @@ import {
 import { inboundFlags, isReset, isSyn, outboundFlags, type Packet } from '@flowstore/nat';
 import { Side } from './frame.ts';
 import { Freshness } from './freshness.ts';
+import { Lifetimes } from './lifetimes.ts';
 import { OutsideIndex } from './outside-index.ts';
 import { KEY_WORDS, writeKey } from './packet-key.ts';
+import { keysOf } from './row-keys.ts';
 
 /** Marks of a row: four bits, and above them the shard's six. */
 export const TOUCH_QUEUED = 1;
@@ -62,15 +61,13 @@ const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
 const NEWS_MS = 1_000;
 /** Ages travel in whole ms, rounded down. */
 const AGE_STEP_MS = 1;
-/** Touches of one gateway spread over this share of their interval. */
-const TOUCH_JITTER = 0.2;
 
 export class FlowCache {
   readonly table: FlowTable;
   readonly freshness: Freshness;
+  readonly lifetimes: Lifetimes;
   readonly #outside: OutsideIndex;
-  readonly #config: ClusterConfig;
-  readonly #random: () => number;
+  readonly #clockSkewMs: number;
   readonly #domain: number;
   readonly #key = new Int32Array(KEY_WORDS);
 
@@ -78,10 +75,10 @@ export class FlowCache {
   constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
     this.table = table;
     this.freshness = new Freshness(config);
+    this.lifetimes = new Lifetimes(table, config, random);
     const isStored = (handle: Handle) => this.storedSlotOf(handle) !== NONE;
     this.#outside = new OutsideIndex(isStored, table.capacity);
-    this.#config = config;
-    this.#random = random;
+    this.#clockSkewMs = config.slack.clockSkewMs;
     this.#domain = domain;
   }
 
@@ -98,7 +95,7 @@ export class FlowCache {
    * vain (I4).
    */
   isFresh(slot: number, nowMs: number): boolean {
-    if (this.table.deadlineMs(slot) - nowMs < this.#config.slack.clockSkewMs) return false;
+    if (this.table.deadlineMs(slot) - nowMs < this.#clockSkewMs) return false;
     return this.freshness.isFresh(this.shardOf(slot), this.table.confirmedMs(slot), nowMs);
   }
 
@@ -237,13 +234,12 @@ export class FlowCache {
   /** Moves the deadline to where the store would, had it heard what was seen here. */
   prolong(slot: number, nowMs: number): void {
     const { table } = this;
-    const timeout = this.#timeoutMs(slot);
     const seenMs = Math.max(table.seenMs(slot), table.rstMs(slot));
-    const deadlineMs = seenMs + timeout + slackMs(this.#config.slack, timeout);
+    const deadlineMs = seenMs + this.lifetimes.lifeMs(slot);
     if (table.marks(slot) & PROVISIONAL || deadlineMs > table.deadlineMs(slot)) {
       table.extend(slot, deadlineMs);
     }
-    table.setTouchDueMs(slot, nowMs + touchIntervalMs(timeout));
+    table.setTouchDueMs(slot, nowMs + this.lifetimes.touchIntervalMs(slot));
   }
 
   /** The slot of a flow that is stored, Active or Expired, or NONE. */
@@ -274,9 +270,9 @@ export class FlowCache {
     else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
     table.setConfirmedMs(slot, sentMs);
     table.extend(slot, sentMs + flow.lifeMs);
-    const reportedMs = this.#reportedMs(slot, sentMs + flow.lifeMs);
-    // What the store does not know of the connection's state, or lost, is told with the next packet.
-    table.setTouchDueMs(slot, isTold ? this.#touchDueMs(slot, reportedMs) : NEVER);
+    const reportedMs = this.lifetimes.reportedMs(slot, flow.lifeMs, sentMs);
+    // What the store does not know of the connection, or lost, is told with the next packet.
+    table.setTouchDueMs(slot, isTold ? this.lifetimes.touchDueMs(slot, reportedMs) : NEVER);
     // The store knows of a packet that did not come this way.
     const oursMs = Math.max(table.seenMs(slot), table.rstMs(slot));
     if (reportedMs > oursMs + AGE_STEP_MS) this.unmark(slot, REPORTED);
@@ -287,7 +283,7 @@ export class FlowCache {
    * reported: if that was later, they are the ones to ask before the flow ends.
    */
   noteReport(slot: number, { lifeMs }: StoredFlow, seenMs: number, sentMs: number): void {
-    const isLast = this.#reportedMs(slot, sentMs + lifeMs) <= seenMs + AGE_STEP_MS;
+    const isLast = this.lifetimes.reportedMs(slot, lifeMs, sentMs) <= seenMs + AGE_STEP_MS;
     if (isLast) this.mark(slot, REPORTED);
     else this.unmark(slot, REPORTED);
   }
@@ -316,9 +312,7 @@ export class FlowCache {
     const { table } = this;
     if (!this.hasNews(slot)) return false;
     if (table.rstMs(slot) > table.confirmedMs(slot)) return true;
-    const intervalMs = touchIntervalMs(this.#timeoutMs(slot));
-    const reportedMs = table.touchDueMs(slot) - intervalMs * (1 - TOUCH_JITTER);
-    return table.seenMs(slot) > reportedMs + NEWS_MS;
+    return table.seenMs(slot) > this.lifetimes.plannedFromMs(slot) + NEWS_MS;
   }
 
   /**
@@ -397,28 +391,6 @@ export class FlowCache {
     this.confirm(put.slot, flow, sentMs);
     return put.slot;
   }
-
-  /**
-   * A third of the timeout (jittered down by up to 20 %) after the last report that the store has,
-   * whoever's it was: the life that the store gives counts from there. A question tells the store
-   * nothing, so a packet that woke a nearly dead flow has to be reported at once.
-   */
-  #touchDueMs(slot: number, reportedMs: number): number {
-    const jitter = 1 - (TOUCH_JITTER * this.#random()) / 2 ** 32;
-    return reportedMs + touchIntervalMs(this.#timeoutMs(slot)) * jitter;
-  }
-
-  /** When the last packet came that the store heard of. */
-  #reportedMs(slot: number, deadlineMs: number): number {
-    const timeout = this.#timeoutMs(slot);
-    return deadlineMs - timeout - slackMs(this.#config.slack, timeout);
-  }
-
-  #timeoutMs(slot: number): number {
-    const { table } = this;
-    const state = { flags: table.flags(slot), seenMs: 0, rstMs: table.rstMs(slot) };
-    return timeoutMs(this.#config.timeouts, table.protocol(slot), state);
-  }
 }
 
 /** When the last packet of a sighting came that was told at `sentMs`. */
@@ -432,17 +404,4 @@ interface ProvisionalRow {
   readonly remote: SocketAddress | null;
   readonly outside: SocketAddress;
   readonly nonce: number;
-}
-
-function keysOf(inside: Endpoint, remote: SocketAddress | null, outside: SocketAddress): FlowKeys {
-  return {
-    domain: inside.domain,
-    protocol: inside.protocol,
-    insideAddress: ipv4ToNumber(inside.address),
-    insidePort: inside.port,
-    remoteAddress: remote === null ? 0 : ipv4ToNumber(remote.address),
-    remotePort: remote === null ? 0 : remote.port,
-    outsideAddress: ipv4ToNumber(outside.address),
-    outsidePort: outside.port,
-  };
 }

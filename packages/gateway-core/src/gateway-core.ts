@@ -44,6 +44,7 @@ import {
 } from './frame.ts';
 import { HandOver } from './hand-over.ts';
 import { Inquirer } from './inquirer.ts';
+import type { GoingBy } from './lifetimes.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Opener } from './opener.ts';
 import { Outage, type OutageState } from './outage.ts';
@@ -52,6 +53,7 @@ import { DEFAULT_POLICIES, type Policies } from './policies.ts';
 import { PortKeeper } from './port-keeper.ts';
 import { ProvisionalFlows } from './provisional-flows.ts';
 import { Reconfirmer } from './reconfirmer.ts';
+import { Replanner } from './replanner.ts';
 import { Restorer } from './restorer.ts';
 import type { StoreCall, StoreReply } from './store-call.ts';
 import { StoreOutbox } from './store-outbox.ts';
@@ -80,7 +82,8 @@ const DROPPED = -2;
 export class GatewayCore {
   readonly counters = new GatewayCounters();
   readonly #emit: GatewayOptions['emit'];
-  readonly #inside: PrefixSet;
+  readonly #config: ClusterConfig;
+  #inside: PrefixSet;
   readonly #pool: OutsidePool;
   readonly #outbox: StoreOutbox;
   readonly #cache: FlowCache;
@@ -93,14 +96,18 @@ export class GatewayCore {
   readonly #handOver: HandOver;
   readonly #provisional: ProvisionalFlows;
   readonly #reconfirmer: Reconfirmer;
+  readonly #replanner: Replanner;
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
   readonly #packet = new Packet();
   #highWaterTaken = 0;
 
   constructor(options: GatewayOptions) {
-    const { config, limits, random, nowMs } = options;
+    const { limits, random, nowMs } = options;
     const { counters } = this;
+    // All parts have this very object, and look into it when they need to: see `goBy`.
+    const config = { ...options.config };
+    this.#config = config;
     this.#emit = options.emit;
     this.#limits = limits;
     this.#inside = new PrefixSet(config.insidePrefixes);
@@ -117,10 +124,10 @@ export class GatewayCore {
     this.#foresight = new Foresight(table, limits.prefetchFlowsMin);
     const { policies = DEFAULT_POLICIES } = options;
     const { freshness } = this.#cache;
-    this.#outage = new Outage({ ...options, policies, freshness, counters });
+    this.#outage = new Outage({ ...options, config, policies, freshness, counters });
     const outage = this.#outage;
     const restorer = new Restorer(this.#cache, this.#outbox, counters);
-    const shared = { ...options, policies, outbox: this.#outbox, counters, outage };
+    const shared = { ...options, config, policies, outbox: this.#outbox, counters, outage };
     this.#reporter = new FlowReporter({ ...shared, cache: this.#cache, restorer });
     this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
     this.#subscribers = new SubscriberAccounts(shared);
@@ -144,6 +151,7 @@ export class GatewayCore {
       counters,
       cacheLeaseMs,
     );
+    this.#replanner = new Replanner(this.#cache, this.#reporter);
     this.#feed = new FeedReader({
       ...shared,
       cache: this.#cache,
@@ -196,6 +204,22 @@ export class GatewayCore {
     this.#outbox.reply(reply, nowMs);
   }
 
+  /**
+   * Goes by another configuration from now on, as the store's calls do already. Of what may change
+   * while gateways run only (flow-store, config-change.ts): the rest is not looked at again.
+   */
+  goBy(to: GoingBy, nowMs: number): void {
+    Object.assign(this.#config, to.config);
+    this.#inside = new PrefixSet(to.config.insidePrefixes);
+    this.#cache.lifetimes.change(to, nowMs);
+    this.#replanner.start();
+  }
+
+  /** Whether all flows are reported by what it goes by. */
+  get isReplanned(): boolean {
+    return this.#replanner.isDone;
+  }
+
   /** How many gateways there are, as of the last heartbeat: they share ports, and the rate of each
    * subscriber. */
   setGateways(count: number): void {
@@ -231,6 +255,7 @@ export class GatewayCore {
     this.#outage.tick(nowMs);
     this.#feed.tick(nowMs);
     this.#reconfirmer.tick(nowMs);
+    this.#replanner.tick(nowMs);
     this.#cache.prune(this.#limits.endpointsPerTickMax);
     this.#reporter.tick(nowMs);
     this.#ports.tick(nowMs);

@@ -7,6 +7,7 @@ export * from './load-config.ts';
 export * from './log-limit.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export * from './read-cluster.ts';
 export * from './redact.ts';
 export * from './schemas.ts';
 export * from './version.ts';

@@ -7,8 +7,8 @@ export const CLUSTER: ClusterConfig = {
   insidePrefixes: ['198.18.0.0/16'],
   timeouts: { ...CLUSTER_DEFAULTS.timeouts, udpMs: 150 },
   slack: { outageMs: 0, clockSkewMs: 0 },
-  heartbeatMs: 25,
-  cacheLeaseMs: 150,
-  quarantineMs: 200,
-  leaseMs: 2_000,
+  heartbeatMs: 500,
+  cacheLeaseMs: 3_000,
+  quarantineMs: 3_100,
+  leaseMs: 3_200,
 };

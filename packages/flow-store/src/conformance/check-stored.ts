@@ -62,7 +62,7 @@ export async function checkStored(
     const [, kind, tag] = /^(\w):\{(\w+)\}/.exec(key.toString('latin1')) ?? [];
     const ttlMs = ttls[place]!;
     if (kind === undefined || tag === undefined) throw new Error(`unknown key ${show(key)}`);
-    if (ttlMs < 0 && kind !== 'c') throw new Error(`key without TTL: ${show(key)}`);
+    if (ttlMs < 0 && kind !== 'c' && kind !== 'd') throw new Error(`key without TTL: ${show(key)}`);
     if (kind === 'i') {
       const scores = await scoresOf(redis, key);
       const isCounted = (await redis.hget(`s:{${tag}}`, 'n')) !== '0';

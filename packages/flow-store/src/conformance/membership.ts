@@ -1,3 +1,4 @@
+import { canonicalConfig, RECORD_LAYOUT } from '@flowstore/flow';
 import { expect, it } from 'vitest';
 import { CONFORMANCE_CONFIG } from './harness.ts';
 import { GATEWAY_1, GATEWAY_2, type Scenario } from './scenario.ts';
@@ -15,27 +16,33 @@ const GW2 = {
   peerAddress: null,
 };
 const LEASE_MS = 90_000;
+const TERMS = { holds: canonicalConfig(CONFORMANCE_CONFIG), next: null, layout: RECORD_LAYOUT };
 
 export function membershipTests(current: () => Scenario): void {
   it('lets nobody join a deployment that was not initialised', async () => {
     expect(await current().store.join(GW1)).toEqual({ kind: 'notInitialised' });
-    expect(await current().store.checkConfig()).toEqual({ kind: 'notInitialised' });
+    expect(await current().store.deployment()).toEqual({ kind: 'notInitialised' });
   });
 
   it('writes the configuration once', async () => {
     const { store } = current();
     expect(await store.initialise('new')).toBe(true);
     expect(await store.initialise('new')).toBe(false);
-    expect(await store.checkConfig()).toEqual({ kind: 'match' });
+    const nobody = { members: [], nextLayout: null };
+    expect(await store.deployment()).toEqual({ kind: 'running', terms: TERMS, ...nobody });
   });
 
   it('lists the members, to those who join and to those who are there', async () => {
     const { store } = current();
     await store.initialise('new');
-    expect(await store.join(GW2)).toEqual({ kind: 'joined', members: [GW2] });
-    expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2] });
-    expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2] });
-    expect(await store.heartbeat(GW2)).toEqual({ kind: 'alive', members: [GW1, GW2] });
+    expect(await store.join(GW2)).toEqual({ kind: 'joined', members: [GW2], terms: TERMS });
+    expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2], terms: TERMS });
+    expect(await store.join(GW1)).toEqual({ kind: 'joined', members: [GW1, GW2], terms: TERMS });
+    expect(await store.heartbeat(GW2)).toEqual({
+      kind: 'alive',
+      members: [GW1, GW2],
+      terms: TERMS,
+    });
   });
 
   it('refuses another configuration, and names the fields that differ', async () => {
@@ -47,54 +54,9 @@ export function membershipTests(current: () => Scenario): void {
       timeouts: { ...CONFORMANCE_CONFIG.timeouts, udpMs: 120_000 },
     });
     const fields = ['pool', 'timeouts.udpMs'];
-    expect(await other.join(GW1)).toEqual({ kind: 'configMismatch', fields });
-    expect(await other.checkConfig()).toEqual({ kind: 'configMismatch', fields });
+    expect(await other.join(GW1)).toEqual({ kind: 'configMismatch', fields, terms: TERMS });
     expect(await other.initialise('new')).toBe(false);
     await other.end();
-  });
-
-  it('publishes the next version: who joins must have it, who is a member goes on', async () => {
-    const { store, harness } = current();
-    const next = await harness.connect({ ...CONFORMANCE_CONFIG, version: 2, ttlMarginMs: 500_000 });
-    expect(await next.publish()).toEqual({ kind: 'notInitialised' });
-    await store.initialise('new');
-    await store.join(GW1);
-    expect(await next.publish()).toEqual({ kind: 'published' });
-    expect(await next.publish()).toEqual({ kind: 'unchanged' });
-    expect(await store.heartbeat(GW1)).toEqual({ kind: 'alive', members: [GW1] });
-    const fields = ['ttlMarginMs', 'version'];
-    expect(await store.checkConfig()).toEqual({ kind: 'configMismatch', fields });
-    expect(await store.join(GW2)).toEqual({ kind: 'configMismatch', fields });
-    expect(await next.join(GW2)).toEqual({ kind: 'joined', members: [GW1, GW2] });
-    await next.end();
-  });
-
-  it('publishes one of two next versions', async () => {
-    const { store, harness } = current();
-    await store.initialise('new');
-    const more = [400_000, 500_000].map((ttlMarginMs) => ({ version: 2, ttlMarginMs }));
-    const others = await Promise.all(
-      more.map((fields) => harness.connect({ ...CONFORMANCE_CONFIG, ...fields })),
-    );
-    const results = await Promise.all(others.map((other) => other.publish()));
-    expect(results.filter(({ kind }) => kind === 'published')).toHaveLength(1);
-    const checks = await Promise.all(others.map((other) => other.checkConfig()));
-    expect(checks.map(({ kind }) => kind === 'match')).toEqual(
-      results.map(({ kind }) => kind === 'published'),
-    );
-    await Promise.all(others.map((other) => other.end()));
-  });
-
-  it("publishes nothing that gateways which run can't go along with, and names it", async () => {
-    const { store, harness } = current();
-    await store.initialise('new');
-    const next = await harness.connect({ ...CONFORMANCE_CONFIG, version: 2, leaseMs: 100_000 });
-    expect(await next.publish()).toMatchObject({
-      kind: 'refused',
-      problems: [expect.stringMatching(/^leaseMs: /)],
-    });
-    expect(await store.checkConfig()).toEqual({ kind: 'match' });
-    await next.end();
   });
 
   it('forgets whoever was silent for a lease length', async () => {
@@ -105,7 +67,7 @@ export function membershipTests(current: () => Scenario): void {
     await harness.advance(LEASE_MS - 1);
     await store.heartbeat(GW1);
     await harness.advance(1);
-    expect(await store.heartbeat(GW1)).toEqual({ kind: 'alive', members: [GW1] });
+    expect(await store.heartbeat(GW1)).toEqual({ kind: 'alive', members: [GW1], terms: TERMS });
     expect(await store.heartbeat(GW2)).toEqual({ kind: 'unknown' });
   });
 
@@ -114,10 +76,18 @@ export function membershipTests(current: () => Scenario): void {
     await store.initialise('new');
     await store.join(GW1);
     const restarted = { ...GW1, incarnation: 'cccccccccccccccc' };
-    expect(await store.join(restarted)).toEqual({ kind: 'joined', members: [restarted] });
+    expect(await store.join(restarted)).toEqual({
+      kind: 'joined',
+      members: [restarted],
+      terms: TERMS,
+    });
     expect(await store.heartbeat(GW1)).toEqual({ kind: 'unknown' });
     await store.leave(GW1);
-    expect(await store.heartbeat(restarted)).toEqual({ kind: 'alive', members: [restarted] });
+    expect(await store.heartbeat(restarted)).toEqual({
+      kind: 'alive',
+      members: [restarted],
+      terms: TERMS,
+    });
   });
 
   it('takes a member that leaves off the list', async () => {
@@ -127,7 +97,7 @@ export function membershipTests(current: () => Scenario): void {
     await store.join(GW2);
     await store.leave(GW1);
     await store.leave(GW1);
-    expect(await store.heartbeat(GW2)).toEqual({ kind: 'alive', members: [GW2] });
+    expect(await store.heartbeat(GW2)).toEqual({ kind: 'alive', members: [GW2], terms: TERMS });
     expect(await store.heartbeat(GW1)).toEqual({ kind: 'unknown' });
   });
 }

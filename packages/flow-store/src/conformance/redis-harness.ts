@@ -13,7 +13,7 @@ import type { Harness } from './harness.ts';
 import { lossesOf } from './losses.ts';
 
 const AHEAD_MS = 3_600_000;
-const CONFIG_KEY = 'c:{flowstore}';
+const CONFIG_KEYS = ['c:{flowstore}', 'd:{flowstore}'];
 const PATIENCE_MS = 10_000;
 const META_TTL_MS = 86_400_000;
 
@@ -59,7 +59,7 @@ export async function redisHarness(
   // A new deployment, so without grace, but for its configuration.
   const begin = async () => {
     await store.initialise('new');
-    await redis.del(CONFIG_KEY);
+    await redis.del(...CONFIG_KEYS);
   };
   await begin();
   return {

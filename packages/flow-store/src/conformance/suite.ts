@@ -1,6 +1,7 @@
 /** One suite for every flow store: the contract and the invariants it rests on, as tests. */
 import { afterEach, beforeEach, describe } from 'vitest';
 import { bindingTests } from './bindings.ts';
+import { configChangeTests } from './config-changes.ts';
 import { feedTests } from './feed.ts';
 import { graceTests } from './grace.ts';
 import type { Harness } from './harness.ts';
@@ -40,5 +41,6 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('races', () => raceTests(current));
     describe('replication', () => replicationTests(current));
     describe('membership', () => membershipTests(current));
+    describe('changes of the configuration', () => configChangeTests(current));
   });
 }

@@ -5,20 +5,18 @@
  */
 import {
   type ClusterConfig,
-  canonicalConfig,
+  RECORD_LAYOUT,
   SHARDS,
   shardOfBlock,
   shardOfInside,
 } from '@flowstore/flow';
-import { judgeChange } from '../config-change.ts';
-import { differingFields } from '../config-difference.ts';
+import { goingByBoth } from '../config-change.ts';
 import type * as contract from '../contract.ts';
 import { shardOfFind } from '../route.ts';
 import {
   checkClose,
   checkCount,
   checkFeed,
-  checkIncarnation,
   checkLease,
   checkLeaseRef,
   checkOpen,
@@ -26,25 +24,20 @@ import {
   checkShard,
   checkTouch,
 } from '../validate.ts';
+import { type Caller, DirectoryData, ModelDirectory } from './model-directory.ts';
 import { ModelShard } from './model-shard.ts';
 import { sweepShard } from './model-sweep.ts';
-
-interface Member extends contract.MemberInfo {
-  readonly untilMs: number;
-}
 
 /** What the server holds: several stores over the same data are several clients. */
 export class ModelData {
   readonly shards: readonly ModelShard[] = Array.from({ length: SHARDS }, () => new ModelShard());
-  configText: string | null = null;
-  readonly members = new Map<string, Member>();
+  readonly directory = new DirectoryData();
 
   /** The same data once more: what a replica holds, or a snapshot. */
   clone(): ModelData {
     const copy = new ModelData();
     for (const [i, shard] of this.shards.entries()) copy.shards[i]!.copyFrom(shard);
-    copy.configText = this.configText;
-    for (const [name, member] of this.members) copy.members.set(name, member);
+    copy.directory.copyFrom(this.directory);
     return copy;
   }
 }
@@ -59,21 +52,39 @@ export interface ModelOptions {
   readonly replicas?: () => number;
   /** Of another server, to be a second client of it. */
   readonly data?: ModelData;
+  /** Of the client's records; this release's by default. */
+  readonly layout?: number;
 }
 
 export class ModelServer {
-  readonly config: ClusterConfig;
   readonly data: ModelData;
+  readonly #directory: ModelDirectory;
+  #caller: Caller;
+  #config: ClusterConfig;
   readonly #nowMs: () => number;
   readonly #runId: (() => string) | undefined;
   readonly #replicas: () => number;
 
-  constructor({ config, nowMs, runId, replicas = () => 0, data = new ModelData() }: ModelOptions) {
+  constructor(options: ModelOptions) {
+    const { config, nowMs, runId, replicas = () => 0, data = new ModelData() } = options;
+    const { layout = RECORD_LAYOUT } = options;
     this.#runId = runId;
     this.#replicas = replicas;
-    this.config = config;
+    this.#config = config;
+    this.#caller = { holds: config, layout, writes: layout };
     this.data = data;
     this.#nowMs = nowMs;
+    this.#directory = new ModelDirectory(data.directory, nowMs);
+  }
+
+  /** What calls go by. */
+  get config(): ClusterConfig {
+    return this.#config;
+  }
+
+  goBy(holds: ClusterConfig, next: ClusterConfig | null, layout: number): void {
+    this.#config = next === null ? holds : goingByBoth(holds, next);
+    this.#caller = { ...this.#caller, holds, writes: layout };
   }
 
   open(requests: readonly contract.OpenRequest[]): contract.OpenResult[] {
@@ -174,47 +185,33 @@ export class ModelServer {
   }
 
   initialise(deployment: 'new' | 'restored' = 'new'): boolean | null {
-    if (this.data.configText !== null) return this.#counted(false);
-    this.data.configText = canonicalConfig(this.config);
+    if (!this.#directory.initialise(this.#caller)) return this.#counted(false);
     if (this.#counted(true) === null || deployment === 'restored') return this.#counted(true);
     for (const { grace } of this.data.shards) grace.markFresh(this.#runId?.() ?? '');
     return true;
   }
 
   publish(): contract.PublishResult | null {
-    const refused = judgeChange(this.data.configText, this.config);
-    if (refused !== null) return refused;
-    this.data.configText = canonicalConfig(this.config);
-    return this.#counted({ kind: 'published' });
+    return this.#counted(this.#directory.publish(this.#caller));
   }
 
-  checkConfig(): contract.ConfigCheck {
-    const stored = this.data.configText;
-    if (stored === null) return { kind: 'notInitialised' };
-    const fields = differingFields(canonicalConfig(this.config), stored);
-    return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
+  deployment(): contract.DeploymentState | null {
+    return this.#counted(this.#directory.deployment(this.#caller));
   }
 
   join(member: contract.MemberInfo): contract.JoinResult | null {
-    checkIncarnation(member.incarnation);
-    const check = this.checkConfig();
-    if (check.kind !== 'match') return this.#counted(check);
-    this.#hear(member);
-    return this.#counted({ kind: 'joined', members: this.#members() });
+    return this.#counted(this.#directory.join(member, this.#caller));
   }
 
-  heartbeat(member: contract.MemberInfo): contract.HeartbeatResult | null {
-    checkIncarnation(member.incarnation);
-    const known = this.#members().find((one) => one.name === member.name);
-    if (known?.incarnation !== member.incarnation) return this.#counted({ kind: 'unknown' });
-    this.#hear(member);
-    return this.#counted({ kind: 'alive', members: this.#members() });
+  heartbeat(
+    member: contract.MemberInfo,
+    stance: contract.Stance | null = null,
+  ): contract.HeartbeatResult | null {
+    return this.#counted(this.#directory.heartbeat(member, stance, this.#caller));
   }
 
   leave(member: contract.MemberInfo): void {
-    checkIncarnation(member.incarnation);
-    const known = this.data.members.get(member.name);
-    if (known?.incarnation === member.incarnation) this.data.members.delete(member.name);
+    this.#directory.leave(member, this.#caller);
   }
 
   /** How much is stored, over all shards: every figure is 0 again once everything was swept. */
@@ -244,20 +241,5 @@ export class ModelServer {
     const nowMs = shard.timeMs(this.#nowMs());
     if (this.#runId !== undefined) shard.grace.notice(this.#runId(), this.config, nowMs);
     return { shard, nowMs };
-  }
-
-  #hear(member: contract.MemberInfo): void {
-    const untilMs = this.#nowMs() + this.config.leaseMs;
-    this.data.members.set(member.name, { ...member, untilMs });
-  }
-
-  /** Sorted by name; whoever was silent for a lease length is forgotten. */
-  #members(): contract.MemberInfo[] {
-    for (const { name, untilMs } of this.data.members.values()) {
-      if (untilMs <= this.#nowMs()) this.data.members.delete(name);
-    }
-    return [...this.data.members.values()]
-      .map(({ untilMs: _, ...member }) => member)
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 }

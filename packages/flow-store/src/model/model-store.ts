@@ -5,12 +5,18 @@ import { StoreUnavailable } from '../contract.ts';
 import { type ModelData, type ModelOptions, ModelServer } from './model-server.ts';
 
 export class ModelFlowStore implements contract.FlowStore {
-  readonly config: ClusterConfig;
   readonly #server: ModelServer;
 
   constructor(options: ModelOptions) {
-    this.config = options.config;
     this.#server = new ModelServer(options);
+  }
+
+  get config(): ClusterConfig {
+    return this.#server.config;
+  }
+
+  goBy(holds: ClusterConfig, next: ClusterConfig | null, layout: number): void {
+    this.#server.goBy(holds, next, layout);
   }
 
   get data(): ModelData {
@@ -73,16 +79,19 @@ export class ModelFlowStore implements contract.FlowStore {
     return answered(this.#server.publish());
   }
 
-  async checkConfig(): Promise<contract.ConfigCheck> {
-    return this.#server.checkConfig();
+  async deployment(): Promise<contract.DeploymentState> {
+    return answered(this.#server.deployment());
   }
 
   async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
     return answered(this.#server.join(member));
   }
 
-  async heartbeat(member: contract.MemberInfo): Promise<contract.HeartbeatResult> {
-    return answered(this.#server.heartbeat(member));
+  async heartbeat(
+    member: contract.MemberInfo,
+    stance: contract.Stance | null = null,
+  ): Promise<contract.HeartbeatResult> {
+    return answered(this.#server.heartbeat(member, stance));
   }
 
   async leave(member: contract.MemberInfo): Promise<void> {

@@ -300,21 +300,3 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
     nextDueMs,
   };
 }
-
-/** Its addresses are one text to the scripts: neither has a space in it. */
-export function encodeMember(member: contract.MemberInfo): ByteWriter {
-  const { incarnation, name, controlUrl, peerAddress } = member;
-  const addresses = peerAddress === null ? controlUrl : `${controlUrl} ${peerAddress}`;
-  return new ByteWriter().incarnation(incarnation).text(name).text(addresses);
-}
-
-/** Sorted by name. */
-export function readMembers(reader: ByteReader): contract.MemberInfo[] {
-  const members = Array.from({ length: reader.u16() }, () => {
-    const incarnation = reader.bytes(8).toString('hex');
-    const name = reader.text();
-    const [controlUrl = '', peerAddress = null] = reader.text().split(' ');
-    return { name, incarnation, controlUrl, peerAddress };
-  });
-  return members.sort((a, b) => (a.name < b.name ? -1 : 1));
-}

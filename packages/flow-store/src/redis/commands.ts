@@ -60,9 +60,13 @@ export const COMMANDS = {
   release: signature<contract.ReleaseResult['kind']>(['released', 'leaseLost']),
   initialise: signature<'written' | 'present'>(['written', 'present'], 1, REPLICATED),
   publish: signature<'published' | 'overtaken'>(['published', 'overtaken'], 1, REPLICATED),
-  configuration: signature<'stored' | 'absent'>(['stored', 'absent'], 1, READS),
+  deployment: signature<contract.DeploymentState['kind']>(
+    ['running', 'notInitialised'],
+    1,
+    REPLICATED,
+  ),
   join: signature<contract.JoinResult['kind']>(
-    ['joined', 'configMismatch', 'notInitialised'],
+    ['joined', 'configMismatch', 'notInitialised', 'layoutMismatch'],
     1,
     REPLICATED,
   ),

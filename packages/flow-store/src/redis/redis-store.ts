@@ -5,8 +5,8 @@
  * requests -> by shard -> chunks -> one script call each, all at once -> results in order
  * ```
  */
-import { type ClusterConfig, canonicalConfig, SHARDS } from '@flowstore/flow';
-import { judgeChange } from '../config-change.ts';
+import { type ClusterConfig, canonicalConfig, RECORD_LAYOUT, SHARDS } from '@flowstore/flow';
+import { goingByBoth, judgeChange } from '../config-change.ts';
 import { differingFields } from '../config-difference.ts';
 import type * as contract from '../contract.ts';
 import { StoreUnavailable } from '../contract.ts';
@@ -31,14 +31,12 @@ import {
   closeCodec,
   countCodec,
   decodeSweep,
-  encodeMember,
   encodeSweep,
   feedCodec,
   findCodec,
   leaseCodec,
   openCodec,
   type RoutedFind,
-  readMembers,
   readReply,
   reassertCodec,
   releaseCodec,
@@ -46,6 +44,13 @@ import {
   touchCodec,
 } from './codecs.ts';
 import { COMMANDS, type CommandName } from './commands.ts';
+import {
+  encodeHeartbeat,
+  encodeMember,
+  readDeployment,
+  readMembers,
+  readTerms,
+} from './directory-codecs.ts';
 import { DIRECTORY_META_KEY, metaKey } from './keys.ts';
 import { packPolicy } from './policy.ts';
 import { type ScriptRunner, Unreplicated } from './script-runner.ts';
@@ -60,6 +65,8 @@ export interface RedisStoreOptions {
   readonly callTimeoutMs: number;
   /** Script calls whose answer is still to come; more are refused. */
   readonly inFlightMax: number;
+  /** Of the records that the scripts read; this release's by default. */
+  readonly layout?: number | undefined;
 }
 
 /** Counters since the start; inFlight is a gauge. */
@@ -76,7 +83,6 @@ export interface RedisStoreStats {
 }
 
 export class RedisFlowStore implements contract.FlowStore {
-  readonly config: ClusterConfig;
   readonly stats: RedisStoreStats = {
     inFlight: 0,
     refused: 0,
@@ -85,12 +91,34 @@ export class RedisFlowStore implements contract.FlowStore {
     unreplicated: 0,
   };
   readonly #options: RedisStoreOptions;
-  readonly #policy: Buffer;
+  /** Of the records that the scripts read: it and the one before. */
+  readonly #layout: number;
+  #config: ClusterConfig;
+  /** What holds, as far as is known here. */
+  #holds: ClusterConfig;
+  /** The layout to write. */
+  #writes: number;
+  #policy: Buffer;
 
   constructor(options: RedisStoreOptions) {
-    this.config = options.config;
+    const { config, layout = RECORD_LAYOUT } = options;
     this.#options = options;
-    this.#policy = packPolicy(options.config);
+    this.#layout = layout;
+    this.#config = config;
+    this.#holds = config;
+    this.#writes = layout;
+    this.#policy = packPolicy(config);
+  }
+
+  get config(): ClusterConfig {
+    return this.#config;
+  }
+
+  goBy(holds: ClusterConfig, next: ClusterConfig | null, layout: number): void {
+    this.#config = next === null ? holds : goingByBoth(holds, next);
+    this.#holds = holds;
+    this.#writes = layout;
+    this.#policy = packPolicy(this.#config);
   }
 
   async open(requests: readonly contract.OpenRequest[]): Promise<(contract.OpenResult | null)[]> {
@@ -194,57 +222,65 @@ export class RedisFlowStore implements contract.FlowStore {
   }
 
   async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
-    const text = Buffer.from(canonicalConfig(this.config));
-    const reply = await this.#single('initialise', DIRECTORY_META_KEY, text);
+    const text = Buffer.from(canonicalConfig(this.#holds));
+    const request = new ByteWriter().u8(this.#writes).bytes(text).done();
+    const reply = await this.#single('initialise', DIRECTORY_META_KEY, request);
     if (readReply('initialise', reply).kind !== 'written') return false;
     if (deployment === 'restored') return true;
-    const request = { requests: [Buffer.alloc(0)] };
-    const calls = Array.from({ length: SHARDS }, (_, s) => ({ key: metaKey(s), ...request }));
+    const requests = [Buffer.alloc(0)];
+    const calls = Array.from({ length: SHARDS }, (_, s) => ({ key: metaKey(s), requests }));
     const marked = await this.#call('fresh', calls);
     if (!marked.includes(null)) return true;
     throw new StoreUnavailable('fresh: no answer from some shards, which begin in grace');
   }
 
   async publish(): Promise<contract.PublishResult> {
-    const stored = await this.#storedConfig();
-    const refused = judgeChange(stored, this.config);
+    const state = await this.deployment();
+    const { holds, next } = state.kind === 'running' ? state.terms : { holds: null, next: null };
+    const refused = judgeChange(holds, this.#holds);
     if (refused !== null) return refused;
-    const before = Buffer.from(stored!);
-    const after = Buffer.from(canonicalConfig(this.config));
-    const texts = new ByteWriter().u32(before.length).bytes(before).u32(after.length).bytes(after);
-    const reply = await this.#single('publish', DIRECTORY_META_KEY, texts.done());
+    const texts = [holds!, next ?? '', canonicalConfig(this.#holds)];
+    const request = texts.reduce((writer, text) => writer.text(text), new ByteWriter());
+    const reply = await this.#single('publish', DIRECTORY_META_KEY, request.done());
     return { kind: readReply('publish', reply).kind };
   }
 
-  async checkConfig(): Promise<contract.ConfigCheck> {
-    const stored = await this.#storedConfig();
-    if (stored === null) return { kind: 'notInitialised' };
-    const fields = differingFields(canonicalConfig(this.config), stored);
-    return fields.length === 0 ? { kind: 'match' } : { kind: 'configMismatch', fields };
+  async deployment(): Promise<contract.DeploymentState> {
+    const reply = await this.#single('deployment', DIRECTORY_META_KEY, Buffer.alloc(0));
+    const { kind, reader } = readReply('deployment', reply);
+    return kind === 'notInitialised' ? { kind } : readDeployment(reader);
   }
 
   async join(member: contract.MemberInfo): Promise<contract.JoinResult> {
     checkIncarnation(member.incarnation);
-    const ours = canonicalConfig(this.config);
-    const text = Buffer.from(ours);
-    const request = encodeMember(member).u32(text.length).bytes(text).done();
-    const { kind, reader } = readReply(
-      'join',
-      await this.#single('join', DIRECTORY_META_KEY, request),
-    );
-    if (kind === 'joined') return { kind, members: readMembers(reader) };
-    if (kind === 'notInitialised') return { kind };
-    return { kind, fields: differingFields(ours, reader.rest().toString()) };
+    const ours = canonicalConfig(this.#holds);
+    const request = encodeMember(member).u8(this.#layout).text(ours).done();
+    const reply = await this.#single('join', DIRECTORY_META_KEY, request);
+    const { kind, reader } = readReply('join', reply);
+    switch (kind) {
+      case 'joined':
+        return { kind, members: readMembers(reader), terms: readTerms(reader) };
+      case 'layoutMismatch':
+        return { kind, written: reader.u8() };
+      case 'notInitialised':
+        return { kind };
+      case 'configMismatch': {
+        const terms = readTerms(reader);
+        return { kind, fields: differingFields(ours, terms.holds), terms };
+      }
+    }
   }
 
-  async heartbeat(member: contract.MemberInfo): Promise<contract.HeartbeatResult> {
+  async heartbeat(
+    member: contract.MemberInfo,
+    stance: contract.Stance | null = null,
+  ): Promise<contract.HeartbeatResult> {
     checkIncarnation(member.incarnation);
-    const request = encodeMember(member).done();
-    const { kind, reader } = readReply(
-      'heartbeat',
-      await this.#single('heartbeat', DIRECTORY_META_KEY, request),
-    );
-    return kind === 'unknown' ? { kind } : { kind, members: readMembers(reader) };
+    const request = encodeHeartbeat(member, this.#layout, stance);
+    const reply = await this.#single('heartbeat', DIRECTORY_META_KEY, request);
+    const { kind, reader } = readReply('heartbeat', reply);
+    if (kind === 'unknown') return { kind };
+    return { kind, members: readMembers(reader), terms: readTerms(reader) };
   }
 
   async leave(member: contract.MemberInfo): Promise<void> {
@@ -254,13 +290,6 @@ export class RedisFlowStore implements contract.FlowStore {
 
   async end(): Promise<void> {
     await Promise.all([this.#options.runner.end(), this.#options.confirming.end()]);
-  }
-
-  /** What the deployment runs with, as a canonical text; null where nothing is stored. */
-  async #storedConfig(): Promise<string | null> {
-    const reply = await this.#single('configuration', DIRECTORY_META_KEY, Buffer.alloc(0));
-    const { kind, reader } = readReply('configuration', reply);
-    return kind === 'absent' ? null : reader.rest().toString();
   }
 
   async #batched<Request, Result>(

@@ -41,7 +41,7 @@ export class SubscriberChecker {
     const max = this.#limit + this.#lives.length * this.#unasked;
     this.#checks.check('I8', bindings <= max, () => {
       const [who] = formatEndpoint(inside, 0).split(':');
-      return `${who} has ${bindings} bindings, where ${this.#limit} are allowed and ${max} bearable`;
+      return `${who} has ${bindings} bindings, where ${this.#limit} are allowed, ${max} bearable`;
     });
   }
 

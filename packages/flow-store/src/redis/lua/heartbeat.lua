@@ -1,12 +1,14 @@
 #!lua
 --- @command heartbeat
---- @purpose Keeps a member in the list for another lease length.
+--- @purpose Keeps a member in the list for another lease length, and hears what it says of the next
+---   configuration.
 --- @key s:{tag} the directory
 --- @arg policy see parts/shard.lua
---- @args request member (see parts/members.lua)
---- @result alive 0 members
+--- @args request member (see parts/members.lua), layout(1), stance(1), the SHA-1 of the
+---   configuration that it is about (20), then its problems with their length (2) in front
+--- @result alive 0 members, terms
 --- @result unknown 1
---- @cost 12 calls, and 1 per member that expired
+--- @cost 14 calls, and 1 per member that expired; 2 more where a configuration begins to hold
 --- @include shard
 --- @include feed
 --- @include requests
@@ -15,13 +17,16 @@
 local ALIVE, UNKNOWN = '\0', '\1'
 
 local function heartbeat(bytes)
-  local incarnation, name, addresses = read_member(bytes)
-  local value = redis.call('HGET', MEMBERS, name)
-  if not value then return UNKNOWN end
-  local known, until_ms = struct.unpack('>c8I6', value)
-  if known ~= incarnation or until_ms <= now_ms then return UNKNOWN end
-  hear(incarnation, name, addresses)
-  return ALIVE .. list_members()
+  local incarnation, name, addresses, at = read_member(bytes)
+  local reads, stance, of, problems = parse('>BBc20I2c0', bytes, at)
+  local known = members[name]
+  if not known or not holds or known.incarnation ~= incarnation then return UNKNOWN end
+  hear(name, {
+    incarnation = incarnation, addresses = addresses, layout = reads, stance = stance, of = of,
+    problems = problems,
+  })
+  settle()
+  return ALIVE .. list_members() .. pack_terms()
 end
 
 return answer_all(heartbeat)

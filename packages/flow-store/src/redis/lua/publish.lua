@@ -1,14 +1,14 @@
 #!lua
 --- @command publish
---- @purpose Replaces the configuration that the deployment runs with, if it still is the one that
----   the publisher looked at.
+--- @purpose Makes a configuration the deployment's next, if what holds and what was next still are
+---   what the publisher looked at.
 --- @key s:{tag} the directory
 --- @arg policy see parts/shard.lua
---- @args request the configuration's text as it was, then as it shall be, each with its length (4)
----   in front
+--- @args request what holds, what was next (empty: nothing) and what shall be, each with its length
+---   (2) in front
 --- @result published 0
 --- @result overtaken 1
---- @cost 4 calls
+--- @cost 6 calls
 --- @include shard
 --- @include feed
 --- @include requests
@@ -17,9 +17,10 @@
 local PUBLISHED, OVERTAKEN = '\0', '\1'
 
 local function replace(bytes)
-  local before, after = struct.unpack('>I4c0I4c0', bytes)
-  if call('GET', CONFIG) ~= before then return OVERTAKEN end
-  call('SET', CONFIG, after)
+  local held, before, after = parse('>I2c0I2c0I2c0', bytes)
+  if holds ~= held or (next_text or '') ~= before then return OVERTAKEN end
+  if after ~= before then call('HSET', CHANGE, 'n', after, 'ns', text_of(now_ms)) end
+  note_written()
   return PUBLISHED
 end
 
