@@ -117,7 +117,7 @@ export class Witness {
       if (flow?.generation !== generation) continue;
       flow.sightings.confirm(life, sentMs);
       // A provisional flow may have come to one that was there: what it saw was merged.
-      if (operation !== 'find') this.translations.provisional.merged(flow, life);
+      if (operation === 'open') this.translations.provisional.merged(flow, life);
     }
   }
 }
