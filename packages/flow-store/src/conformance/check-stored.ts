@@ -52,6 +52,7 @@ export async function checkStored(
   redis: RedisClient,
   config: ClusterConfig,
   nowMs: number,
+  inThisLayout = (bytes: Buffer) => bytes,
 ): Promise<void> {
   const hashes: Hash[] = [];
   const indexes = new Map<string, Index>();
@@ -68,7 +69,7 @@ export async function checkStored(
       const isCounted = (await redis.hget(`s:{${tag}}`, 'n')) !== '0';
       indexes.set(tag, { ttlMs, scores, isCounted });
     } else if (kind === 'e' || kind === 'p' || kind === 'n') {
-      const fields = await fieldsOf(redis, key, kind);
+      const fields = await fieldsOf(redis, key, kind, inThisLayout);
       const subject = key.subarray(`e:{${tag}}:`.length);
       hashes.push({ key, tag, subject, fields, ttlMs });
     }
@@ -186,13 +187,15 @@ async function fieldsOf(
   redis: RedisClient,
   key: Buffer,
   kind: string,
+  inThisLayout: (bytes: Buffer) => Buffer,
 ): Promise<Map<string, Buffer>> {
   const flat = (await redis.callBuffer('HGETALL', key)) as Buffer[];
   const fields = new Map<string, Buffer>();
   for (let i = 0; i < flat.length; i += 2) {
     const isRecord = kind === 'e' && flat[i]!.length > 1;
-    if (isRecord && flat[i + 1]!.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
-    fields.set(flat[i]!.toString('latin1'), flat[i + 1]!);
+    const bytes = kind === 'e' ? inThisLayout(flat[i + 1]!) : flat[i + 1]!;
+    if (isRecord && bytes.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
+    fields.set(flat[i]!.toString('latin1'), bytes);
   }
   return fields;
 }

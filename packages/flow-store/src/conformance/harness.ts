@@ -9,8 +9,9 @@ import type { FlowStore } from '../contract.ts';
 
 export interface Harness {
   readonly store: FlowStore;
-  /** Another client of the same data, for a configuration of its own if one is given. */
-  connect(config?: ClusterConfig): Promise<FlowStore>;
+  /** Another client of the same data, for a configuration (and a layout of records, of which it
+   * writes none) of its own if one is given. */
+  connect(config?: ClusterConfig, layout?: number): Promise<FlowStore>;
   /** Moves the store's time on. Between two calls it stands still. */
   advance(ms: number): Promise<void>;
   /** Makes an entry vanish without trace, as a failover that lost writes would. */

@@ -1,5 +1,5 @@
 /** The model under the conformance suite: a virtual clock, and a look into its Maps. */
-import { type ClusterConfig, shardOfInside, shardOfOutside } from '@flowstore/flow';
+import { type ClusterConfig, RECORD_LAYOUT, shardOfInside, shardOfOutside } from '@flowstore/flow';
 import { blockKeyOf } from '../model/model-block.ts';
 import { entryKey } from '../model/model-entry.ts';
 import { ModelFlowStore } from '../model/model-store.ts';
@@ -19,8 +19,9 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
   };
   return {
     store,
-    async connect(other = config) {
-      return new ModelFlowStore({ config: other, nowMs, runId: () => runId, data: store.data });
+    async connect(other = config, layout = RECORD_LAYOUT) {
+      const { data } = store;
+      return new ModelFlowStore({ config: other, nowMs, runId: () => runId, data, layout });
     },
     async advance(ms) {
       clockMs += ms;

@@ -5,6 +5,7 @@
  * time all the same, counted from when they were set.
  */
 import { type ClusterConfig, SHARDS } from '@flowstore/flow';
+import type { FlowStore } from '../contract.ts';
 import { connectRedisStore } from '../redis/connect.ts';
 import { DIRECTORY_META_KEY, metaKey } from '../redis/keys.ts';
 import { mastersOf, newClient, type RedisClient } from '../redis/redis-client.ts';
@@ -32,13 +33,19 @@ export interface RedisHarnessOptions {
   readonly shards?: readonly number[];
   /** The same server for the store under test, as another user. */
   readonly storeUrl?: string;
+  /** How a client is opened, where it is not this release's. */
+  readonly open?: (url: string, config: ClusterConfig) => Promise<FlowStore>;
+  /** A stored record, whichever its layout, in this release's. */
+  readonly inThisLayout?: (bytes: Buffer) => Buffer;
 }
 
 export async function redisHarness(
   url: string,
   config: ClusterConfig,
-  { shards = [...Array(SHARDS).keys()], storeUrl = url }: RedisHarnessOptions = {},
+  options: RedisHarnessOptions = {},
 ): Promise<RedisHarness> {
+  const { shards = [...Array(SHARDS).keys()], storeUrl = url, inThisLayout } = options;
+  const { open = (at, its) => connectRedisStore({ url: at, config: its }) } = options;
   const redis = newClient({ url, connectTimeoutMs: PATIENCE_MS, silenceMaxMs: PATIENCE_MS });
   await redis.connect();
   const masters = mastersOf(redis);
@@ -55,7 +62,7 @@ export async function redisHarness(
     await Promise.all(keys.flatMap(set));
   };
   await setClock();
-  const store = await connectRedisStore({ url: storeUrl, config });
+  const store = await open(storeUrl, config);
   // A new deployment, so without grace, but for its configuration.
   const begin = async () => {
     await store.initialise('new');
@@ -66,7 +73,11 @@ export async function redisHarness(
     store,
     redis,
     nowMs: () => clockMs,
-    connect: (other = config) => connectRedisStore({ url: storeUrl, config: other }),
+    connect(other = config, layout = undefined) {
+      if (layout === undefined) return open(storeUrl, other);
+      const release = { layout, bridge: '' };
+      return connectRedisStore({ url: storeUrl, config: other, release });
+    },
     async advance(ms) {
       clockMs += ms;
       await setClock();
@@ -76,7 +87,7 @@ export async function redisHarness(
       const keys = await Promise.all(masters.map((master) => master.keys('*')));
       return keys.flat().filter((key) => /^[epi]:/.test(key)).length;
     },
-    check: () => checkStored(redis, config, clockMs),
+    check: () => checkStored(redis, config, clockMs, inThisLayout),
     async reset() {
       await empty();
       await setClock();
@@ -87,7 +98,7 @@ export async function redisHarness(
       await Promise.all(all.map((shard) => redis.hset(metaKey(shard), 'r', 'another')));
     },
     async end() {
-      await checkStored(redis, config, clockMs);
+      await checkStored(redis, config, clockMs, inThisLayout);
       await store.end();
       redis.disconnect();
     },

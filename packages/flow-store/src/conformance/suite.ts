@@ -6,6 +6,7 @@ import { feedTests } from './feed.ts';
 import { graceTests } from './grace.ts';
 import type { Harness } from './harness.ts';
 import { identityTests } from './identity.ts';
+import { layoutTests } from './layout-steps.ts';
 import { leaseTests } from './leases.ts';
 import { membershipTests } from './membership.ts';
 import { quarantineTests } from './quarantine.ts';
@@ -19,15 +20,18 @@ import { tcpTests } from './tcp.ts';
 
 /** Each test gets an empty store: `begin` is called before it, the harness's `end` after it. */
 export function conformance(name: string, begin: () => Promise<Harness>): void {
-  describe(name, () => {
-    let scenario: Scenario | undefined;
-    beforeEach(async () => {
-      scenario = new Scenario(await begin());
-    });
-    afterEach(async () => {
-      await scenario?.harness.end();
-    });
-    const current = () => scenario!;
+  recordConformance(name, begin);
+  testsOf(`${name}: the deployment`, begin, (current) => {
+    describe('replication', () => replicationTests(current));
+    describe('membership', () => membershipTests(current));
+    describe('changes of the configuration', () => configChangeTests(current));
+    describe('layouts of records', () => layoutTests(current));
+  });
+}
+
+/** What concerns records: the same whichever releases of theirs are there. */
+export function recordConformance(name: string, begin: () => Promise<Harness>): void {
+  testsOf(name, begin, (current) => {
     describe('bindings', () => bindingTests(current));
     describe('TCP flows', () => tcpTests(current));
     describe('identity', () => identityTests(current));
@@ -39,8 +43,22 @@ export function conformance(name: string, begin: () => Promise<Harness>): void {
     describe('feed', () => feedTests(current));
     describe('grace', () => graceTests(current));
     describe('races', () => raceTests(current));
-    describe('replication', () => replicationTests(current));
-    describe('membership', () => membershipTests(current));
-    describe('changes of the configuration', () => configChangeTests(current));
+  });
+}
+
+function testsOf(
+  name: string,
+  begin: () => Promise<Harness>,
+  tests: (current: () => Scenario) => void,
+): void {
+  describe(name, () => {
+    let scenario: Scenario | undefined;
+    beforeEach(async () => {
+      scenario = new Scenario(await begin());
+    });
+    afterEach(async () => {
+      await scenario?.harness.end();
+    });
+    tests(() => scenario!);
   });
 }

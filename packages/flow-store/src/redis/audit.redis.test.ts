@@ -21,6 +21,7 @@ import { metaKey, SHARD_TAGS } from './keys.ts';
 import { packPolicy } from './policy.ts';
 import { RedisRunner } from './redis-runner.ts';
 import type { RedisFlowStore } from './redis-store.ts';
+import { THIS_RELEASE } from './release.ts';
 import { systemTimers } from './timers.ts';
 
 const TAG = `{${SHARD_TAGS[SHARD]}}`;
@@ -123,7 +124,10 @@ test('a key that is reused between scan and check is judged as what it is then',
   const proposal = { ...outside, port: outside.port ^ 1 };
   const { flow } = created(await scenario.open(tcp(), { proposal }));
   // It goes on.
-  const runner = new RedisRunner(await Connection.open({ ...CONNECTION, url: server.url }));
+  const runner = new RedisRunner(
+    await Connection.open({ ...CONNECTION, url: server.url }),
+    THIS_RELEASE,
+  );
   const [reply] = await runner.run('audit', metaKey(SHARD), [packPolicy(config), request!.subject]);
   await runner.end();
   expect([...reply!]).toEqual([0, 0, 0]);

@@ -5,6 +5,7 @@ import { Connection } from './connection.ts';
 import type { RedisClient } from './redis-client.ts';
 import { RedisRunner } from './redis-runner.ts';
 import { RedisFlowStore } from './redis-store.ts';
+import { type Release, THIS_RELEASE } from './release.ts';
 import { ReplicatedRunner } from './replicated-runner.ts';
 import { systemTimers } from './timers.ts';
 
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   readonly callTimeoutMs?: number;
   /** Script calls in flight at once, beyond which calls reject with StoreUnavailable. */
   readonly inFlightMax?: number;
+  /** Of tests: another release than this one. */
+  readonly release?: Release;
   /** Told each time the connection comes or goes, for logs and metrics. */
   readonly onState?: (state: 'up' | 'down', reason: string) => void;
 }
@@ -38,6 +41,7 @@ const WAIT_SHARE = 0.5;
 export async function connectRedisStore(options: ConnectOptions): Promise<RedisFlowStore> {
   const { url, config, onState = () => {} } = options;
   const { callTimeoutMs = CALL_TIMEOUT_MS, inFlightMax = IN_FLIGHT_MAX } = options;
+  const { release = THIS_RELEASE } = options;
   const timers = systemTimers;
   const client = {
     url,
@@ -47,8 +51,9 @@ export async function connectRedisStore(options: ConnectOptions): Promise<RedisF
     silenceMaxMs: SILENT_CALLS_MAX * callTimeoutMs,
   };
   const connection = await Connection.open({ ...client, onState });
-  const runner = new RedisRunner(connection);
-  const shared = { config, runner, timers, callTimeoutMs, inFlightMax };
+  const runner = new RedisRunner(connection, release);
+  const { layout } = release;
+  const shared = { config, runner, timers, callTimeoutMs, inFlightMax, layout };
   const { minReplicas } = config;
   if (minReplicas === 0) {
     refuseFailover(connection, url);
@@ -60,6 +65,7 @@ export async function connectRedisStore(options: ConnectOptions): Promise<RedisF
   });
   const confirming = new ReplicatedRunner({
     connection: await second,
+    release,
     timers,
     replicas: minReplicas,
     waitMs: Math.ceil(WAIT_SHARE * callTimeoutMs),

@@ -4,6 +4,7 @@ import {
   ICMP,
   IN_DATA,
   OUT_DATA,
+  RECORD_LAYOUT,
   silenceMs,
   slackMs,
   TCP,
@@ -14,7 +15,7 @@ import { feedKeepMs } from '../contract.ts';
 import { ByteWriter } from './bytes.ts';
 
 /** Throws a RangeError where a figure does not fit into 32 bits (about 49 days in ms). */
-export function packPolicy(config: ClusterConfig): Buffer {
+export function packPolicy(config: ClusterConfig, layout = RECORD_LAYOUT): Buffer {
   const { slack, quarantineMs, leaseMs, ttlMarginMs, flowsPerEndpointMax } = config;
   const lifeMs = (protocol: number, flags: number) => {
     const timeout = timeoutMs(config.timeouts, protocol, { flags, seenMs: 0, rstMs: 0 });
@@ -32,6 +33,7 @@ export function packPolicy(config: ClusterConfig): Buffer {
     feedKeepMs(config),
     silenceMs(config),
     config.bindingsPerSubscriberMax,
+    layout,
   ];
   const writer = new ByteWriter();
   for (const figure of figures) {

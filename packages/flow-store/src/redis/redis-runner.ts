@@ -3,6 +3,7 @@ import type { ScanPage } from './audit.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { mastersOf } from './redis-client.ts';
+import { bridged, type Release } from './release.ts';
 import { loadScript } from './script-loader.ts';
 import type { ScriptRunner } from './script-runner.ts';
 
@@ -11,12 +12,12 @@ type ScriptCall = (key: string, ...args: Buffer[]) => Promise<Buffer[]>;
 export class RedisRunner implements ScriptRunner {
   readonly #connection: Connection;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, release: Release) {
     this.#connection = connection;
     for (const name of COMMAND_NAMES) {
       connection.client.defineCommand(scriptName(name), {
         numberOfKeys: 1,
-        lua: loadScript(name).lua,
+        lua: bridged(loadScript(name).lua, release),
         readOnly: COMMANDS[name].readOnly,
       });
     }

@@ -5,7 +5,7 @@
  * requests -> by shard -> chunks -> one script call each, all at once -> results in order
  * ```
  */
-import { type ClusterConfig, canonicalConfig, RECORD_LAYOUT, SHARDS } from '@flowstore/flow';
+import { type ClusterConfig, canonicalConfig, SHARDS } from '@flowstore/flow';
 import { goingByBoth, judgeChange } from '../config-change.ts';
 import { differingFields } from '../config-difference.ts';
 import type * as contract from '../contract.ts';
@@ -65,8 +65,8 @@ export interface RedisStoreOptions {
   readonly callTimeoutMs: number;
   /** Script calls whose answer is still to come; more are refused. */
   readonly inFlightMax: number;
-  /** Of the records that the scripts read; this release's by default. */
-  readonly layout?: number | undefined;
+  /** Of the records that the scripts read. */
+  readonly layout: number;
 }
 
 /** Counters since the start; inFlight is a gauge. */
@@ -101,13 +101,13 @@ export class RedisFlowStore implements contract.FlowStore {
   #policy: Buffer;
 
   constructor(options: RedisStoreOptions) {
-    const { config, layout = RECORD_LAYOUT } = options;
+    const { config, layout } = options;
     this.#options = options;
     this.#layout = layout;
     this.#config = config;
     this.#holds = config;
     this.#writes = layout;
-    this.#policy = packPolicy(config);
+    this.#policy = packPolicy(config, layout);
   }
 
   get config(): ClusterConfig {
@@ -118,7 +118,7 @@ export class RedisFlowStore implements contract.FlowStore {
     this.#config = next === null ? holds : goingByBoth(holds, next);
     this.#holds = holds;
     this.#writes = layout;
-    this.#policy = packPolicy(this.#config);
+    this.#policy = packPolicy(this.#config, layout);
   }
 
   async open(requests: readonly contract.OpenRequest[]): Promise<(contract.OpenResult | null)[]> {

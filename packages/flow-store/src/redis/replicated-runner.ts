@@ -17,6 +17,7 @@ import { Cluster } from 'ioredis';
 import { COMMAND_NAMES, type CommandName } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { slotOfTag } from './keys.ts';
+import { bridged, type Release } from './release.ts';
 import { loadScript } from './script-loader.ts';
 import { type ScriptRunner, Unreplicated } from './script-runner.ts';
 import type { Timers } from './timers.ts';
@@ -30,6 +31,7 @@ export interface ReplicatedRunnerOptions {
   readonly waitMs: number;
   /** A round that is silent for so long is given up. */
   readonly roundTimeoutMs: number;
+  readonly release: Release;
 }
 
 interface Job {
@@ -42,15 +44,9 @@ interface Job {
 
 type Outcome = readonly [error: Error | null, reply: unknown];
 
-const SCRIPTS = new Map(
-  COMMAND_NAMES.map((name) => {
-    const { lua } = loadScript(name);
-    return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
-  }),
-);
-
 export class ReplicatedRunner implements Pick<ScriptRunner, 'run' | 'end'> {
   readonly #options: ReplicatedRunnerOptions;
+  readonly #scripts: ReadonlyMap<CommandName, { readonly lua: string; readonly sha: string }>;
   /** By server; one is in here while it has a round under way. */
   readonly #gathered = new Map<string, Job[]>();
   /** Scripts that a server knows: the others are sent whole. */
@@ -58,6 +54,12 @@ export class ReplicatedRunner implements Pick<ScriptRunner, 'run' | 'end'> {
 
   constructor(options: ReplicatedRunnerOptions) {
     this.#options = options;
+    this.#scripts = new Map(
+      COMMAND_NAMES.map((name) => {
+        const lua = bridged(loadScript(name).lua, options.release);
+        return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
+      }),
+    );
   }
 
   run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]> {
@@ -105,7 +107,7 @@ export class ReplicatedRunner implements Pick<ScriptRunner, 'run' | 'end'> {
     const { client } = connection;
     const pipeline = client.pipeline();
     for (const { command, key, args } of jobs) {
-      const { sha, lua } = SCRIPTS.get(command)!;
+      const { sha, lua } = this.#scripts.get(command)!;
       if (this.#known.has(command)) pipeline.callBuffer('evalsha', sha, 1, key, ...args);
       else pipeline.callBuffer('eval', lua, 1, key, ...args);
     }

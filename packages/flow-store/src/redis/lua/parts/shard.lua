@@ -1,11 +1,11 @@
 -- What every script of a shard starts from: its keys, the policy, its time, its generations.
 --
 -- KEYS[1] is the shard's meta key `s:{tag}`; every other key is built from its tag, so that one
--- script stays within one slot. ARGV[1] is the policy, 11 unsigned 32-bit numbers: how long a flow
+-- script stays within one slot. ARGV[1] is the policy, 12 unsigned 32-bit numbers: how long a flow
 -- lives after it was seen last (timeout and slack: TCP established, TCP transitory, UDP, ICMP),
 -- the quarantine (clock skew included), the lease, the margin of TTLs, flows per endpoint, how long
 -- the feed keeps its events, how long a silence of all gateways may be, and bindings per
--- subscriber (0: they are not counted).
+-- subscriber (0: they are not counted); the 12th, the layout to write, is a bridge's (release.ts).
 local META = KEYS[1]
 -- What runs for every request goes by names of its own: a library's function is two lookups away.
 local call, pack, parse = redis.call, struct.pack, struct.unpack
