@@ -39,7 +39,7 @@ describe('the script loader', () => {
         { name: 'good', code: 0 },
         { name: 'bad', code: 1 },
       ],
-      lua: '#!lua flags=no-writes\n-- part a\n-- part b\n\nreturn 1',
+      lua: '#!lua flags=no-writes\n-- part a\nreturn (function()\n-- part b\n\nreturn 1\nend)()',
     });
   });
 

@@ -15,6 +15,7 @@
  * ```
  */
 import { readFileSync } from 'node:fs';
+import { linkScript } from './script-linker.ts';
 
 export interface ScriptResult {
   readonly name: string;
@@ -30,7 +31,7 @@ export interface Script {
   readonly keys: readonly string[];
   readonly args: readonly string[];
   readonly results: readonly ScriptResult[];
-  /** What is sent: shebang, parts, body. */
+  /** What is sent: shebang, parts, body, as script-linker.ts puts them together. */
   readonly lua: string;
 }
 
@@ -81,7 +82,7 @@ export function parseScript(
     keys: all('key').map(firstWord),
     args: [...all('arg'), ...all('args')].map(firstWord),
     results: all('result').map((result) => parseResult(result, fail)),
-    lua: [lines[0], ...parts, ...lines.slice(bodyAt)].join('\n'),
+    lua: linkScript(lines[0]!, parts, lines.slice(bodyAt).join('\n')),
   };
 }
 

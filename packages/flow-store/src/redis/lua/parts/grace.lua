@@ -5,7 +5,10 @@
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
 local grace = call('HMGET', META, 'r', 'h', 'gs', 'gh')
-local run_id = string.match(call('INFO', 'server'), 'run_id:(%x+)')
+local about = call('INFO', 'server')
+-- By its place: a pattern is tried at each byte before it.
+local _, before_id = string.find(about, 'run_id:', 1, true)
+local run_id = sub(about, before_id + 1, before_id + 40)
 local heard_ms, grace_since_ms, first_heard_ms =
   tonumber(grace[2] or ''), tonumber(grace[3] or ''), tonumber(grace[4] or '')
 local grace_changed = false

@@ -1,0 +1,43 @@
+/**
+ * Puts a script's parts together, so that a call costs little before its first request. A script
+ * runs from its first line with each call, and makes all of its functions anew:
+ *
+ * ```
+ * #!lua                      sent as it is
+ * first part                 what all others use
+ * return (function()         so that the functions below find it at once
+ *   other parts, body        without the functions that nobody names
+ * end)()
+ * ```
+ *
+ * Lua 5.1 looks through a list of all captured locals of the running function, the latest in front,
+ * for each one that a new function captures; what is captured from further out it just copies. That
+ * list was a third of what a call costs by itself. Together 30 to 50 % less per call (find 49 ->
+ * 29 us, touch 42 -> 21 us, sweep 57 -> 39 us; 23 November 2026, a slow machine).
+ */
+
+/** As the parts are written: from a line's beginning to an `end` there, or in one line. */
+const FUNCTION = /^local function (\w+)\((?:.*\bend|[\s\S]*?^end)$\n?/gm;
+
+export function linkScript(shebang: string, parts: readonly string[], body: string): string {
+  const [first = '', ...others] = parts;
+  const inner = ['return (function()', ...others, body.trimEnd(), 'end)()'];
+  return withoutUnused([shebang, first, ...inner].join('\n'));
+}
+
+/** Who is named by those alone that go has to go, too: again, until all are named. */
+function withoutUnused(lua: string): string {
+  const code = withoutComments(lua);
+  const kept = lua.replace(FUNCTION, (text, name: string) =>
+    count(code, name) > count(withoutComments(text), name) ? text : '',
+  );
+  return kept === lua ? lua : withoutUnused(kept);
+}
+
+function withoutComments(lua: string): string {
+  return lua.replace(/--.*$/gm, '');
+}
+
+function count(code: string, name: string): number {
+  return code.match(new RegExp(`\\b${name}\\b`, 'g'))?.length ?? 0;
+}
