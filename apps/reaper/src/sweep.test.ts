@@ -14,6 +14,8 @@ const NOTHING: SweepResult = {
   inGrace: false,
   overdueMs: 0,
   nextDueMs: null,
+  recounts: 0,
+  heldMs: null,
 };
 
 /** A store whose shards have a backlog of so many calls each. */

@@ -174,8 +174,12 @@ export interface SweepResult {
   readonly inGrace: boolean;
   /** How far behind the sweep is: ms since the oldest due deadline, 0 if nothing is due. */
   readonly overdueMs: number;
+  /** Whether the shard's subscribers were counted anew: 1 or 0. */
+  readonly recounts: number;
   /** ms until the next deadline of the shard, null if its index is empty. 0: call again. */
   readonly nextDueMs: number | null;
+  /** How long the call held the store's server, by its own clock; null where that is not known. */
+  readonly heldMs: number | null;
 }
 
 export interface LeaseRequest {
@@ -308,7 +312,7 @@ export interface FlowStore {
   touch(requests: readonly TouchRequest[]): Promise<(TouchResult | null)[]>;
   close(requests: readonly CloseRequest[]): Promise<(CloseResult | null)[]>;
   /** Looks at what may be over in the shard, the longest overdue first, until it took `looksMax`
-   * looks: as long as that holds the store. It ends with a block, and takes one at least. */
+   * looks: as long as that holds the store. It ends with a port; each of its flows is a look. */
   sweep(shard: number, looksMax: number): Promise<SweepResult>;
   lease(requests: readonly LeaseRequest[]): Promise<(LeaseResult | null)[]>;
   renew(requests: readonly LeaseRef[]): Promise<(RenewResult | null)[]>;

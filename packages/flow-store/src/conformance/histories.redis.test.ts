@@ -159,6 +159,8 @@ async function run(
         overdueMs: _o,
         nextDueMs: _n,
         inGrace: _g,
+        recounts: _r,
+        heldMs: _h,
         ...counts
       } = await store.sweep(SHARD, 999);
       return [{ kind: 'done', ...counts }];

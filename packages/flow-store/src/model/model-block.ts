@@ -17,6 +17,8 @@ export interface Block extends PortBlock {
   /** By offset of the port in the block. */
   readonly rows: Map<number, PortRow>;
   lease: LeaseRecord | null;
+  /** Where a sweep that used its looks up goes on, and since when that was due. */
+  goOn: { readonly offset: number; readonly dueMs: number } | null;
 }
 
 export function leasedBlock(

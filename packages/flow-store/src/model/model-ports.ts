@@ -38,7 +38,14 @@ export class ModelPorts {
     const key = blockKeyOf(protocol, { address, port });
     let block = this.blocks.get(key);
     if (block === undefined) {
-      block = { protocol, address, block: blockOfPort(port), rows: new Map(), lease: null };
+      block = {
+        protocol,
+        address,
+        block: blockOfPort(port),
+        rows: new Map(),
+        lease: null,
+        goOn: null,
+      };
       this.blocks.set(key, block);
     }
     return block;

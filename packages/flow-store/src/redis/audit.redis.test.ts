@@ -1,5 +1,14 @@
 /** The audit finds what does not agree, and nothing where all does. */
-import { blockOfPort, packEndpoint, type SocketAddress, TCP } from '@flowstore/flow';
+import {
+  blockOfPort,
+  IN_DATA,
+  OUT_DATA,
+  packEndpoint,
+  SHARDS,
+  type SocketAddress,
+  TCP,
+  UDP,
+} from '@flowstore/flow';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CONFORMANCE_CONFIG as config } from '../conformance/harness.ts';
 import { type RedisHarness, redisHarness } from '../conformance/redis-harness.ts';
@@ -7,8 +16,10 @@ import {
   created,
   GATEWAY_1,
   OTHER_WEB,
+  portOf,
   Scenario,
   SHARD,
+  seen,
   tcp,
   udp,
   WEB,
@@ -82,6 +93,27 @@ test('in health the walk checks all and finds nothing, before and after sweeps',
   expect((await walk()).found).toEqual([]);
 });
 
+test('a sweep that is within a block leaves all in order, port by port', async () => {
+  const block = await scenario.lease(UDP);
+  const live = seen(OUT_DATA | IN_DATA);
+  const flows = [];
+  for (const n of [0, 1, 2, 3]) {
+    flows.push(created(await scenario.open(udp(n), { proposal: portOf(block, n) })));
+  }
+  await harness.advance(1_000);
+  for (const n of [1, 3]) await scenario.touch(udp(n), null, flows[n]!.binding.identity, live);
+  await harness.advance(UDP_LIFE_MS - 1_000);
+  const deleted = [];
+  for (let due: number | null = 0; due === 0; ) {
+    const swept = await scenario.sweep(1);
+    deleted.push(swept.bindingsDeleted);
+    due = swept.nextDueMs;
+    expect(await walk()).toMatchObject({ found: [], notYet: 0 });
+    await harness.check();
+  }
+  expect(deleted).toEqual([1, 0, 1, 0]);
+});
+
 const DAMAGE: Record<AuditFindingKind, (member: Buffer, field: Buffer) => Promise<unknown>> = {
   entryUnreadable: async () => {
     await harness.redis.hset(entryKey(udp(9)), 'x', 'y');
@@ -93,6 +125,13 @@ const DAMAGE: Record<AuditFindingKind, (member: Buffer, field: Buffer) => Promis
   blockNotIndexed: (member) => harness.redis.zrem(`i:${TAG}`, member),
   blockLookedAtLate: (member) => harness.redis.zadd(`i:${TAG}`, 4e12, member),
   blockGoesEarly: (member) => harness.redis.pexpire(blockKey(member), 60_000),
+  subscriberCountWrong: async () => {
+    // From here on the counts are sure.
+    await scenario.sweep();
+    const [key] = await harness.redis.keysBuffer(`n:${TAG}:*`);
+    const [subscriber] = await harness.redis.hkeysBuffer(key!);
+    await harness.redis.hincrby(key!, subscriber!, 3);
+  },
 };
 
 test.each(AUDIT_FINDINGS)('%s is found once, and put right', async (kind) => {
@@ -139,7 +178,7 @@ test('in grace nothing is judged', async () => {
   await scenario.bound(udp());
   await DAMAGE.rowWithoutEntry(Buffer.alloc(0), Buffer.alloc(0));
   await harness.changeServer();
-  expect(await walk()).toMatchObject({ found: [], checked: 0, notYet: 1 });
+  expect(await walk()).toMatchObject({ found: [], checked: 0, notYet: 1 + SHARDS });
 });
 
 test('a quiet feed is trimmed to its last batch, and who read on finds no gap', async () => {

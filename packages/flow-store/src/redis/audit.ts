@@ -1,6 +1,7 @@
 /**
  * The walk over everything: SCAN finds the keys of each server, a few at a time, and the script
- * `audit` checks each entry and each block where it lives, atomically. In health it finds nothing.
+ * `audit` checks each entry, each block and each shard's counts where they live, atomically. In
+ * health it finds nothing.
  *
  * Not part of the contract: the model's parts can't disagree.
  */
@@ -22,6 +23,8 @@ export const AUDIT_FINDINGS = [
   'blockLookedAtLate',
   /** A block that would go by its TTL before its entries: kept longer. */
   'blockGoesEarly',
+  /** A subscriber has more or fewer ports than is counted in the shard: all are counted anew. */
+  'subscriberCountWrong',
 ] as const;
 
 export type AuditFindingKind = (typeof AUDIT_FINDINGS)[number];
@@ -58,16 +61,17 @@ export interface AuditRequest {
   readonly subject: Buffer;
 }
 
-const SUBJECT = /^([ep]):\{(..)\}:/;
+const SUBJECT = /^(?:([ep]):\{(..)\}:|(s):\{(..)\}$)/;
 const SHARD_BY_TAG = new Map(SHARD_TAGS.map((tag, shard) => [tag, shard]));
 
-/** Those of the keys that are entries or blocks of ours. */
+/** Those of the keys that are entries or blocks of ours, and a shard's meta key, for its counts. */
 export function auditRequests(keys: readonly Buffer[]): AuditRequest[] {
   return keys.flatMap((key) => {
     const match = SUBJECT.exec(key.toString('latin1'));
-    const shard = match === null ? undefined : SHARD_BY_TAG.get(match[2]!);
-    if (match === null || shard === undefined) return [];
-    const subject = Buffer.concat([Buffer.from(match[1]!), key.subarray(match[0].length)]);
+    const [whole = '', kind = match?.[3], tag = match?.[4]] = match ?? [];
+    const shard = SHARD_BY_TAG.get(tag ?? '');
+    if (kind === undefined || shard === undefined) return [];
+    const subject = Buffer.concat([Buffer.from(kind), key.subarray(whole.length)]);
     return [{ shard, key, subject }];
   });
 }

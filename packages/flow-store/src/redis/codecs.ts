@@ -274,7 +274,8 @@ export function encodeSweep(looksMax: number): Buffer {
   return new ByteWriter().u32(looksMax).done();
 }
 
-export function decodeSweep(reply: Buffer): contract.SweepResult {
+/** `held`: for how many us, as a runner tells of scripts that are timed. */
+export function decodeSweep(reply: Buffer, held: Buffer | undefined): contract.SweepResult {
   const { reader } = readReply('sweep', reply);
   const blocks = reader.u32();
   const flowsDeleted = reader.u32();
@@ -287,6 +288,8 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
   const next = reader.u48();
   const looks = reader.u32();
   const nextDueMs = next === NONE_DUE ? null : next;
+  const recounts = reader.u8();
+  const heldMs = held === undefined ? null : held.readUInt32BE() / 1_000;
   return {
     looks,
     blocks,
@@ -296,7 +299,9 @@ export function decodeSweep(reply: Buffer): contract.SweepResult {
     portsFreed,
     leasesExpired,
     inGrace,
+    recounts,
     overdueMs,
     nextDueMs,
+    heldMs,
   };
 }

@@ -11,6 +11,8 @@ export interface Signature<Kind extends string> {
   readonly requestsMax: number;
   readonly readOnly: boolean;
   readonly replicated: boolean;
+  /** One reply more tells for how many us the script held its server (4 bytes), where it can. */
+  readonly timed: boolean;
 }
 
 /** Nearly all that batching gains is gained here, and a script stays below about 1 ms. */
@@ -19,9 +21,9 @@ const REQUESTS_MAX = 64;
 function signature<Kind extends string>(
   results: readonly Kind[],
   requestsMax = REQUESTS_MAX,
-  { readOnly = false, replicated = false } = {},
+  { readOnly = false, replicated = false, timed = false } = {},
 ): Signature<Kind> {
-  return { results, requestsMax, readOnly, replicated };
+  return { results, requestsMax, readOnly, replicated, timed };
 }
 
 const READS = { readOnly: true };
@@ -46,7 +48,7 @@ export const COMMANDS = {
   fresh: signature<'marked'>(['marked'], 1),
   // A read answers up to FEED_BATCHES_MAX batches.
   feed: signature<contract.FeedResult['kind']>(['events', 'gap'], 1, REPLICATED),
-  sweep: signature<'swept'>(['swept'], 1),
+  sweep: signature<'swept'>(['swept'], 1, { timed: true }),
   // A block may have many flows.
   audit: signature<'audited' | 'notYet'>(['audited', 'notYet'], 4),
   trim: signature<'trimmed'>(['trimmed'], 1),

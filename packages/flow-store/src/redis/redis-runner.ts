@@ -1,4 +1,5 @@
 /** Scripts over one connection, or a cluster's; see redis-client.ts. */
+import { createHash } from 'node:crypto';
 import type { ScanPage } from './audit.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
 import type { Connection } from './connection.ts';
@@ -6,6 +7,13 @@ import { mastersOf } from './redis-client.ts';
 import { bridged, type Release } from './release.ts';
 import { loadScript } from './script-loader.ts';
 import type { ScriptRunner } from './script-runner.ts';
+
+/** Of the scripts that are timed. */
+const SHAS = new Map(
+  COMMAND_NAMES.filter((name) => COMMANDS[name].timed).map((name) => {
+    return [name, createHash('sha1').update(loadScript(name).lua).digest('hex')];
+  }),
+);
 
 type ScriptCall = (key: string, ...args: Buffer[]) => Promise<Buffer[]>;
 
@@ -24,6 +32,32 @@ export class RedisRunner implements ScriptRunner {
   }
 
   async run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]> {
+    if (!COMMANDS[command].timed) return this.#run(command, key, args);
+    return (await this.#runTimed(command, key, args)) ?? this.#run(command, key, args);
+  }
+
+  /**
+   * Between two questions for the server's time: it works on what came in one piece without a
+   * break, so the difference is how long the script held it. null where it gave no answer: then it
+   * is sent as any other, whose script is sent along and whose server is looked for.
+   */
+  async #runTimed(command: CommandName, key: string, args: readonly Buffer[]) {
+    const { client } = this.#connection;
+    const pipeline = client.pipeline().time();
+    pipeline.callBuffer('evalsha', SHAS.get(command)!, 1, key, ...args);
+    const answers = await pipeline
+      .time()
+      .exec()
+      .catch(() => null);
+    if (answers === null || answers.some(([error]) => error !== null)) return null;
+    const [before, replies, after] = answers.map(([, reply]) => reply);
+    const heldUs = instantUs(after as Instant) - instantUs(before as Instant);
+    const held = Buffer.alloc(4);
+    held.writeUInt32BE(Math.min(Math.max(0, heldUs), 0xffff_ffff));
+    return [...(replies as Buffer[]), held];
+  }
+
+  async #run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]> {
     const { client } = this.#connection;
     const call = (client as unknown as Record<string, ScriptCall>)[`${scriptName(command)}Buffer`]!;
     try {
@@ -49,6 +83,13 @@ export class RedisRunner implements ScriptRunner {
   async end(): Promise<void> {
     this.#connection.end();
   }
+}
+
+/** What TIME answers: seconds and us. */
+type Instant = readonly [number | string, number | string];
+
+function instantUs([seconds, us]: Instant): number {
+  return Number(seconds) * 1e6 + Number(us);
 }
 
 function scriptName(command: CommandName): string {

@@ -159,7 +159,9 @@ export class RedisFlowStore implements contract.FlowStore {
 
   async sweep(shard: number, looksMax: number): Promise<contract.SweepResult> {
     checkShard(shard);
-    return decodeSweep(await this.#single('sweep', metaKey(shard), encodeSweep(looksMax)));
+    const call = { key: metaKey(shard), requests: [encodeSweep(looksMax)] };
+    const [replies] = await this.#call('sweep', [call]);
+    return decodeSweep(replies![0]!, replies![1]);
   }
 
   /** Checks some keys, from a place in the walk on (null: its beginning). See audit.ts. */

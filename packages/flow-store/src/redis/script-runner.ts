@@ -5,7 +5,8 @@ import type { CommandName } from './commands.ts';
 
 export interface ScriptRunner {
   /**
-   * Runs one script on the server that owns `key`. Resolves with its replies, one per request;
+   * Runs one script on the server that owns `key`. Resolves with its replies, one per request (and
+   * one more of a script that is timed);
    * rejects with StoreUnavailable where there is no connection or the server can't serve now.
    */
   run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]>;

@@ -13,7 +13,7 @@
 --- @result gone 3
 --- @result notYet 4
 --- @cost 1 call where nothing is closed; 3 for a flow of several; 5 with the binding. Whole TCP
----   bindings: all of the endpoint's flows read. 2 per block. Per script: 11 calls more.
+---   bindings: all of the endpoint's flows read. 2 per block. Per script: 9 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -9,7 +9,7 @@
 --- @result no 1
 --- @result notYet 2
 --- @cost inside: 1 call; outside: 2 calls; TCP without a live flow: 1 more, all of the endpoint's
----   flows read. Per script: 2 calls more. Writes nothing.
+---   flows read. Per script: 3 calls more. Writes nothing.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -10,7 +10,7 @@
 --- @result exhausted 1
 --- @result notYet 2
 --- @cost 1 call per leased block passed by, 2 per block looked at, 4 per block granted. Per
----   script: 7 calls more.
+---   script: 6 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

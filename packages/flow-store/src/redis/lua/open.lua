@@ -17,7 +17,7 @@
 --- @result exhausted 6
 --- @cost new binding: 3 calls; flow on a binding: 3 calls and all of the endpoint's flows read;
 ---   exists: 1 to 3 calls. 4 per block; where the store chooses, 2 more per block passed by. Per
----   script: 11 calls more.
+---   script: 9 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -9,7 +9,7 @@
 --- @result restored 0 flow
 --- @result exists 1 entry
 --- @result tooLate 2
---- @cost there already: 1 to 6 calls; put back: 9 calls. Per script: 10 calls more.
+--- @cost there already: 1 to 6 calls; put back: 9 calls. Per script: 8 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -10,9 +10,10 @@
 --- @args request looksMax(4)
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
 ---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none) looks(4)
+---   recounts(1)
 --- @cost 1 call per binding looked at (all of its flows read), 3 per block in which something is
----   over, 12 per script; entries are deleted and blocks indexed together. A look is a flow, a mark
----   or, where there is neither, a block; stops after the block in which it took the last of
+---   over, 9 per script; entries are deleted and blocks indexed together. A look is a flow, a mark
+---   or, where there is neither, a block; stops after the port at which it took the last of
 ---   looksMax. To count anew: 1 call per block of the shard, and 1 per bound row; only after a
 ---   limit was set, or after the reaper was away for so long that blocks went by their TTL
 --- @include shard
@@ -23,6 +24,7 @@
 --- @include subscriber
 --- @include block
 --- @include entry
+--- @include recount
 
 local SWEPT = '\0'
 local NONE_DUE = 281474976710655
@@ -30,10 +32,10 @@ local BOUND = 98
 -- unpack takes no more than about 8,000.
 local ARGS_MAX = 1000
 
-local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0 }
+local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0, recounts = 0 }
 local looks_taken = 0
--- What is done once for all blocks of the call.
-local dead_keys, indexed, unindexed = {}, {}, {}
+-- What is done once for all blocks of the call; `scores` by member: when to look at the block next.
+local dead_keys, scores, unindexed = {}, {}, {}
 local mark_ms = now_ms + QUARANTINE_MS
 local MARK = 'q' .. pack('>I6', mark_ms)
 
@@ -105,27 +107,13 @@ local function sweep_binding(block, protocol, field, row)
   return nil, MARK .. inside, sub(bytes, RECORD_BYTES + 1)
 end
 
--- Counts the bound rows of all blocks anew: the truth, whatever the counts said.
-local function recount()
-  drop_counts()
-  for _, member in ipairs(call('ZRANGE', INDEX, 0, -1)) do
-    local block = block_at(member)
-    for field, row in pairs(read_block(block)) do
-      if field ~= 'L' and is_bound(row) then
-        local _, inside = holder_of(row)
-        count_port(inside, 1)
-        keep_count(inside, call('PTTL', block.key))
-      end
-    end
-  end
-end
-
 -- Counts are wrong where they were not kept so far, or where a block is gone by its TTL.
 local function keep_counts_right(block_is_gone)
-  local kept = call('HGET', META, 'n')
+  local kept = stored_meta[9]
   if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
     if kept == '1' and not block_is_gone then return end
     recount()
+    count.recounts = 1
     -- Where rows are there is a meta key, which has its TTL.
     if call('EXISTS', META) == 1 then call('HSET', META, 'n', '1') end
   elseif kept then
@@ -155,39 +143,91 @@ local function write_block(block, gone, marked)
   extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
 end
 
--- Gives the instant at which the block needs a look next, NONE_DUE if nothing is left of it; and
--- whether nothing was there to begin with.
-local function sweep_block(block)
+-- Looks at one port or the lease. Gives the instant of its next deadline, and what ended with it:
+-- the mark that it gets and its outside endpoint, or that it is free.
+local function sweep_row(block, protocol, field, row)
+  if byte(row) == BOUND then
+    local at_ms, mark, outside = sweep_binding(block, protocol, field, row)
+    return at_ms or mark_ms, mark, outside
+  end
+  looks_taken = looks_taken + 1
+  local at_ms = instant_at(row, 2)
+  return at_ms, nil, nil, at_ms <= now_ms
+end
+
+-- Looks at the ports from `from` on, until the looks are used up. Gives the earliest deadline of
+-- those looked at; the port to go on with, nil at the block's end; and whether the block is there.
+local function sweep_block(block, from, looks_max)
   local fields = call('HGETALL', block.key)
-  local protocol, next_ms, lease_ms = byte(block.member), NONE_DUE, nil
-  local gone, marked, voided = {}, {}, {}
+  local protocol, next_ms, rows, last = byte(block.member), NONE_DUE, {}, -1
   for i = 1, #fields, 2 do
-    local field, row, at_ms, mark, outside = fields[i], fields[i + 1], nil, nil, nil
-    if field == 'L' then
-      lease_ms = instant_at(row, 9)
-      at_ms = lease_ms
-    elseif byte(row) == BOUND then
-      at_ms, mark, outside = sweep_binding(block, protocol, field, row)
+    local offset = fields[i] == 'L' and 'L' or byte(fields[i])
+    rows[offset] = fields[i + 1]
+    if offset ~= 'L' and offset > last then last = offset end
+  end
+  local gone, marked, voided, go_on = {}, {}, {}, nil
+  for offset = from, last do
+    local row = rows[offset]
+    if row then
+      if looks_taken >= looks_max then
+        go_on = offset
+        break
+      end
+      local field = char(offset)
+      local at_ms, mark, outside, is_free = sweep_row(block, protocol, field, row)
       if mark then
         marked[#marked + 1], marked[#marked + 2] = field, mark
         voided[#voided + 1] = outside
       end
-      at_ms = at_ms or mark_ms
-    else
-      looks_taken = looks_taken + 1
-      at_ms = instant_at(row, 2)
-      if at_ms <= now_ms then gone[#gone + 1] = field end
+      if is_free then gone[#gone + 1] = field
+      elseif at_ms < next_ms then next_ms = at_ms end
     end
-    if at_ms > now_ms and at_ms < next_ms then next_ms = at_ms end
   end
   count.freed = count.freed + #gone
-  if lease_ms and lease_ms <= now_ms then
+  local lease_ms = rows.L and instant_at(rows.L, 9)
+  if lease_ms and lease_ms > now_ms then
+    next_ms = math.min(next_ms, lease_ms)
+  elseif lease_ms and not go_on then
+    -- With the last port, lest one whose mark is over was freed after the lease's end.
     end_lease(fields, gone, marked)
-    if mark_ms < next_ms then next_ms = mark_ms end
+    next_ms = math.min(next_ms, mark_ms)
   end
   if #voided > 0 then tell_voids(protocol, voided, new_generation()) end
   write_block(block, gone, marked)
-  return next_ms, #fields == 0
+  return next_ms, go_on, #fields > 0
+end
+
+-- A block that a call did not look at to its end has a second member in the index: its own and one
+-- byte more, so that its length is even. That one is due as the block was, and its score's fraction
+-- says which port to go on with. The block's own score meanwhile stands for the ports that were
+-- looked at, and falls where a deadline of theirs shrinks. So nothing has to be remembered.
+local function place_of_member(member, score)
+  if #member % 2 == 1 then return member, 0 end
+  return sub(member, 1, -2), score % 1 * BLOCK_PORTS
+end
+
+-- Notes when to look at the block again, after a look from a port on to its end.
+local function note_next(member, from, next_ms)
+  if from > 0 then
+    local score = scores[member] or call('ZSCORE', INDEX, member)
+    local is_there = call('EXISTS', BLOCK_PREFIX .. member) == 1
+    next_ms = is_there and math.min(next_ms, tonumber(score or NONE_DUE)) or NONE_DUE
+    unindexed[#unindexed + 1] = member .. GO_ON
+  end
+  if next_ms == NONE_DUE then
+    scores[member], unindexed[#unindexed + 1] = nil, member
+  else
+    scores[member] = next_ms
+  end
+end
+
+local function write_index()
+  local indexed = {}
+  for member, score in pairs(scores) do
+    indexed[#indexed + 1], indexed[#indexed + 2] = string.format('%.4f', score), member
+  end
+  in_parts(unindexed, function(...) call('ZREM', INDEX, ...) end)
+  in_parts(indexed, function(...) call('ZADD', INDEX, ...) end)
 end
 
 -- Looks at the blocks that are due, the longest overdue in front; says how many, how long the first
@@ -196,29 +236,34 @@ local function sweep_due(looks_max)
   local blocks, overdue_ms, any_gone, wanted = 0, 0, false, 0
   repeat
     wanted = math.ceil((looks_max - looks_taken) / BLOCK_PORTS)
-    local due = call('ZRANGEBYSCORE', INDEX, '-inf', text_of(now_ms), 'WITHSCORES', 'LIMIT', blocks,
-      wanted)
-    if blocks == 0 and due[2] then overdue_ms = now_ms - tonumber(due[2]) end
+    local due = call('ZRANGEBYSCORE', INDEX, '-inf', '(' .. text_of(now_ms + 1), 'WITHSCORES',
+      'LIMIT', blocks, wanted)
+    if blocks == 0 and due[2] then overdue_ms = now_ms - math.floor(tonumber(due[2])) end
     for i = 1, #due, 2 do
-      local block, looks_before = block_at(due[i]), looks_taken
-      local next_ms, gone = sweep_block(block)
+      local score, looks_before = tonumber(due[i + 1]), looks_taken
+      local member, from = place_of_member(due[i], score)
+      local next_ms, go_on, is_there = sweep_block(block_at(member), from, looks_max)
       if looks_taken == looks_before then looks_taken = looks_taken + 1 end
-      any_gone = any_gone or gone
-      if next_ms == NONE_DUE then unindexed[#unindexed + 1] = due[i]
-      else indexed[#indexed + 1], indexed[#indexed + 2] = text_of(next_ms), due[i] end
+      if go_on then
+        note_next(member, from, math.min(next_ms, mark_ms))
+        scores[member .. GO_ON] = math.floor(score) + go_on / BLOCK_PORTS
+      else
+        note_next(member, from, next_ms)
+      end
+      any_gone = any_gone or from == 0 and not is_there
       blocks = blocks + 1
       if looks_taken >= looks_max then break end
     end
   until #due < 2 * wanted or looks_taken >= looks_max
   in_parts(dead_keys, function(...) call('DEL', ...) end)
-  in_parts(indexed, function(...) call('ZADD', INDEX, ...) end)
-  in_parts(unindexed, function(...) call('ZREM', INDEX, ...) end)
+  write_index()
   return blocks, overdue_ms, any_gone
 end
 
 local function answer(blocks, in_grace, overdue_ms, next_due_ms)
-  return SWEPT .. pack('>I4I4I4I4I4I4BI6I6I4', blocks, count.flows, count.bindings,
-    count.orphans, count.freed, count.leases, in_grace, overdue_ms, next_due_ms, looks_taken)
+  return SWEPT .. pack('>I4I4I4I4I4I4BI6I6I4B', blocks, count.flows, count.bindings,
+    count.orphans, count.freed, count.leases, in_grace, overdue_ms, next_due_ms, looks_taken,
+    count.recounts)
 end
 
 local function sweep(bytes)
@@ -226,7 +271,7 @@ local function sweep(bytes)
   local blocks, overdue_ms, any_gone = sweep_due(parse('>I4', bytes))
   keep_counts_right(any_gone)
   local first = call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
-  local next_due_ms = first[2] and math.max(0, tonumber(first[2]) - now_ms) or NONE_DUE
+  local next_due_ms = first[2] and max(0, math.floor(tonumber(first[2])) - now_ms) or NONE_DUE
   return answer(blocks, 0, overdue_ms, next_due_ms)
 end
 

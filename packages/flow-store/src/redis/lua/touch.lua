@@ -9,7 +9,7 @@
 --- @result stale 1
 --- @result gone 2
 --- @cost nothing new: 1 call; else 2; 3 where a flow closes or a deadline shrank; 4 where a TTL has
----   to move, and then 2 per block. Per script: 7 calls more, 8 where a deadline shrank.
+---   to move, and then 2 per block. Per script: 6 calls more, 7 where a deadline shrank.
 --- @include shard
 --- @include feed
 --- @include requests

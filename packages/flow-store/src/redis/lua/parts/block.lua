@@ -7,6 +7,8 @@
 local SHARDS, BLOCK_PORTS, BLOCKS_PER_SHARD, FIRST_PORT = 64, 16, 63, 1024
 
 local BLOCK_PREFIX = 'p:' .. TAG .. ':'
+-- Of a block that a sweep has to go on with: what follows its name in the index. See sweep.lua.
+local GO_ON = char(0)
 
 -- Requests of a batch share blocks. `rows` are those of its fields that this script knows, lease
 -- included, false where there is none.

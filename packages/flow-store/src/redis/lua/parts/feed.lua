@@ -4,7 +4,7 @@
 --   void      'v' protocol(1) outside and remote, each with its length (1) in front, below(8)
 --   closing   'c' protocol(1) outside and remote, each with its length (1) in front
 --   begin     'b' nonce(4)               the first batch of a feed: nothing is known of before
-local news = {}
+local news, has_published = {}, false
 
 -- Nothing cached of this outside endpoint (and remote endpoint, if any) below the generation may
 -- be used any more.
@@ -46,6 +46,6 @@ local function publish()
   news = {}
   local id = string.format('%.0f-*', now_ms)
   tail_id = call('XADD', FEED, 'MINID', '=', trim_before(), id, 'e', payload)
-  tail_tag = tag_of(payload)
+  tail_tag, has_published = tag_of(payload), true
   extend(FEED, FEED_KEEP_MS + TTL_MARGIN_MS)
 end

@@ -4,13 +4,12 @@
 --
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
-local grace = call('HMGET', META, 'r', 'h', 'gs', 'gh')
 local about = call('INFO', 'server')
 -- By its place: a pattern is tried at each byte before it.
 local _, before_id = string.find(about, 'run_id:', 1, true)
 local run_id = sub(about, before_id + 1, before_id + 40)
 local heard_ms, grace_since_ms, first_heard_ms =
-  tonumber(grace[2] or ''), tonumber(grace[3] or ''), tonumber(grace[4] or '')
+  tonumber(stored_meta[6] or ''), tonumber(stored_meta[7] or ''), tonumber(stored_meta[8] or '')
 local grace_changed = false
 
 local function is_unheard() return grace_since_ms ~= nil and first_heard_ms == nil end
@@ -19,7 +18,7 @@ local function begin_grace(at_ms)
   grace_since_ms, first_heard_ms, grace_changed = at_ms, nil, true
 end
 
-if grace[1] ~= run_id then
+if stored_meta[5] ~= run_id then
   begin_grace(now_ms)
 elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
   begin_grace(heard_ms + SILENCE_MS)

@@ -4,10 +4,15 @@ local function finish()
   if keep_ms == 0 then return end
   write_puts()
   write_looks()
-  local time, generation = string.format('%.0f', now_us), string.format('%.0f', last_generation)
-  call('HSET', META, 't', time, 'g', generation)
-  if #more_meta > 0 then call('HSET', META, unpack(more_meta)) end
-  if tail_id then call('HSET', META, 'fi', tail_id, 'ft', string.format('%.0f', tail_tag)) end
+  local meta = more_meta
+  local function note(field, text) meta[#meta + 1], meta[#meta + 2] = field, text end
+  note('t', string.format('%.0f', now_us))
+  note('g', string.format('%.0f', last_generation))
+  if has_published then
+    note('fi', tail_id)
+    note('ft', string.format('%.0f', tail_tag))
+  end
+  call('HSET', META, unpack(meta))
   extend(META, keep_ms)
   extend(INDEX, keep_ms)
   write_ttls()

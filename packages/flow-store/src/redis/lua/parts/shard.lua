@@ -21,7 +21,8 @@ local LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_UDP_MS, LIFE_ICMP_MS, QUARAN
 
 -- Shard time never goes back: it is the larger of what was written last and the server's clock,
 -- which is read once (on Redis 7.0 it moves while a script runs).
-local stored_meta = call('HMGET', META, 't', 'g', 'fi', 'ft')
+-- All of the meta key that any part needs is read at once: of grace, and whether ports are counted.
+local stored_meta = call('HMGET', META, 't', 'g', 'fi', 'ft', 'r', 'h', 'gs', 'gh', 'n')
 local clock = call('TIME')
 local now_us = max(tonumber(stored_meta[1] or '0'), clock[1] * 1000000 + clock[2])
 local now_ms = math.floor(now_us / 1000)
