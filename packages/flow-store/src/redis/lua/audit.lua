@@ -2,9 +2,10 @@
 --- @command audit
 --- @purpose Checks one entry, one block, or the shard's counts, against all that must agree: row
 ---   and entry name each other, the index names the block in time, TTLs are there and outlive what
----   they guard, subscribers have as many bound rows as is counted (in shards of 512 blocks or less).
+---   they guard, subscribers have as many rows as is counted (where a shard has 512 blocks at most).
 ---   What does not agree is taken away by check-and-delete, its port begins a quarantine and all
----   are told; what only is looked at too late, or would stay for ever, is put right. Not in grace.
+---   are told; what only is looked at too late, or would stay for ever, is put right, and wrong
+---   counts are counted anew. Not in grace.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
 --- @args request 'e' and an inside endpoint, 'p' and a block's member, or 's'
