@@ -145,6 +145,18 @@ test.each(AUDIT_FINDINGS)('%s is found once, and put right', async (kind) => {
   await harness.check();
 });
 
+test('who has more ports in a block than are counted is counted anew by the sweep', async () => {
+  await scenario.bound(udp());
+  await scenario.bound(tcp());
+  await scenario.sweep();
+  await harness.redis.del(...(await harness.redis.keysBuffer(`n:${TAG}:*`)));
+  // The walk may come to the shard's counts before it comes to the block, and then counts itself.
+  expect((await walk()).found).toEqual(['subscriberCountWrong']);
+  expect((await walk()).found).toEqual([]);
+  await scenario.sweep();
+  await harness.check();
+});
+
 test('a port whose row was lost begins a quarantine, and its flow is void', async () => {
   const { outside } = await scenario.bound(udp());
   await DAMAGE.entryWithoutRow(memberOf(udp().protocol, outside), Buffer.from([outside.port % 16]));

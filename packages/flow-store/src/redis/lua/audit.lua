@@ -2,7 +2,8 @@
 --- @command audit
 --- @purpose Checks one entry, one block, or the shard's counts, against all that must agree: row
 ---   and entry name each other, the index names the block in time, TTLs are there and outlive what
----   they guard, subscribers have as many rows as is counted (where a shard has 512 blocks at most).
+---   they guard, subscribers have as many rows as is counted (in a shard of more than 64 blocks: as
+---   many in no block).
 ---   What does not agree is taken away by check-and-delete, its port begins a quarantine and all
 ---   are told; what only is looked at too late, or would stay for ever, is put right, and wrong
 ---   counts are counted anew. Not in grace.
@@ -11,7 +12,7 @@
 --- @args request 'e' and an inside endpoint, 'p' and a block's member, or 's'
 --- @result audited 0 findings(2), a bit each, as in audit.ts
 --- @result notYet 1
---- @cost 4 calls per entry, 3 and 2 per bound row for a block, 1 per block and 256 for the counts.
+--- @cost 4 calls per entry, 3 and 3 per bound row for a block, 1 per block and 256 for the counts.
 ---   Per script: 7 calls more.
 --- @include shard
 --- @include feed
@@ -26,8 +27,8 @@
 local AUDITED, NOT_YET = '\0', '\1'
 local UNREADABLE, WITHOUT_ROW, WITHOUT_TTL, WITHOUT_ENTRY, NOT_INDEXED, LOOKED_AT_LATE,
   GOES_EARLY, COUNTED_WRONG = 1, 2, 4, 8, 16, 32, 64, 128
--- All rows are read in one script: some 5 ms of Redis, once per walk and shard.
-local COUNTED_BLOCKS_MAX = 512
+-- All rows are read in one script, some 5 us each, once per walk and shard: 5 ms of Redis at most.
+local COUNTED_BLOCKS_MAX = 64
 
 -- What a key is given that would stay for ever: the longest life.
 local LONGEST_TTL_MS = LIFE_TCP_LONGEST_MS + TTL_MARGIN_MS
@@ -87,11 +88,37 @@ local function audit_rows(block, rows)
   return findings, due_ms, keep_for_ms
 end
 
+-- Whether the counts are kept, and sure.
+local function is_counted() return BINDINGS_PER_SUBSCRIBER_MAX > 0 and stored_meta[9] == '1' end
+
+-- Nobody has more rows in the block than is counted in all of the shard; else the next sweep counts
+-- anew.
+local function audit_block_counts(rows)
+  if not is_counted() then return 0 end
+  local bound = {}
+  for field, row in pairs(rows) do
+    if field ~= 'L' and is_bound(row) then
+      local subscriber = subscriber_of(sub(row, 14))
+      bound[subscriber] = (bound[subscriber] or 0) + 1
+    end
+  end
+  for subscriber, ports in pairs(bound) do
+    if tonumber(call('HGET', count_key(subscriber), subscriber) or '0') < ports then
+      call('HSET', META, 'n', '0')
+      stored_meta[9] = '0'
+      return COUNTED_WRONG
+    end
+  end
+  return 0
+end
+
 local function audit_block(member)
   local block = block_at(member)
   local rows = read_block(block)
   if not next(rows) then return 0 end
+  local counted_wrong = audit_block_counts(rows)
   local findings, due_ms, keep_for_ms = audit_rows(block, rows)
+  findings = findings + counted_wrong
   local score = tonumber(call('ZSCORE', INDEX, member) or '')
   if not score then
     findings = findings + NOT_INDEXED
@@ -130,7 +157,7 @@ end
 
 -- Where the counts are not sure, or a block went by its TTL, the next sweep counts anew.
 local function audit_counts()
-  if BINDINGS_PER_SUBSCRIBER_MAX == 0 or stored_meta[9] ~= '1' then return 0 end
+  if not is_counted() then return 0 end
   local members = call('ZRANGE', INDEX, 0, COUNTED_BLOCKS_MAX)
   if #members > COUNTED_BLOCKS_MAX or not next(differences(members)) then return 0 end
   recount()
