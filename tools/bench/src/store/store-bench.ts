@@ -6,12 +6,14 @@
  *                      ask      even shards: find, touch, close; floor
  *                      sweep    odd shards, after all deadlines
  * with UDP's flows:    a single find under load, before they are swept
+ * at the end:          sixteen readers of the feeds
  * ```
  *
  * A shard is a round: what one costs is measured beside the floor of the same second.
  */
 import { SHARDS, TCP, UDP } from '@flowstore/flow';
 import { type BenchFlow, FLOWS_PER_SHARD_MAX, flowsOfShard, numbersByShard } from './endpoints.ts';
+import { type FeedFigures, measureFeed } from './feed.ts';
 import { type Floor, fillFloor, measureFloor } from './floor.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import {
@@ -62,6 +64,7 @@ export interface StoreBenchResult {
   readonly memory: Readonly<Record<ProtocolName, Memory>>;
   readonly sweepCallP99Us: Readonly<Record<BatchSize, number>>;
   readonly latency: Latency;
+  readonly feed: FeedFigures;
 }
 
 type Say = (line: string) => void;
@@ -107,6 +110,8 @@ class StoreBench {
     const filled = { shards: this.#filled, perShard: this.#perShard };
     const latency = await measureLatency(this.#server, asked, filled, durationMs);
     await this.#sweep('udp');
+    this.#say('sixteen readers of the feeds');
+    const feed = await measureFeed(this.#server, this.#perShard);
     this.#say('redis-benchmark');
     const redisBenchmark = await runRedisBenchmark(this.#server);
     return {
@@ -116,6 +121,7 @@ class StoreBench {
       memory: { tcp, udp },
       sweepCallP99Us: mapSizes((size) => Math.max(...this.#sweepCallsUs[size])),
       latency,
+      feed,
     };
   }
 

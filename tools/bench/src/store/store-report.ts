@@ -2,6 +2,7 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { round } from '../figures.ts';
 import { align, figure, type Target, targetLine } from '../report.ts';
+import { EVENTS_PER_S_WANTED, READERS } from './feed.ts';
 import { BACKGROUND_PER_S } from './latency.ts';
 import {
   BATCH_SIZES,
@@ -93,7 +94,18 @@ export function storeReportLines(result: StoreBenchResult): string[] {
     `a single find: p50 ${figure(latency.p50Us)} us, p99 ${figure(latency.p99Us)} us, under ` +
       `${figure(latency.backgroundPerS)} finds per second (of ${BACKGROUND_PER_S})`,
   );
+  lines.push(feedLine(result));
   return [...lines, '', ...targets(result).map(targetLine)];
+}
+
+function feedLine({ feed }: StoreBenchResult): string {
+  const { eventsPerS, serverUs, unreadUs, missed, disordered, behindMs } = feed;
+  return (
+    `the feed, ${READERS} readers: ${figure(eventsPerS)} events per second (of ` +
+    `${EVENTS_PER_S_WANTED}: no more can be opened here), ${figure(serverUs)} us of the server ` +
+    `per event, ${figure(unreadUs)} with nobody who reads; missed ${missed}, in another order ` +
+    `${disordered}, the last one heard ${figure(behindMs)} ms after`
+  );
 }
 
 function spread({ median, low, high }: Figure): string {
@@ -123,6 +135,7 @@ export function storeJson(result: StoreBenchResult): object {
       findP99Us: round(result.latency.p99Us),
       backgroundPerS: Math.round(result.latency.backgroundPerS),
       sweepCallP99Us: result.sweepCallP99Us,
+      feed: { readers: READERS, ...result.feed },
     },
     floor: {
       setPairServerUs: round(setPair.median),
