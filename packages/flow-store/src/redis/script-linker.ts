@@ -12,8 +12,8 @@
  *
  * Lua 5.1 looks through a list of all captured locals of the running function, the latest in front,
  * for each one that a new function captures; what is captured from further out it just copies. That
- * list was a third of what a call costs by itself. Together 30 to 50 % less per call (find 49 ->
- * 29 us, touch 42 -> 21 us, sweep 57 -> 39 us; 23 November 2026, a slow machine).
+ * list was a third of what a call costs by itself. Together 20 to 50 % less per call (find 53 ->
+ * 30 us, touch 42 -> 21, sweep 59 -> 39, open 86 -> 71; 23 November 2026, a slow machine).
  */
 
 /** As the parts are written: from a line's beginning to an `end` there, or in one line. */
