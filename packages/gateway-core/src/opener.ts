@@ -154,6 +154,8 @@ export class Opener {
         const { address, port } = result.entry.outside;
         const ours = port === attempt.port && addressEquals(address, attempt.range.address);
         this.#settle(attempt, ours ? 'used' : 'unused');
+        // It may be one of ours all the same: of an opening whose answer was lost.
+        if (!ours) ports.settle({ ...attempt.range, address }, port, 'used');
         const isNew = result.kind === 'created';
         if (isNew) counters.flowsOpened++;
         else counters.flowsJoined++;

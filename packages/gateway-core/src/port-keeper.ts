@@ -189,7 +189,7 @@ export class PortKeeper {
     if (result?.kind === 'granted') {
       for (const { block, freePorts, lifeMs } of result.blocks) {
         this.#counters.blocksLeased++;
-        this.blocks.grant(range, block, freePorts, sentMs + lifeMs, nowMs);
+        this.blocks.grant(range, block, freePorts, sentMs + lifeMs, nowMs, sentMs);
       }
     }
     // In grace there are no grants: to be asked again, like a store that does not answer.
@@ -215,7 +215,7 @@ export class PortKeeper {
     const { block, freePorts, lifeMs } = result.block;
     // Rows that the store lost look free to it; this gateway knows better.
     const free = result.rowsAreSure ? freePorts : freePorts & held.free;
-    this.blocks.grant(held, block, free, sentMs + lifeMs, nowMs);
+    this.blocks.grant(held, block, free, sentMs + lifeMs, nowMs, sentMs);
   }
 
   #release(held: HeldBlock): void {

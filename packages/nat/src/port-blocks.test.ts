@@ -1,4 +1,4 @@
-import { UDP } from '@flowstore/flow';
+import { firstPortOfBlock, UDP } from '@flowstore/flow';
 import { expect, test } from 'vitest';
 import { PortBlocks } from './port-blocks.ts';
 
@@ -65,10 +65,29 @@ test('a port whose proposal got no answer is for those only who ask the store', 
   const port = blocks.takeSure(range, 1);
   blocks.settle(range, 2, port, 'unanswered');
   expect(blocks.take(range, 1)).toBe(0);
-  blocks.grant(range, 2, 0b1, 10, 0);
-  expect(blocks.takeSure(range, 1)).toBe(0);
-  expect(blocks.take(range, 1)).toBe(port);
+  blocks.grant(range, 2, 0b1, 10, 2);
+  expect(blocks.takeSure(range, 2)).toBe(0);
+  expect(blocks.take(range, 2)).toBe(port);
   blocks.settle(range, 2, port, 'used');
-  blocks.grant(range, 2, 0b1, 10, 0);
-  expect(blocks.takeSure(range, 1)).toBe(port);
+  blocks.grant(range, 2, 0b1, 10, 3);
+  expect(blocks.takeSure(range, 3)).toBe(port);
+});
+
+test('a renewal that was asked before a proposal does not free its port', () => {
+  const blocks = new PortBlocks(() => 0);
+  blocks.grant(range, 2, 0b1, 1_000, 0);
+  const port = blocks.take(range, 10);
+  blocks.settle(range, 2, port, 'unanswered');
+  blocks.grant(range, 2, 0b1, 2_000, 12, 9);
+  expect(blocks.available(range, 12)).toBe(0);
+  blocks.grant(range, 2, 0b1, 2_000, 14, 13);
+  expect(blocks.available(range, 14)).toBe(1);
+});
+
+test('a port that turns out to be in use is taken out of hand', () => {
+  const blocks = new PortBlocks(() => 0);
+  blocks.grant(range, 2, 0b11, 1_000, 0);
+  blocks.settle(range, 2, firstPortOfBlock(2), 'used');
+  expect(blocks.take(range, 1)).toBe(firstPortOfBlock(2) + 1);
+  expect(blocks.take(range, 1)).toBe(0);
 });

@@ -50,11 +50,21 @@ export class PortBlocks {
     return this.#size;
   }
 
-  /** Adds a granted block; one that is held already is refreshed. */
-  grant(range: PortRange, block: number, free: number, expiresMs: number, nowMs: number): void {
+  /**
+   * Adds a granted block; one that is held already is refreshed. What was asked before the last
+   * proposal says nothing of what became of that: it makes no port free.
+   */
+  grant(
+    range: PortRange,
+    block: number,
+    free: number,
+    expiresMs: number,
+    nowMs: number,
+    askedMs = nowMs,
+  ): void {
     const held = this.find(range, block);
     if (held !== undefined) {
-      held.free = free & ~held.proposed;
+      held.free = (askedMs > held.usedMs ? free : free & held.free) & ~held.proposed;
       held.expiresMs = expiresMs;
       return;
     }
@@ -95,7 +105,10 @@ export class PortBlocks {
     const bit = 1 << (port - firstPortOfBlock(block));
     held.proposed &= ~bit;
     if (settlement === 'unused') held.free |= bit;
-    if (settlement === 'used') held.doubtful &= ~bit;
+    if (settlement === 'used') {
+      held.doubtful &= ~bit;
+      held.free &= ~bit;
+    }
     if (settlement === 'unanswered') held.doubtful |= bit;
   }
 
