@@ -150,7 +150,7 @@ class Gateway {
 
 async function publishNext(cluster = NEXT) {
   const said: string[] = [];
-  const redis = { url: server.url, connectTimeoutMs: 1_000, callTimeoutMs: 1_000 };
+  const redis = { url: server.url, connectTimeoutMs: 5_000, callTimeoutMs: 5_000 };
   const holds = await publish({ redis, cluster }, (line) => said.push(line));
   return { holds, said: said.join('\n') };
 }
