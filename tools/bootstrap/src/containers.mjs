@@ -7,10 +7,10 @@ import { chooseNode } from './node.mjs';
 import { runChild } from './spawn.mjs';
 import { BootstrapError } from './words.mjs';
 
-/** `export NAME=VALUE` lines, as tools/images prints them, as an object. */
+/** `export NAME='VALUE'` lines, as tools/images prints them, as an object. */
 export function exportedVariables(text) {
   return Object.fromEntries(
-    [...text.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+    [...text.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name, value]) => [name, value]),
   );
 }
 

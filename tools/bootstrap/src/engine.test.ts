@@ -32,7 +32,7 @@ describe('the engine of the tests in containers', () => {
   });
 
   it('takes the images from what tools/images prints', () => {
-    const text = 'said\nexport NODE_IMAGE=a/b:c\nexport REDIS_IMAGE=d\n';
-    expect(exportedVariables(text)).toEqual({ NODE_IMAGE: 'a/b:c', REDIS_IMAGE: 'd' });
+    const text = "said\nexport NODE_IMAGE='a/b:c'\nexport REDIS_IMAGE='d e'\n";
+    expect(exportedVariables(text)).toEqual({ NODE_IMAGE: 'a/b:c', REDIS_IMAGE: 'd e' });
   });
 });

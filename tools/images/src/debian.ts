@@ -15,6 +15,9 @@ export const PACKAGES = [
   'libstdc++6',
   'redis-server',
 ] as const;
+/** The release after this machine's, for its newer stores. */
+export const NEXT_SUITE = 'trixie';
+const NEXT_PACKAGES = ['redis-server', 'valkey-server'];
 const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
@@ -46,11 +49,43 @@ async function debianSources(suite: string): Promise<string[]> {
   return lines.filter((line) => new RegExp(` ${suite}(-updates|-security)? main$`).test(line));
 }
 
-/** Makes the tar, or answers the one that was made of the same; `say` tells which. */
-export async function debianTar(folder: string, say: (line: string) => void): Promise<string> {
-  const suite = codename(readFileSync('/etc/os-release', 'utf8'));
-  const recipe = JSON.stringify([suite, PACKAGES, LEFT_OUT]);
-  const name = createHash('sha256').update(recipe).digest('hex').slice(0, 12);
+const thisSuite = () => codename(readFileSync('/etc/os-release', 'utf8'));
+
+/** This machine's release, with what Node, the gateway's image and the lab's routers take. */
+export async function debianTar(place: TarPlace): Promise<string> {
+  const suite = thisSuite();
+  const hooks = ['--customize-hook=chroot "$1" useradd --create-home node'];
+  return makeTar(place, { suite, packages: PACKAGES, hooks, sources: () => debianSources(suite) });
+}
+
+/** The next release, from where this one comes from, with its stores. */
+export async function nextTar(place: TarPlace): Promise<string> {
+  const suite = thisSuite();
+  const sources = async () => {
+    const [main = ''] = (await debianSources(suite)).filter((line) => line.includes(` ${suite} `));
+    return [main.replace(` ${suite} `, ` ${NEXT_SUITE} `)];
+  };
+  return makeTar(place, { suite: NEXT_SUITE, packages: NEXT_PACKAGES, hooks: [], sources });
+}
+
+export interface TarPlace {
+  /** Where tars are kept. */
+  readonly folder: string;
+  readonly say: (line: string) => void;
+}
+
+interface Recipe {
+  readonly suite: string;
+  readonly packages: readonly string[];
+  readonly hooks: readonly string[];
+  readonly sources: () => Promise<string[]>;
+}
+
+/** Makes the tar, or answers the one that was made of the same. */
+async function makeTar({ folder, say }: TarPlace, recipe: Recipe): Promise<string> {
+  const { suite, packages, hooks } = recipe;
+  const text = JSON.stringify([suite, packages, hooks, LEFT_OUT]);
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const file = join(folder, `${suite}-${name}.tar`);
   if (existsSync(file)) return file;
   say(`making a ${suite} of Debian packages (mmdebstrap, a minute or two)`);
@@ -59,12 +94,12 @@ export async function debianTar(folder: string, say: (line: string) => void): Pr
   const options = [
     '--quiet',
     '--variant=minbase',
-    `--include=${PACKAGES.join(',')}`,
+    `--include=${packages.join(',')}`,
     ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
-    '--customize-hook=chroot "$1" useradd --create-home node',
+    ...hooks,
   ];
   try {
-    const stdin = `${(await debianSources(suite)).join('\n')}\n`;
+    const stdin = `${(await recipe.sources()).join('\n')}\n`;
     await run('mmdebstrap', [...options, suite, unfinished, '-'], { stdin });
     renameSync(unfinished, file);
   } finally {

@@ -5,20 +5,28 @@
  *   Debian packages --mmdebstrap--> tar --docker import--> flowstore/debian  (Redis is in it)
  *   + the pinned Node ------------------------------------> flowstore/node    NODE_IMAGE
  *   + npm and what the lockfile names, cached ------------> flowstore/npm     NPM_IMAGE
+ *
+ *   the next Debian release's --> flowstore/next: a newer Redis and Valkey    STORE_SERVERS
  * ```
  */
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { debianTar } from './debian.ts';
+import { debianTar, nextTar } from './debian.ts';
 import { run } from './run.ts';
 
 export const DEBIAN = 'flowstore/debian:local';
 export const NODE = 'flowstore/node:local';
 export const NPM = 'flowstore/npm:local';
+export const NEXT = 'flowstore/next:local';
 
-/** What docker-compose.yml and the Dockerfile read, naming these images. */
-export const IMAGE_VARIABLES = { NODE_IMAGE: NODE, NPM_IMAGE: NPM, REDIS_IMAGE: DEBIAN } as const;
+/** What docker-compose.yml, the Dockerfile and the tests read, naming these images. */
+export const IMAGE_VARIABLES = {
+  NODE_IMAGE: NODE,
+  NPM_IMAGE: NPM,
+  REDIS_IMAGE: DEBIAN,
+  STORE_SERVERS: `redis-server@${DEBIAN} redis-server@${NEXT} valkey-server@${NEXT}`,
+} as const;
 
 const PRODUCTION = [
   'ci',
@@ -38,7 +46,7 @@ export interface Place {
 
 /** Makes all of them in the engine that DOCKER_HOST names. */
 export async function makeImages(place: Place): Promise<void> {
-  await importDebian(place);
+  await importTars(place);
   await inFolder(async (folder) => {
     cpSync(realpathSync(join(place.root, 'node_modules/.bin/node')), join(folder, 'node'));
     await build(NODE, folder, [`FROM ${DEBIAN}`, 'COPY node /usr/local/bin/node']);
@@ -55,10 +63,15 @@ export async function makeImages(place: Place): Promise<void> {
   });
 }
 
-async function importDebian({ cache, say }: Place): Promise<void> {
-  const tar = await debianTar(cache, say);
-  say('importing it');
-  await run('docker', ['import', tar, DEBIAN]);
+async function importTars({ cache: folder, say }: Place): Promise<void> {
+  const tars = {
+    [DEBIAN]: await debianTar({ folder, say }),
+    [NEXT]: await nextTar({ folder, say }),
+  };
+  for (const [tag, tar] of Object.entries(tars)) {
+    say(`importing ${tag}`);
+    await run('docker', ['import', tar, tag]);
+  }
 }
 
 /** npm itself, and a cache with all that `npm ci` of the Dockerfile will ask for. */

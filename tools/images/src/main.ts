@@ -7,4 +7,5 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const cache = join(root, 'node_modules/.cache/flowstore-images');
 
 await makeImages({ root, cache, say: (line) => process.stderr.write(`images: ${line}\n`) });
-for (const [name, value] of Object.entries(IMAGE_VARIABLES)) console.log(`export ${name}=${value}`);
+for (const [name, value] of Object.entries(IMAGE_VARIABLES))
+  console.log(`export ${name}='${value}'`);
