@@ -24,6 +24,6 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
   },
   { seed: 50_178, found: 'flow-store: opened at two masters, half of what was seen was lost (I4)' },
   { seed: 50_709, found: 'nat: a stale renewal made a port free whose opening got no answer (I1)' },
-  { seed: 55_528, found: 'gateway-core: half of an end kept a flow longer than the store did (I4)' },
+  { seed: 55_528, found: 'gateway-core: half of an end kept a flow longer than the store (I4)' },
   { seed: 50_280, found: 'gateway-core: a list of members was taken for whole too early (I2)' },
 ];
