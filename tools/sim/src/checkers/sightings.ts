@@ -48,6 +48,8 @@ export class Sightings {
   readonly #former: Former | null;
   readonly #columns: Column[] = [];
   #revivedMs = NEVER;
+  /** Those who were told of another incarnation last, by a master that was replaced. */
+  readonly #misled = new Set<Life>();
 
   constructor(protocol: number, former: Former | null = null) {
     this.protocol = protocol;
@@ -60,6 +62,7 @@ export class Sightings {
       this.#former?.sightings.see(life, outbound, control, config, nowMs);
       return;
     }
+    if (this.#misled.has(life)) return;
     const column = this.#column(life);
     const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
     if (refreshes && this.#isRevived(config, nowMs)) this.#revivedMs = nowMs;
@@ -104,7 +107,13 @@ export class Sightings {
     return this.#columns.some((column) => column.life === life);
   }
 
+  /** The life takes the flow for another incarnation, and reports what it sees as that one's. */
+  mislead(life: Life): void {
+    this.#misled.add(life);
+  }
+
   confirm(life: Life, sentMs: number): void {
+    this.#misled.delete(life);
     const column = this.#column(life);
     column.confirmedMs = Math.max(column.confirmedMs, sentMs);
   }

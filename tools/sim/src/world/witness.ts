@@ -114,7 +114,11 @@ export class Witness {
       if (binding === undefined) continue;
       const to = remote === null ? 0 : addressNumber(remote.address);
       const flow = this.truth.flowOf(binding, to, remote?.port ?? 0);
-      if (flow?.generation !== generation) continue;
+      if (flow === undefined) continue;
+      if (flow.generation !== generation) {
+        if (flow.endedMs === null) flow.sightings.mislead(life);
+        continue;
+      }
       flow.sightings.confirm(life, sentMs);
       // A provisional flow may have come to one that was there: what it saw was merged.
       if (operation === 'open') this.translations.provisional.merged(flow, life);
