@@ -48,7 +48,10 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     name: 'close-without-identity',
     what: 'a close ends whatever is stored under its key',
     newExecute: withoutIdentity('close', 'identity'),
-    badDays: { faults: ['scriptsTwice', 'callsLate'], traffic: { edgeShare: 0.4 } },
+    badDays: {
+      faults: ['scriptsTwice', 'callsLate'],
+      traffic: { reuseShare: 0.9, edgeShare: 0.4 },
+    },
   },
   {
     name: 'touch-without-identity',
