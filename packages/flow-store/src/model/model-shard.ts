@@ -274,7 +274,10 @@ export class ModelShard {
     this.entries.set(entryKey(inside), entry);
     const row = { kind: 'bound', identity, inside } as const;
     this.ports.block(inside.protocol, outside).rows.set(offsetOf(outside.port), row);
-    this.#void(inside.protocol, outside, null, identity.generation, config, nowMs);
+    // Of TCP the first flow may be older than the one that came first: it is told again, too.
+    if (remote === null) {
+      this.#void(inside.protocol, outside, null, identity.generation, config, nowMs);
+    }
     return entry;
   }
 

@@ -32,7 +32,8 @@ local function restore(r)
   redis.call('DEL', r.key)
   redis.call('HSET', r.key, 'b', bytes)
   write_row(block, field, r.id, r.inside, former)
-  tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id)))
+  -- Of TCP the first flow may be older than the one that came first: it is told again, too.
+  if r.remote == '' then tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id))) end
   return read_binding(bytes)
 end
 
