@@ -21,7 +21,7 @@ test.each(MUTANTS)(
     const { failure } = await runPlan(drawPlan(seed, { mutant }));
     expect(failure).toBeNull();
   },
-  300_000,
+  600_000,
 );
 
 test('names are bare words', () => {
