@@ -52,8 +52,9 @@ const tests = (reports) => (each, at) => () =>
     const file = join(reports, `${at}.json`);
     const args = [...each.args, '--reporter=default', '--reporter=json'];
     args.push(`--outputFile.json=${file}`);
-    if (!each.inContainers) return countVitest(readReport(file), await run('vitest', args));
-    return inContainers(args, file);
+    if (each.inContainers) return inContainers(args, file);
+    const code = await run('vitest', args);
+    return countVitest(readReport(file), code);
   });
 
 /** Where no engine can be had, one is counted as skipped, and the reason said. */
