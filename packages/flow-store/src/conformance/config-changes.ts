@@ -206,7 +206,26 @@ function joining(current: () => Scenario): void {
     expect(await lifeOfNew(current(), 1)).toBe(before - lessMs - lessMs / 3);
     store.goBy(shorter, { ...CONFORMANCE_CONFIG, version: 3 }, 1);
     expect(await lifeOfNew(current(), 2)).toBe(before);
+    await sweptWhenDue(current());
   });
+
+  it('keeps what is there for as long as timeouts that have grown ask for', async () => {
+    const { store, harness } = current();
+    const { timeouts } = CONFORMANCE_CONFIG;
+    store.goBy({ ...NEXT, timeouts: { ...timeouts, udpMs: 121_000 } }, null, 1);
+    const lifeMs = await lifeOfNew(current(), 0);
+    store.goBy(CONFORMANCE_CONFIG, null, 1);
+    await harness.advance(lifeMs);
+    expect(await current().sweep()).toMatchObject({ bindingsDeleted: 0, looks: 1 });
+    expect(await current().find(udp(0))).toMatchObject({ kind: 'entry' });
+  });
+}
+
+/** Keys were kept by shorter timeouts and margins: the sweep that looks at them mends it. */
+async function sweptWhenDue(scenario: Scenario): Promise<void> {
+  const { nextDueMs } = await scenario.sweep();
+  await scenario.harness.advance(nextDueMs!);
+  await scenario.sweep();
 }
 
 async function lifeOfNew(scenario: Scenario, n: number): Promise<number> {

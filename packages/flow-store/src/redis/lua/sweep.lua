@@ -11,11 +11,11 @@
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
 ---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none) looks(4)
 ---   recounts(1)
---- @cost 1 call per binding looked at (all of its flows read), 3 per block in which something is
----   over, 9 per script; entries are deleted and blocks indexed together. A look is a flow, a mark
----   or, where there is neither, a block; stops after the port at which it took the last of
----   looksMax. To count anew: 1 call per block of the shard, and 1 per bound row; only after a
----   limit was set, or after the reaper was away for so long that blocks went by their TTL
+--- @cost 1 call per binding looked at (all of its flows read), 1 more if it lives, 3 per block in
+---   which something is over, 9 per script; entries are deleted and blocks indexed together. A look
+---   is a flow, a mark or, where there is neither, a block; stops after the port at which it took
+---   the last of looksMax. To count anew: 1 call per block of the shard, and 1 per bound row; only
+---   after a limit was set, or after the reaper was away for so long that blocks went by their TTL
 --- @include shard
 --- @include feed
 --- @include grace
@@ -47,22 +47,22 @@ local function record_deadline(protocol, bytes)
   return deadline_of(protocol, byte(bytes, 13), instant_at(bytes, 14), instant_at(bytes, 20))
 end
 
--- Of a UDP or ICMP binding, which is its only flow: its record, and when it ends.
+-- Of a UDP or ICMP binding, which is its only flow: its record, and when it ends, as the first and
+-- as the last one.
 local function look_at_binding(protocol, inside)
   looks_taken = looks_taken + 1
   local bytes = call('HGET', ENTRY_PREFIX .. inside, 'b')
   if not bytes then return nil end
   local until_ms = record_deadline(protocol, bytes)
   if until_ms <= now_ms then return bytes end
-  return bytes, until_ms
+  return bytes, until_ms, until_ms
 end
 
--- Of a TCP binding: its record, and when the first of its live flows ends; none where all are dead.
--- Deletes the dead ones of those that live on.
+-- Of a TCP binding: its record, when the first and the last of its live flows end, none where all
+-- are dead, and the dead ones.
 local function look_at_flows(inside)
-  local key = ENTRY_PREFIX .. inside
-  local fields = call('HGETALL', key)
-  local bytes, first_ms, dead
+  local fields = call('HGETALL', ENTRY_PREFIX .. inside)
+  local bytes, first_ms, last_ms, dead
   for i = 1, #fields, 2 do
     if fields[i] == 'b' then
       bytes = fields[i + 1]
@@ -71,33 +71,45 @@ local function look_at_flows(inside)
       if until_ms <= now_ms then
         dead = dead or {}
         dead[#dead + 1] = fields[i]
-      elseif not first_ms or until_ms < first_ms then
-        first_ms = until_ms
+      else
+        first_ms = math.min(first_ms or until_ms, until_ms)
+        last_ms = max(last_ms or until_ms, until_ms)
       end
     end
   end
   looks_taken = looks_taken + math.max(1, #fields / 2 - 1)
   if not bytes then return nil end
-  return bytes, first_ms, dead, key
+  return bytes, first_ms, last_ms, dead
+end
+
+-- What a binding that lives on needs. Its TTL was set by the timeouts of its time, which may have
+-- grown since.
+local function keep_on(block, inside, last_ms, dead)
+  local key = ENTRY_PREFIX .. inside
+  if dead then
+    in_parts(dead, function(...) call('HDEL', key, ...) end)
+    count.flows = count.flows + #dead
+  end
+  local ttl_ms = last_ms - now_ms + TTL_MARGIN_MS
+  call('PEXPIRE', key, text_of(ttl_ms), 'GT')
+  extend(block.key, ttl_ms + QUARANTINE_MS)
+  keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
 
 -- Looks at a bound row; gives the instant of its next deadline, or nil and, where its binding is
 -- over, its mark from now on and its outside endpoint.
 local function sweep_binding(block, protocol, field, row)
   local inside = sub(row, 14)
-  local bytes, first_ms, dead, key
-  if protocol == TCP then bytes, first_ms, dead, key = look_at_flows(inside)
-  else bytes, first_ms = look_at_binding(protocol, inside) end
+  local bytes, first_ms, last_ms, dead
+  if protocol == TCP then bytes, first_ms, last_ms, dead = look_at_flows(inside)
+  else bytes, first_ms, last_ms = look_at_binding(protocol, inside) end
   if not bytes or sub(bytes, 1, IDENTITY_BYTES) ~= sub(row, 2, 13) then
     orphan(block, field, inside)
     count.orphans = count.orphans + 1
     return nil, nil
   end
   if first_ms then
-    if dead then
-      in_parts(dead, function(...) call('HDEL', key, ...) end)
-      count.flows = count.flows + #dead
-    end
+    keep_on(block, inside, last_ms, dead)
     return first_ms
   end
   count.flows = count.flows + (protocol == TCP and #(dead or {}) or 1)
