@@ -69,8 +69,10 @@ export class PacketLoop {
       const length = wire.length(k);
       if (side === Side.Inside && this.#isLocal(memory, offset, length)) {
         this.counters.local++;
-      } else if (this.#core.process(side, memory, offset, length, nowMs) === Verdict.Forward) {
-        this.send(way, memory, offset, length, nowMs);
+      } else {
+        const verdict = this.#core.process(side, memory, offset, length, nowMs);
+        if (verdict === Verdict.Forward) this.send(way, memory, offset, length, nowMs);
+        else if (verdict === Verdict.Hairpin) this.send(side, memory, offset, length, nowMs);
       }
     }
     // Before this wire is read again: what was queued lies in its memory.

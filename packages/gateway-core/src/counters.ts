@@ -12,13 +12,14 @@ export class GatewayCounters {
   /** ICMP errors that were translated by the flow that they are about. */
   icmpErrorsOut = 0;
   icmpErrorsIn = 0;
+  /** Packets from inside to an outside endpoint of the inside: counted as out and as in, too. */
+  packetsHairpinned = 0;
   /** Packets copied to wait for the store's answer. */
   packetsHeld = 0;
 
   /** Packets dropped, by reason. Those of the parser are in `malformed`. */
   dropNotInside = 0;
   dropNotPool = 0;
-  dropHairpin = 0;
   dropWellKnownPort = 0;
   dropNoBinding = 0;
   dropNoFlow = 0;

@@ -22,6 +22,8 @@ export const Verdict = {
   Done: 0,
   /** Rewritten in place: send it on the other side. */
   Forward: 1,
+  /** Rewritten in place: send it back on the side it came from. Its destination is inside, too. */
+  Hairpin: 2,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 

@@ -15,39 +15,22 @@
  *
  * Nothing here waits, reads a clock or draws a random number of its own.
  */
-import { type ClusterConfig, isPoolPort } from '@flowstore/flow';
-import { FlowTable, NONE } from '@flowstore/flow-table';
-import {
-  isFirstSegment,
-  Malformed,
-  OutsidePool,
-  Packet,
-  PrefixSet,
-  parseIpv4,
-  translateDestination,
-  translateErrorDestination,
-  translateErrorSource,
-  translateSource,
-} from '@flowstore/nat';
+import type { ClusterConfig } from '@flowstore/flow';
+import { FlowTable } from '@flowstore/flow-table';
+import { OutsidePool } from '@flowstore/nat';
 import { GatewayCounters } from './counters.ts';
 import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
 import { FlowReporter } from './flow-reporter.ts';
 import { Foresight } from './foresight.ts';
-import {
-  type FrameMemory,
-  hasPartialChecksum,
-  IP_OFFSET,
-  newFrame,
-  Side,
-  Verdict,
-} from './frame.ts';
+import type { FrameMemory, Side, Verdict } from './frame.ts';
 import { HandOver } from './hand-over.ts';
 import { Inquirer } from './inquirer.ts';
 import type { GoingBy } from './lifetimes.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Opener } from './opener.ts';
 import { Outage, type OutageState } from './outage.ts';
+import { PacketPath } from './packet-path.ts';
 import type { Envelope, PeerMessage } from './peer-message.ts';
 import { DEFAULT_POLICIES, type Policies } from './policies.ts';
 import { PortKeeper } from './port-keeper.ts';
@@ -76,15 +59,9 @@ export interface GatewayOptions {
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
 }
 
-/** Beside slots and NONE: the packet was dropped and counted. */
-const DROPPED = -2;
-
 export class GatewayCore {
   readonly counters = new GatewayCounters();
-  readonly #emit: GatewayOptions['emit'];
   readonly #config: ClusterConfig;
-  #inside: PrefixSet;
-  readonly #pool: OutsidePool;
   readonly #outbox: StoreOutbox;
   readonly #cache: FlowCache;
   readonly #foresight: Foresight;
@@ -99,19 +76,17 @@ export class GatewayCore {
   readonly #replanner: Replanner;
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
-  readonly #packet = new Packet();
+  readonly #path: PacketPath;
   #highWaterTaken = 0;
 
   constructor(options: GatewayOptions) {
-    const { limits, random, nowMs } = options;
+    const { limits, random, nowMs, policies = DEFAULT_POLICIES } = options;
     const { counters } = this;
     // All parts have this very object, and look into it when they need to: see `goBy`.
     const config = { ...options.config };
     this.#config = config;
-    this.#emit = options.emit;
     this.#limits = limits;
-    this.#inside = new PrefixSet(config.insidePrefixes);
-    this.#pool = new OutsidePool(config.pool);
+    const pool = new OutsidePool(config.pool);
     this.#outbox = new StoreOutbox(limits);
     const table = new FlowTable({
       capacityMax: limits.flowsMax,
@@ -122,18 +97,18 @@ export class GatewayCore {
     });
     this.#cache = new FlowCache(table, config, random);
     this.#foresight = new Foresight(table, limits.prefetchFlowsMin);
-    const { policies = DEFAULT_POLICIES } = options;
-    const { freshness } = this.#cache;
+    const cache = this.#cache;
+    const { freshness } = cache;
     this.#outage = new Outage({ ...options, config, policies, freshness, counters });
     const outage = this.#outage;
-    const restorer = new Restorer(this.#cache, this.#outbox, counters);
-    const shared = { ...options, config, policies, outbox: this.#outbox, counters, outage };
-    this.#reporter = new FlowReporter({ ...shared, cache: this.#cache, restorer });
-    this.#ports = new PortKeeper({ ...shared, pool: this.#pool });
+    const restorer = new Restorer(cache, this.#outbox, counters);
+    const outbox = this.#outbox;
+    const shared = { ...options, config, policies, cache, outbox, counters, outage };
+    this.#reporter = new FlowReporter({ ...shared, restorer });
+    this.#ports = new PortKeeper({ ...shared, pool });
     this.#subscribers = new SubscriberAccounts(shared);
     this.#handOver = new HandOver(outage, this.#ports, shared);
-    const { blocks } = this.#ports;
-    this.#provisional = new ProvisionalFlows({ ...shared, cache: this.#cache }, blocks);
+    this.#provisional = new ProvisionalFlows(shared, this.#ports.blocks);
     this.#ports.onLost = (range, block) => this.#provisional.leaseEnded(range, block);
     const opener = new Opener({
       ...shared,
@@ -141,7 +116,6 @@ export class GatewayCore {
       provisional: this.#provisional,
       proposalsMax: limits.proposalsMax,
     });
-    const { cacheLeaseMs } = config;
     this.#reconfirmer = new Reconfirmer(
       this.#cache,
       this.#outbox,
@@ -149,23 +123,29 @@ export class GatewayCore {
       this.#reporter,
       limits,
       counters,
-      cacheLeaseMs,
+      config.cacheLeaseMs,
     );
     this.#replanner = new Replanner(this.#cache, this.#reporter);
     this.#feed = new FeedReader({
       ...shared,
-      cache: this.#cache,
       onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
       onGrace: (shard) => this.#ports.renewShard(shard),
     });
     this.#inquirer = new Inquirer({
       ...shared,
-      cache: this.#cache,
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional: this.#provisional,
       restorer,
       readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
-      admit: (side, memory, sinceMs, atMs) => this.#readmit(side, memory, sinceMs, atMs),
+      admit: (side, memory, sinceMs, atMs) => this.#path.readmit(side, memory, sinceMs, atMs),
+    });
+    this.#path = new PacketPath({
+      ...shared,
+      pool,
+      cache: this.#cache,
+      reporter: this.#reporter,
+      handOver: this.#handOver,
+      inquirer: this.#inquirer,
     });
   }
 
@@ -179,19 +159,12 @@ export class GatewayCore {
 
   /**
    * Takes a packet that came in on `side`: the frame at `offset` of `memory`, `length` bytes from
-   * virtio-net header to the end of the IP packet. On Forward the IP packet was rewritten in place.
+   * virtio-net header to the end of the IP packet. Unless it is Done with, the IP packet was
+   * rewritten in place.
    */
   process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
     this.#foresight.look();
-    const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
-    if (slot === DROPPED) return Verdict.Done;
-    if (slot !== NONE) return this.#forward(slot, side, memory, offset, nowMs);
-    const mayBePeers = side === Side.Outside;
-    if (mayBePeers && this.#handOver.take(this.#packet, memory, offset, length, nowMs)) {
-      return Verdict.Done;
-    }
-    this.#inquirer.hold(this.#packet, side, memory, offset, length, nowMs);
-    return Verdict.Done;
+    return this.#path.process(side, memory, offset, length, nowMs);
   }
 
   /** The store calls that may leave now. */
@@ -210,7 +183,7 @@ export class GatewayCore {
    */
   goBy(to: GoingBy, nowMs: number): void {
     Object.assign(this.#config, to.config);
-    this.#inside = new PrefixSet(to.config.insidePrefixes);
+    this.#path.serve(to.config.insidePrefixes);
     this.#cache.lifetimes.change(to, nowMs);
     this.#replanner.start();
   }
@@ -238,7 +211,7 @@ export class GatewayCore {
   }
 
   peerMessage(from: string, message: PeerMessage, nowMs: number): void {
-    if (message.kind === 'packet') this.#takeOver(from, message.frame, nowMs);
+    if (message.kind === 'packet') this.#path.takeOver(from, message.frame, nowMs);
     else if (message.kind === 'mine') {
       this.#handOver.learn(from, message.protocol, message.address, message.block);
     } else this.#outage.onMessage(from, message, nowMs);
@@ -300,111 +273,5 @@ export class GatewayCore {
       storeFailures: this.#outbox.failed,
       storeRefused: this.#outbox.refused,
     };
-  }
-
-  /** The slot to translate by, NONE where the store has to be asked, DROPPED. */
-  #admit(
-    side: Side,
-    memory: FrameMemory,
-    offset: number,
-    length: number,
-    sinceMs: number,
-    nowMs: number,
-  ): number {
-    const packet = this.#packet;
-    const available = length - IP_OFFSET;
-    const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
-    if (malformed !== Malformed.None) {
-      this.counters.malformed[malformed]!++;
-      return DROPPED;
-    }
-    if (!this.#isForUs(side, packet)) return DROPPED;
-    const slot = this.#cache.lookup(side, packet, nowMs);
-    if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return NONE;
-    // A new SYN on a closing flow is the next incarnation: the store has to be asked for it.
-    if (isFirstSegment(packet) && this.#cache.isClosing(slot)) return NONE;
-    // This row may not know that it is closing, or that the next incarnation was opened elsewhere.
-    if (this.#cache.maybeNext(slot, side, packet, sinceMs)) return NONE;
-    return slot;
-  }
-
-  #isForUs(side: Side, packet: Packet): boolean {
-    const { counters } = this;
-    if (side === Side.Inside) {
-      if (!this.#inside.has(packet.source)) counters.dropNotInside++;
-      else if (this.#pool.contains(packet.destination)) counters.dropHairpin++;
-      else return true;
-      return false;
-    }
-    if (!this.#pool.contains(packet.destination)) counters.dropNotPool++;
-    else if (!isPoolPort(packet.destinationPort)) counters.dropWellKnownPort++;
-    else return true;
-    return false;
-  }
-
-  #forward(
-    slot: number,
-    side: Side,
-    memory: FrameMemory,
-    offset: number,
-    nowMs: number,
-  ): typeof Verdict.Forward {
-    const packet = this.#packet;
-    if (packet.embeddedOffset !== 0) return this.#forwardError(slot, side, memory);
-    const { table } = this.#cache;
-    const partial = hasPartialChecksum(memory, offset);
-    if (this.#cache.see(slot, side, packet, nowMs)) this.#reporter.touch(slot, nowMs);
-    if (side === Side.Inside) {
-      const address = table.outsideAddress(slot);
-      translateSource(memory.view, packet, address, table.outsidePort(slot), partial);
-      this.counters.packetsOut++;
-      this.counters.bytesOut += packet.totalLength;
-    } else {
-      const address = table.insideAddress(slot);
-      translateDestination(memory.view, packet, address, table.insidePort(slot), partial);
-      this.counters.packetsIn++;
-      this.counters.bytesIn += packet.totalLength;
-    }
-    return Verdict.Forward;
-  }
-
-  /** An ICMP error is about a flow and no packet of it: it refreshes nothing (RFC 5508 REQ-6). */
-  #forwardError(slot: number, side: Side, { view }: FrameMemory): typeof Verdict.Forward {
-    const packet = this.#packet;
-    const { table } = this.#cache;
-    if (side === Side.Inside) {
-      translateErrorSource(view, packet, table.outsideAddress(slot), table.outsidePort(slot));
-      this.counters.icmpErrorsOut++;
-    } else {
-      translateErrorDestination(view, packet, table.insideAddress(slot), table.insidePort(slot));
-      this.counters.icmpErrorsIn++;
-    }
-    return Verdict.Forward;
-  }
-
-  /** A packet from outside that a peer handed over: translated if its flow is known here. */
-  #takeOver(from: string, frame: Uint8Array, nowMs: number): void {
-    const { length } = frame;
-    const memory = newFrame(length);
-    memory.bytes.set(frame);
-    const slot = this.#admit(Side.Outside, memory, 0, length, nowMs, nowMs);
-    if (slot === DROPPED) return;
-    this.#handOver.answer(from, this.#packet, slot !== NONE);
-    if (slot === NONE) return;
-    this.#forward(slot, Side.Outside, memory, 0, nowMs);
-    this.#emit(Side.Inside, memory, length);
-  }
-
-  /** A packet that was held goes the way of a new one, and leaves on its own. */
-  #readmit(side: Side, memory: FrameMemory, sinceMs: number, nowMs: number): void {
-    const length = memory.bytes.length;
-    const slot = this.#admit(side, memory, 0, length, sinceMs, nowMs);
-    if (slot === DROPPED) return;
-    if (slot === NONE) {
-      this.#inquirer.holdAgain(this.#packet, { side, memory, sinceMs }, nowMs);
-      return;
-    }
-    this.#forward(slot, side, memory, 0, nowMs);
-    this.#emit(side === Side.Inside ? Side.Outside : Side.Inside, memory, length);
   }
 }

@@ -42,6 +42,12 @@ export function translateDestination(
   rewrite(view, packet, addressDelta, packet.destinationPort, port, 2, partialChecksum);
 }
 
+/** Takes back the hop that a translation took: the packet is translated twice in one box. */
+export function giveHopBack(view: DataView, ipOffset: number): void {
+  view.setUint8(ipOffset + IPV4_TTL, view.getUint8(ipOffset + IPV4_TTL) + 1);
+  updateChecksum(view, ipOffset + IPV4_CHECKSUM, 0x0100);
+}
+
 function rewrite(
   view: DataView,
   packet: Packet,

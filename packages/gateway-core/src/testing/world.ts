@@ -134,8 +134,9 @@ export class World {
     const length = frame.bytes.length;
     this.#options.watcher?.packetIn(gateway, side, bytes);
     const verdict = this.gateways[gateway]!.process(side, frame, 0, length, this.nowMs);
-    if (verdict !== Verdict.Forward) return;
-    this.#collect(gateway, side === Side.Inside ? Side.Outside : Side.Inside, frame, length);
+    if (verdict === Verdict.Done) return;
+    const staysInside = verdict === Verdict.Hairpin || side === Side.Outside;
+    this.#collect(gateway, staysInside ? Side.Inside : Side.Outside, frame, length);
   }
 
   /** Gives a packet to a gateway, lets the store answer, and returns what left. */

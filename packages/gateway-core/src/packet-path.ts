@@ -1,0 +1,215 @@
+/**
+ * A packet's way through a gateway: read, look up, rewrite; or wait for the store.
+ *
+ * A packet from inside whose destination is an address of the pool is for another inside host. It
+ * goes out and comes in again without leaving the box (hairpinning, RFC 4787 REQ-9): first its
+ * source is translated, then it is taken for a packet from outside. So each half waits for its own
+ * flow, and whoever receives it sees the sender's outside endpoint.
+ *
+ * ```
+ *                         inside                     outside
+ *   10.0.0.1:5000 -> pool:2000  --- out ---> pool:1000 -> pool:2000
+ *   pool:1000 -> 10.0.0.2:7000  <--- in ---             |
+ *                               <-----------------------+
+ * ```
+ */
+import { type ClusterConfig, isPoolPort } from '@flowstore/flow';
+import { NONE } from '@flowstore/flow-table';
+import {
+  giveHopBack,
+  isFirstSegment,
+  Malformed,
+  type OutsidePool,
+  Packet,
+  PrefixSet,
+  parseIpv4,
+  translateDestination,
+  translateErrorDestination,
+  translateErrorSource,
+  translateSource,
+} from '@flowstore/nat';
+import type { GatewayCounters } from './counters.ts';
+import type { FlowCache } from './flow-cache.ts';
+import type { FlowReporter } from './flow-reporter.ts';
+import {
+  type FrameMemory,
+  hasPartialChecksum,
+  IP_OFFSET,
+  newFrame,
+  Side,
+  Verdict,
+} from './frame.ts';
+import type { HandOver } from './hand-over.ts';
+import type { Inquirer } from './inquirer.ts';
+
+export interface PacketPathOptions {
+  readonly config: ClusterConfig;
+  readonly pool: OutsidePool;
+  readonly cache: FlowCache;
+  readonly reporter: FlowReporter;
+  readonly handOver: HandOver;
+  readonly inquirer: Inquirer;
+  readonly counters: GatewayCounters;
+  readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
+}
+
+/** Beside slots and NONE: the packet was dropped and counted. */
+const DROPPED = -2;
+
+export class PacketPath {
+  readonly #options: PacketPathOptions;
+  readonly #pool: OutsidePool;
+  readonly #cache: FlowCache;
+  readonly #reporter: FlowReporter;
+  readonly #counters: GatewayCounters;
+  readonly #packet = new Packet();
+  #inside: PrefixSet;
+  /** Of the packet read last: it is from inside, to an address of the pool. */
+  #turnsBack = false;
+
+  constructor(options: PacketPathOptions) {
+    this.#options = options;
+    this.#pool = options.pool;
+    this.#cache = options.cache;
+    this.#reporter = options.reporter;
+    this.#counters = options.counters;
+    this.#inside = new PrefixSet(options.config.insidePrefixes);
+  }
+
+  /** Serves these inside addresses from now on. */
+  serve(insidePrefixes: readonly string[]): void {
+    this.#inside = new PrefixSet(insidePrefixes);
+  }
+
+  /** See GatewayCore.process. */
+  process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
+    const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
+    if (slot === DROPPED) return Verdict.Done;
+    if (slot !== NONE) {
+      this.#forward(slot, side, memory, offset, nowMs);
+      return this.#turnsBack ? this.#turn(memory, offset, length, nowMs) : Verdict.Forward;
+    }
+    const { handOver, inquirer } = this.#options;
+    const mayBePeers = side === Side.Outside;
+    if (mayBePeers && handOver.take(this.#packet, memory, offset, length, nowMs)) {
+      return Verdict.Done;
+    }
+    inquirer.hold(this.#packet, side, memory, offset, length, nowMs);
+    return Verdict.Done;
+  }
+
+  /** A packet that was held goes the way of a new one, and leaves on its own. */
+  readmit(side: Side, memory: FrameMemory, sinceMs: number, nowMs: number): void {
+    const length = memory.bytes.length;
+    const slot = this.#admit(side, memory, 0, length, sinceMs, nowMs);
+    if (slot === DROPPED) return;
+    if (slot === NONE) {
+      this.#options.inquirer.holdAgain(this.#packet, { side, memory, sinceMs }, nowMs);
+      return;
+    }
+    this.#forward(slot, side, memory, 0, nowMs);
+    const { emit } = this.#options;
+    if (!this.#turnsBack) emit(side === Side.Inside ? Side.Outside : Side.Inside, memory, length);
+    else if (this.#turn(memory, 0, length, nowMs) === Verdict.Hairpin) {
+      emit(Side.Inside, memory, length);
+    }
+  }
+
+  /** A packet from outside that a peer handed over: translated if its flow is known here. */
+  takeOver(from: string, frame: Uint8Array, nowMs: number): void {
+    const { length } = frame;
+    const memory = newFrame(length);
+    memory.bytes.set(frame);
+    const slot = this.#admit(Side.Outside, memory, 0, length, nowMs, nowMs);
+    if (slot === DROPPED) return;
+    this.#options.handOver.answer(from, this.#packet, slot !== NONE);
+    if (slot === NONE) return;
+    this.#forward(slot, Side.Outside, memory, 0, nowMs);
+    this.#options.emit(Side.Inside, memory, length);
+  }
+
+  /** The second half of a hairpin: what just went out comes in. It is one hop all the same. */
+  #turn(memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
+    this.#counters.packetsHairpinned++;
+    giveHopBack(memory.view, offset + IP_OFFSET);
+    const verdict = this.process(Side.Outside, memory, offset, length, nowMs);
+    return verdict === Verdict.Forward ? Verdict.Hairpin : verdict;
+  }
+
+  /** The slot to translate by, NONE where the store has to be asked, DROPPED. */
+  #admit(
+    side: Side,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    sinceMs: number,
+    nowMs: number,
+  ): number {
+    const packet = this.#packet;
+    const available = length - IP_OFFSET;
+    const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
+    if (malformed !== Malformed.None) {
+      this.#counters.malformed[malformed]!++;
+      return DROPPED;
+    }
+    if (!this.#isForUs(side, packet)) return DROPPED;
+    const slot = this.#cache.lookup(side, packet, nowMs);
+    if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return NONE;
+    // A new SYN on a closing flow is the next incarnation: the store has to be asked for it.
+    if (isFirstSegment(packet) && this.#cache.isClosing(slot)) return NONE;
+    // This row may not know that it is closing, or that the next incarnation was opened elsewhere.
+    if (this.#cache.maybeNext(slot, side, packet, sinceMs)) return NONE;
+    return slot;
+  }
+
+  #isForUs(side: Side, packet: Packet): boolean {
+    const counters = this.#counters;
+    const toPool = this.#pool.contains(packet.destination);
+    this.#turnsBack = toPool && side === Side.Inside;
+    if (side === Side.Inside) {
+      if (this.#inside.has(packet.source)) return true;
+      counters.dropNotInside++;
+      return false;
+    }
+    if (!toPool) counters.dropNotPool++;
+    else if (!isPoolPort(packet.destinationPort)) counters.dropWellKnownPort++;
+    else return true;
+    return false;
+  }
+
+  #forward(slot: number, side: Side, memory: FrameMemory, offset: number, nowMs: number): void {
+    const packet = this.#packet;
+    if (packet.embeddedOffset !== 0) {
+      this.#forwardError(slot, side, memory);
+      return;
+    }
+    const counters = this.#counters;
+    const { table } = this.#cache;
+    const partial = hasPartialChecksum(memory, offset);
+    if (this.#cache.see(slot, side, packet, nowMs)) this.#reporter.touch(slot, nowMs);
+    if (side === Side.Inside) {
+      const address = table.outsideAddress(slot);
+      translateSource(memory.view, packet, address, table.outsidePort(slot), partial);
+      counters.packetsOut++;
+      counters.bytesOut += packet.totalLength;
+    } else {
+      const address = table.insideAddress(slot);
+      translateDestination(memory.view, packet, address, table.insidePort(slot), partial);
+      counters.packetsIn++;
+      counters.bytesIn += packet.totalLength;
+    }
+  }
+
+  /** An ICMP error is about a flow and no packet of it: it refreshes nothing (RFC 5508 REQ-6). */
+  #forwardError(slot: number, side: Side, { view }: FrameMemory): void {
+    const packet = this.#packet;
+    const { table } = this.#cache;
+    if (side === Side.Inside) {
+      translateErrorSource(view, packet, table.outsideAddress(slot), table.outsidePort(slot));
+      this.#counters.icmpErrorsOut++;
+    } else {
+      translateErrorDestination(view, packet, table.insideAddress(slot), table.insidePort(slot));
+      this.#counters.icmpErrorsIn++;
+    }
+  }
+}
