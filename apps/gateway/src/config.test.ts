@@ -34,7 +34,7 @@ test('nobody is asked and nobody is believed unless a secret is set', () => {
   expect(load(minimal, env).peers.secret).toBe('sixteen or more of them');
   const { policies } = load({ ...minimal, policies: { onOutage: { tcp: 'refuse' } } });
   const onOutage = { tcp: 'refuse', udp: 'provisional', icmp: 'provisional' };
-  expect(policies).toEqual({ onPartition: 'hold', onOutage });
+  expect(policies).toEqual({ onPartition: 'hold', onOutage, ownErrors: 'send' });
 });
 
 test('without a name it is called as the box is, and a device may be named by its network', () => {

@@ -55,6 +55,7 @@ const policiesSchema = z.strictObject({
       icmp: outagePolicy.default(DEFAULT_POLICIES.onOutage.icmp),
     })
     .prefault({}),
+  ownErrors: z.enum(['send', 'suppress']).default(DEFAULT_POLICIES.ownErrors),
 });
 
 export const gatewaySchema = z.strictObject({

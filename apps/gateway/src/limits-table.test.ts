@@ -20,6 +20,7 @@ const SOURCES = [
 ];
 /** Constants that bound no store of anything. */
 const NO_BUFFERS: Readonly<Record<string, string>> = {
+  ERROR_BYTES_MAX: 'how long an ICMP error of our own may be',
   AGE_MS_MAX: 'the largest age that 32 bits hold',
   INTERFACE_NAME_BYTES_MAX: 'what the kernel takes for a name',
   REQUEST_BYTES_MAX: 'the size of one message, which is built in place',

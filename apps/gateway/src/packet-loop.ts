@@ -38,6 +38,8 @@ export class PacketLoop {
   /** Returns how many frames were read: 0 says that there is time to wait. */
   step(nowMs: number): number {
     this.#hops.poll(nowMs);
+    this.#tellLink(Side.Inside);
+    this.#tellLink(Side.Outside);
     return this.#drain(Side.Inside, nowMs) + this.#drain(Side.Outside, nowMs);
   }
 
@@ -78,6 +80,13 @@ export class PacketLoop {
     // Before this wire is read again: what was queued lies in its memory.
     if (frames > 0) this.flush();
     return frames;
+  }
+
+  /** Addresses and MTUs may change while we run. */
+  #tellLink(side: Side): void {
+    const index = this.#interfaces[side];
+    const address = this.#hops.addressOf(index);
+    this.#core.setLink(side, { address, mtuBytes: this.#hops.mtu(index) });
   }
 
   #isLocal(memory: FrameMemory, offset: number, length: number): boolean {

@@ -12,6 +12,10 @@ export class GatewayCounters {
   /** ICMP errors that were translated by the flow that they are about. */
   icmpErrorsOut = 0;
   icmpErrorsIn = 0;
+  /** ICMP errors made here; not made because of the limit; packets split for a small link. */
+  ownErrorsSent = 0;
+  ownErrorsWithheld = 0;
+  packetsSplit = 0;
   /** Packets from inside to an outside endpoint of the inside: counted as out and as in, too. */
   packetsHairpinned = 0;
   /** Packets copied to wait for the store's answer. */
@@ -22,6 +26,7 @@ export class GatewayCounters {
   dropNotPool = 0;
   dropWellKnownPort = 0;
   dropNoBinding = 0;
+  dropTooBig = 0;
   dropNoFlow = 0;
   dropHoldFull = 0;
   dropHoldTimeout = 0;

@@ -1,3 +1,6 @@
+import { TCP } from '@flowstore/flow';
+import { type Packet, TCP_DATA_OFFSET, UDP_HEADER_BYTES } from '@flowstore/nat';
+
 /**
  * A frame in memory: `virtio-net header (10) | Ethernet (14) | IP packet`, the IP header 4-aligned.
  * The same layout as @flowstore/packet-io's; gateway-core rewrites the IP packet and leaves the
@@ -12,6 +15,9 @@ export interface FrameMemory {
 
 export const IP_OFFSET = 24;
 const NEEDS_CHECKSUM = 1;
+/** In the virtio-net header: gso_type (1 byte) and gso_size (2, little-endian). */
+const SEGMENT_KIND = 1;
+const SEGMENT_BYTES = 4;
 
 /** The two realms, and the links to them. */
 export const Side = { Inside: 0, Outside: 1 } as const;
@@ -29,6 +35,28 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
 export function hasPartialChecksum(memory: FrameMemory, offset: number): boolean {
   return (memory.bytes[offset]! & NEEDS_CHECKSUM) !== 0;
+}
+
+/** Whether the sender left it to a device to cut the packet into segments. */
+export function hasSegments(memory: FrameMemory, offset: number): boolean {
+  return memory.bytes[offset + SEGMENT_KIND] !== 0;
+}
+
+/** Whether the packet is one of segments that are small enough each. */
+export function segmentsFit(
+  memory: FrameMemory,
+  offset: number,
+  packet: Packet,
+  mtuBytes: number,
+): boolean {
+  if (!hasSegments(memory, offset)) return false;
+  const { protocol, ipOffset, transportOffset } = packet;
+  const header =
+    protocol === TCP
+      ? (memory.view.getUint8(transportOffset + TCP_DATA_OFFSET) >>> 4) * 4
+      : UDP_HEADER_BYTES;
+  const segment = memory.view.getUint16(offset + SEGMENT_BYTES, true);
+  return transportOffset - ipOffset + header + segment <= mtuBytes;
 }
 
 /** A frame of its own, all of it zero. */

@@ -28,6 +28,7 @@ import { HandOver } from './hand-over.ts';
 import { Inquirer } from './inquirer.ts';
 import type { GoingBy } from './lifetimes.ts';
 import type { GatewayLimits } from './limits.ts';
+import { Notices, type OwnLink } from './notices.ts';
 import { Opener } from './opener.ts';
 import { Outage, type OutageState } from './outage.ts';
 import { PacketPath } from './packet-path.ts';
@@ -76,6 +77,7 @@ export class GatewayCore {
   readonly #replanner: Replanner;
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
+  readonly #notices: Notices;
   readonly #path: PacketPath;
   #highWaterTaken = 0;
 
@@ -88,13 +90,7 @@ export class GatewayCore {
     this.#limits = limits;
     const pool = new OutsidePool(config.pool);
     this.#outbox = new StoreOutbox(limits);
-    const table = new FlowTable({
-      capacityMax: limits.flowsMax,
-      highWaterMax: limits.flowsHighWater,
-      dueMax: limits.duePerTickMax,
-      seed: random(),
-      nowMs,
-    });
+    const table = newTable(limits, random(), nowMs);
     this.#cache = new FlowCache(table, config, random);
     this.#foresight = new Foresight(table, limits.prefetchFlowsMin);
     const cache = this.#cache;
@@ -131,8 +127,10 @@ export class GatewayCore {
       onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
       onGrace: (shard) => this.#ports.renewShard(shard),
     });
+    this.#notices = new Notices(shared);
     this.#inquirer = new Inquirer({
       ...shared,
+      notices: this.#notices,
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional: this.#provisional,
       restorer,
@@ -146,6 +144,7 @@ export class GatewayCore {
       reporter: this.#reporter,
       handOver: this.#handOver,
       inquirer: this.#inquirer,
+      notices: this.#notices,
     });
   }
 
@@ -191,6 +190,11 @@ export class GatewayCore {
   /** Whether all flows are reported by what it goes by. */
   get isReplanned(): boolean {
     return this.#replanner.isDone;
+  }
+
+  /** What the gateway has on a side, for what it says and does about packets itself. */
+  setLink(side: Side, link: OwnLink): void {
+    this.#notices.setLink(side, link);
   }
 
   /** How many gateways there are, as of the last heartbeat: they share ports, and the rate of each
@@ -274,4 +278,14 @@ export class GatewayCore {
       storeRefused: this.#outbox.refused,
     };
   }
+}
+
+function newTable(limits: GatewayLimits, seed: number, nowMs: number): FlowTable {
+  return new FlowTable({
+    capacityMax: limits.flowsMax,
+    highWaterMax: limits.flowsHighWater,
+    dueMax: limits.duePerTickMax,
+    seed,
+    nowMs,
+  });
 }

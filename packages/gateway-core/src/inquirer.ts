@@ -41,6 +41,7 @@ import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
 import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
+import { type Notices, Reason } from './notices.ts';
 import type { Opening } from './opener.ts';
 import type { ProvisionalFlows } from './provisional-flows.ts';
 import { type Asker, type HeldPacket, type Question, Questions } from './questions.ts';
@@ -54,6 +55,7 @@ export interface InquirerOptions {
   readonly opener: SubscriberGate;
   readonly provisional: ProvisionalFlows;
   readonly restorer: Restorer;
+  readonly notices: Notices;
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
@@ -307,6 +309,10 @@ export class Inquirer {
       this.#release(question, slot, nowMs);
       return;
     }
+    const exhausted = outcome.kind === 'portsExhausted';
+    if (outcome.kind !== 'noBinding') {
+      this.#tell(question, exhausted ? Reason.NoPort : Reason.Limit, nowMs);
+    }
     const dropped = this.#giveUp(question, nowMs);
     if (outcome.kind === 'limit') counters.dropFlowLimit += dropped;
     else if (outcome.kind === 'subscriberLimit') counters.dropSubscriberLimit += dropped;
@@ -331,6 +337,13 @@ export class Inquirer {
       if (nowMs - sinceMs < limits.holdMs) {
         this.#options.admit(side, memory, sinceMs, nowMs);
       } else this.#options.counters.dropHoldTimeout++;
+    }
+  }
+
+  /** Tells the senders inside why their packets open nothing. */
+  #tell(question: Question, reason: Reason, nowMs: number): void {
+    for (const { side, memory } of question.held) {
+      if (side === Side.Inside) this.#options.notices.tell(side, memory, 0, reason, 0, nowMs);
     }
   }
 

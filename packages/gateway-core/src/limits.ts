@@ -60,6 +60,8 @@ export interface GatewayLimits extends OutboxLimits {
   readonly handOverBytesMax: number;
   /** Blocks whose holder is remembered. */
   readonly holdersMax: number;
+  /** ICMP errors of the gateway's own per second. */
+  readonly ownErrorsPerSMax: number;
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
@@ -96,4 +98,5 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   handOversMax: 64,
   handOverBytesMax: 60_000,
   holdersMax: 16_384,
+  ownErrorsPerSMax: 1_000,
 };

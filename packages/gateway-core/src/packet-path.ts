@@ -16,13 +16,16 @@
 import { type ClusterConfig, isPoolPort } from '@flowstore/flow';
 import { NONE } from '@flowstore/flow-table';
 import {
+  completeChecksum,
   giveHopBack,
   isFirstSegment,
   Malformed,
+  mayBeSplit,
   type OutsidePool,
   Packet,
   PrefixSet,
   parseIpv4,
+  splitPacket,
   translateDestination,
   translateErrorDestination,
   translateErrorSource,
@@ -34,13 +37,16 @@ import type { FlowReporter } from './flow-reporter.ts';
 import {
   type FrameMemory,
   hasPartialChecksum,
+  hasSegments,
   IP_OFFSET,
   newFrame,
   Side,
+  segmentsFit,
   Verdict,
 } from './frame.ts';
 import type { HandOver } from './hand-over.ts';
 import type { Inquirer } from './inquirer.ts';
+import { type Notices, Reason } from './notices.ts';
 
 export interface PacketPathOptions {
   readonly config: ClusterConfig;
@@ -49,6 +55,7 @@ export interface PacketPathOptions {
   readonly reporter: FlowReporter;
   readonly handOver: HandOver;
   readonly inquirer: Inquirer;
+  readonly notices: Notices;
   readonly counters: GatewayCounters;
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
 }
@@ -62,6 +69,7 @@ export class PacketPath {
   readonly #cache: FlowCache;
   readonly #reporter: FlowReporter;
   readonly #counters: GatewayCounters;
+  readonly #notices: Notices;
   readonly #packet = new Packet();
   #inside: PrefixSet;
   /** Of the packet read last: it is from inside, to an address of the pool. */
@@ -73,6 +81,7 @@ export class PacketPath {
     this.#cache = options.cache;
     this.#reporter = options.reporter;
     this.#counters = options.counters;
+    this.#notices = options.notices;
     this.#inside = new PrefixSet(options.config.insidePrefixes);
   }
 
@@ -85,10 +94,7 @@ export class PacketPath {
   process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
     const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
     if (slot === DROPPED) return Verdict.Done;
-    if (slot !== NONE) {
-      this.#forward(slot, side, memory, offset, nowMs);
-      return this.#turnsBack ? this.#turn(memory, offset, length, nowMs) : Verdict.Forward;
-    }
+    if (slot !== NONE) return this.#leave(slot, side, memory, offset, length, nowMs);
     const { handOver, inquirer } = this.#options;
     const mayBePeers = side === Side.Outside;
     if (mayBePeers && handOver.take(this.#packet, memory, offset, length, nowMs)) {
@@ -107,12 +113,10 @@ export class PacketPath {
       this.#options.inquirer.holdAgain(this.#packet, { side, memory, sinceMs }, nowMs);
       return;
     }
-    this.#forward(slot, side, memory, 0, nowMs);
-    const { emit } = this.#options;
-    if (!this.#turnsBack) emit(side === Side.Inside ? Side.Outside : Side.Inside, memory, length);
-    else if (this.#turn(memory, 0, length, nowMs) === Verdict.Hairpin) {
-      emit(Side.Inside, memory, length);
-    }
+    const verdict = this.#leave(slot, side, memory, 0, length, nowMs);
+    if (verdict === Verdict.Done) return;
+    const way = verdict === Verdict.Hairpin ? Side.Inside : otherSide(side);
+    this.#options.emit(way, memory, length);
   }
 
   /** A packet from outside that a peer handed over: translated if its flow is known here. */
@@ -124,8 +128,48 @@ export class PacketPath {
     if (slot === DROPPED) return;
     this.#options.handOver.answer(from, this.#packet, slot !== NONE);
     if (slot === NONE) return;
-    this.#forward(slot, Side.Outside, memory, 0, nowMs);
-    this.#options.emit(Side.Inside, memory, length);
+    const verdict = this.#leave(slot, Side.Outside, memory, 0, length, nowMs);
+    if (verdict === Verdict.Forward) this.#options.emit(Side.Inside, memory, length);
+  }
+
+  #leave(
+    slot: number,
+    side: Side,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    nowMs: number,
+  ): Verdict {
+    const packet = this.#packet;
+    const way = this.#turnsBack ? Side.Inside : otherSide(side);
+    const mtuBytes = this.#notices.mtuBytes(way);
+    if (packet.totalLength > mtuBytes && !segmentsFit(memory, offset, packet, mtuBytes)) {
+      if (!mayBeSplit(memory.view, packet)) {
+        this.#counters.dropTooBig++;
+        this.#notices.tell(side, memory, offset, Reason.TooBig, mtuBytes, nowMs);
+        return Verdict.Done;
+      }
+      // A hairpin's first half is not sent, but read again.
+      if (!this.#turnsBack && !hasSegments(memory, offset)) {
+        this.#forward(slot, side, memory, offset, nowMs);
+        this.#split(way, memory, offset, mtuBytes);
+        return Verdict.Done;
+      }
+    }
+    this.#forward(slot, side, memory, offset, nowMs);
+    return this.#turnsBack ? this.#turn(memory, offset, length, nowMs) : Verdict.Forward;
+  }
+
+  /** Sends a translated packet in fragments (RFC 4787 REQ-13a). */
+  #split(way: Side, memory: FrameMemory, offset: number, mtuBytes: number): void {
+    const packet = this.#packet;
+    this.#counters.packetsSplit++;
+    if (hasPartialChecksum(memory, offset)) completeChecksum(memory.view, packet);
+    for (const fragment of splitPacket(memory.view, packet, mtuBytes)) {
+      const frame = newFrame(IP_OFFSET + fragment.length);
+      frame.bytes.set(fragment, IP_OFFSET);
+      this.#options.emit(way, frame, frame.bytes.length);
+    }
   }
 
   /** The second half of a hairpin: what just went out comes in. It is one hop all the same. */
@@ -150,6 +194,9 @@ export class PacketPath {
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
     if (malformed !== Malformed.None) {
       this.#counters.malformed[malformed]!++;
+      if (malformed === Malformed.Ttl && this.#serves(side, packet)) {
+        this.#notices.tell(side, memory, offset, Reason.HopsExceeded, 0, nowMs);
+      }
       return DROPPED;
     }
     if (!this.#isForUs(side, packet)) return DROPPED;
@@ -160,6 +207,11 @@ export class PacketPath {
     // This row may not know that it is closing, or that the next incarnation was opened elsewhere.
     if (this.#cache.maybeNext(slot, side, packet, sinceMs)) return NONE;
     return slot;
+  }
+
+  /** Whether the NAT is for who sent it, or for what it was sent to. */
+  #serves(side: Side, { source, destination }: Packet): boolean {
+    return side === Side.Inside ? this.#inside.has(source) : this.#pool.contains(destination);
   }
 
   #isForUs(side: Side, packet: Packet): boolean {
@@ -212,4 +264,8 @@ export class PacketPath {
       this.#counters.icmpErrorsIn++;
     }
   }
+}
+
+function otherSide(side: Side): Side {
+  return side === Side.Inside ? Side.Outside : Side.Inside;
 }

@@ -11,6 +11,8 @@ export interface Policies {
     readonly udp: OutagePolicy;
     readonly icmp: OutagePolicy;
   };
+  /** Whether senders are told by ICMP why their packets don't go on (RFC 5508 REQ-9). */
+  readonly ownErrors: 'send' | 'suppress';
 }
 
 export type OutagePolicy = 'provisional' | 'refuse';
@@ -18,6 +20,7 @@ export type OutagePolicy = 'provisional' | 'refuse';
 export const DEFAULT_POLICIES: Policies = {
   onPartition: 'hold',
   onOutage: { tcp: 'provisional', udp: 'provisional', icmp: 'provisional' },
+  ownErrors: 'send',
 };
 
 export function mayBeProvisional({ onOutage }: Policies, protocol: number): boolean {

@@ -58,6 +58,7 @@ class KernelNextHops implements NextHops {
   private readonly scratch = createFrameMemory(IP_OFFSET);
   private routes = new RouteTable([]);
   private local = new AddressSet([]);
+  private readonly firstAddresses = new Map<number, number>();
   private askWindowMs = Number.NEGATIVE_INFINITY;
   private asksInWindow = 0;
   private nowMs: number;
@@ -128,6 +129,10 @@ class KernelNextHops implements NextHops {
   interfaceIndex(name: string): number {
     for (const link of this.mirror.links.values()) if (link.name === name) return link.index;
     return -1;
+  }
+
+  addressOf(interfaceIndex: number): number {
+    return this.firstAddresses.get(interfaceIndex) ?? 0;
   }
 
   mtu(interfaceIndex: number): number {
@@ -210,8 +215,10 @@ class KernelNextHops implements NextHops {
 
   private localAddresses(): AddressSet {
     const all: number[] = [];
-    for (const { local, broadcast } of this.mirror.addresses.values()) {
+    this.firstAddresses.clear();
+    for (const { index, local, broadcast } of this.mirror.addresses.values()) {
       all.push(local);
+      if (!this.firstAddresses.has(index)) this.firstAddresses.set(index, local);
       if (broadcast !== undefined) all.push(broadcast);
     }
     return new AddressSet(all);

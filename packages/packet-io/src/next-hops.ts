@@ -48,6 +48,8 @@ export interface NextHops {
   isLocal(address: number): boolean;
   /** -1 when there is no such interface. */
   interfaceIndex(name: string): number;
+  /** The box's own address on the interface, the first; 0 where it has none. */
+  addressOf(interfaceIndex: number): number;
   /** Bytes of IP packet that fit; 0 when there is no such interface. */
   mtu(interfaceIndex: number): number;
   /** Reads the kernel's news, bounded. Call it when `fd` is readable and a few times a second. */

@@ -95,6 +95,11 @@ class StaticNextHops implements NextHops {
     return this.interfaces.find((each) => each.name === name)?.index ?? -1;
   }
 
+  addressOf(interfaceIndex: number): number {
+    const own = this.interfaces.find((each) => each.index === interfaceIndex)?.addresses[0];
+    return (own ?? 0) >>> 0;
+  }
+
   mtu(interfaceIndex: number): number {
     return this.interfaces.find((each) => each.index === interfaceIndex)?.mtu ?? 0;
   }

@@ -59,6 +59,8 @@ export class World {
   store: ModelFlowStore;
   readonly gateways: GatewayCore[] = [];
   readonly sent: Sent[] = [];
+  /** What left in fragments. */
+  readonly fragments: Uint8Array[] = [];
   /** Every call that left a gateway, in order. */
   readonly calls: StoreCall[] = [];
   nowMs = 1_000_000;
@@ -127,11 +129,21 @@ export class World {
   }
 
   /** Gives a packet to a gateway and does not wait for the store. */
-  inject(gateway: number, side: Side, packet: Uint8Array | PacketSpec): void {
+  inject(
+    gateway: number,
+    side: Side,
+    packet: Uint8Array | PacketSpec,
+    partialChecksum = false,
+    segmentBytes = 0,
+  ): void {
     const bytes = packet instanceof Uint8Array ? packet : buildPacket(packet);
     const frame = newFrame(IP_OFFSET + bytes.length);
     frame.bytes.set(bytes, IP_OFFSET);
     const length = frame.bytes.length;
+    // virtio-net's header: what is left to a device.
+    frame.bytes[0] = partialChecksum ? 1 : 0;
+    frame.bytes[1] = segmentBytes > 0 ? 1 : 0;
+    frame.view.setUint16(4, segmentBytes, true);
     this.#options.watcher?.packetIn(gateway, side, bytes);
     const verdict = this.gateways[gateway]!.process(side, frame, 0, length, this.nowMs);
     if (verdict === Verdict.Done) return;
@@ -207,6 +219,10 @@ export class World {
     const bytes = memory.bytes.slice(IP_OFFSET, length);
     const packet = new Packet();
     const view = new DataView(bytes.buffer);
+    if (parseIpv4(view, 0, bytes.length, packet) === Malformed.Fragment) {
+      this.fragments.push(bytes);
+      return;
+    }
     const isWhole = this.#options.wrongPayloadsPass || checksumsAreRight(bytes);
     const malformed = parseIpv4(view, 0, bytes.length, packet);
     // On its last hop it is nothing that a gateway would take, but may well leave one.
