@@ -1,4 +1,4 @@
-/** What the gateway itself tells senders by ICMP, and what it does about packets that are too big. */
+/** What the gateway itself tells senders by ICMP, and what becomes of packets that are too big. */
 import { ICMP, ipv4ToNumber, parseAddress, TCP } from '@flowstore/flow';
 import { buildError, buildPacket, type PacketSpec } from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
