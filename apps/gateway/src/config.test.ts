@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DEFAULT_POLICIES } from '@flowstore/gateway-core';
 import { ENV_PREFIX, loadConfig } from '@flowstore/service';
 import { afterAll, expect, test } from 'vitest';
 import { gatewaySchema } from './config.ts';
@@ -34,7 +35,7 @@ test('nobody is asked and nobody is believed unless a secret is set', () => {
   expect(load(minimal, env).peers.secret).toBe('sixteen or more of them');
   const { policies } = load({ ...minimal, policies: { onOutage: { tcp: 'refuse' } } });
   const onOutage = { tcp: 'refuse', udp: 'provisional', icmp: 'provisional' };
-  expect(policies).toEqual({ onPartition: 'hold', onOutage, ownErrors: 'send' });
+  expect(policies).toEqual({ ...DEFAULT_POLICIES, onOutage });
 });
 
 test('without a name it is called as the box is, and a device may be named by its network', () => {

@@ -56,6 +56,7 @@ const policiesSchema = z.strictObject({
     })
     .prefault({}),
   ownErrors: z.enum(['send', 'suppress']).default(DEFAULT_POLICIES.ownErrors),
+  unsolicitedSyns: z.enum(['answer', 'silent']).default(DEFAULT_POLICIES.unsolicitedSyns),
 });
 
 export const gatewaySchema = z.strictObject({

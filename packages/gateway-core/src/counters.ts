@@ -16,6 +16,8 @@ export class GatewayCounters {
   ownErrorsSent = 0;
   ownErrorsWithheld = 0;
   packetsSplit = 0;
+  /** SYNs that nobody waits for, beyond the limit: their senders are not told. */
+  unsolicitedSynsForgotten = 0;
   /** Packets from inside to an outside endpoint of the inside: counted as out and as in, too. */
   packetsHairpinned = 0;
   /** Packets copied to wait for the store's answer. */

@@ -43,6 +43,7 @@ import type { StoreCall, StoreReply } from './store-call.ts';
 import { StoreOutbox } from './store-outbox.ts';
 import { SubscriberAccounts } from './subscriber-accounts.ts';
 import { SubscriberGate } from './subscriber-gate.ts';
+import { UnsolicitedSyns } from './unsolicited-syns.ts';
 
 export interface GatewayOptions {
   readonly config: ClusterConfig;
@@ -78,6 +79,7 @@ export class GatewayCore {
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
   readonly #notices: Notices;
+  readonly #unsolicited: UnsolicitedSyns;
   readonly #path: PacketPath;
   #highWaterTaken = 0;
 
@@ -128,9 +130,12 @@ export class GatewayCore {
       onGrace: (shard) => this.#ports.renewShard(shard),
     });
     this.#notices = new Notices(shared);
+    const notices = this.#notices;
+    this.#unsolicited = new UnsolicitedSyns({ ...shared, notices });
     this.#inquirer = new Inquirer({
       ...shared,
-      notices: this.#notices,
+      notices,
+      unsolicited: this.#unsolicited,
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional: this.#provisional,
       restorer,
@@ -144,7 +149,7 @@ export class GatewayCore {
       reporter: this.#reporter,
       handOver: this.#handOver,
       inquirer: this.#inquirer,
-      notices: this.#notices,
+      notices,
     });
   }
 
@@ -239,6 +244,7 @@ export class GatewayCore {
     this.#provisional.tick(nowMs);
     this.#handOver.tick(nowMs);
     this.#inquirer.tick(nowMs);
+    this.#unsolicited.tick(nowMs);
   }
 
   /** Before a stop: queues what the store should still hear. `settled` says when it has. */
@@ -269,6 +275,7 @@ export class GatewayCore {
       questions: this.#inquirer.questions,
       openings: this.#inquirer.openings,
       heldBytes: this.#inquirer.heldBytes,
+      unsolicitedSyns: this.#unsolicited.size,
       touchRetries: this.#reporter.retries,
       outsideEndpoints: this.#cache.outsideEndpoints,
       subscribers: this.#subscribers.size,

@@ -6,11 +6,13 @@
  *
  * | packet                  | from inside        | from outside                     |
  * | ----------------------- | ------------------ | -------------------------------- |
- * | first TCP segment (SYN) | opens              | joins a binding, if there is one |
+ * | first TCP segment (SYN) | opens              | joins a binding, or see below    |
  * | UDP, ICMP echo request  | opens              | dropped: no binding              |
  * | any other TCP segment   | is answered by RST | dropped                          |
  * | RST, ICMP echo reply    | dropped            | dropped                          |
  * | ICMP error about a flow | dropped            | dropped                          |
+ *
+ * What becomes of a SYN that no binding waits for is UnsolicitedSyns' business.
  *
  * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
  * than the question: a master that was replaced answers `no` as well, but no such read.
@@ -48,6 +50,7 @@ import { type Asker, type HeldPacket, type Question, Questions } from './questio
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 import type { GateOutcome, SubscriberGate } from './subscriber-gate.ts';
+import type { UnsolicitedSyns } from './unsolicited-syns.ts';
 
 export interface InquirerOptions {
   readonly limits: GatewayLimits;
@@ -56,6 +59,7 @@ export interface InquirerOptions {
   readonly provisional: ProvisionalFlows;
   readonly restorer: Restorer;
   readonly notices: Notices;
+  readonly unsolicited: UnsolicitedSyns;
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
@@ -244,7 +248,7 @@ export class Inquirer {
       if (slot !== NONE && !cache.isFresh(slot, nowMs)) cache.table.remove(slot);
       if (held.side === Side.Inside && opensFromInside(packet)) openers.push(held);
       else if (entry !== null && isFirstSegment(packet)) openers.push(held);
-      else if (held.side === Side.Outside && entry === null) counters.dropNoBinding++;
+      else if (held.side === Side.Outside && entry === null) this.#dropUnbound(held, packet, nowMs);
       else if (this.#isSurelyAbsent(question, held, packet, nowMs)) {
         counters.dropNoFlow++;
         if (held.side === Side.Inside) this.#reset(held, packet);
@@ -260,6 +264,12 @@ export class Inquirer {
     const packet = this.#read(first);
     const inside = side === Side.Inside ? insideOf(packet) : entry!.inside;
     this.#open(question, packet, { side, inside, sinceMs }, nowMs);
+  }
+
+  #dropUnbound({ memory, side }: HeldPacket, packet: Packet, nowMs: number): void {
+    const { counters, unsolicited } = this.#options;
+    counters.dropNoBinding++;
+    if (isFirstSegment(packet)) unsolicited.add(memory, findRequest(packet, side), nowMs);
   }
 
   /** Whether the peer may be told so. */

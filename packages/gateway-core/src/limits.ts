@@ -62,6 +62,8 @@ export interface GatewayLimits extends OutboxLimits {
   readonly holdersMax: number;
   /** ICMP errors of the gateway's own per second. */
   readonly ownErrorsPerSMax: number;
+  /** SYNs from outside that nobody waits for, kept until their senders may be told. */
+  readonly unsolicitedSynsMax: number;
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
@@ -99,4 +101,5 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   handOverBytesMax: 60_000,
   holdersMax: 16_384,
   ownErrorsPerSMax: 1_000,
+  unsolicitedSynsMax: 4_096,
 };

@@ -6,6 +6,7 @@
  * | ------------------- | ---- | ------------------------------- |
  * | hops exceeded       | 11/0 | RFC 1812 section 5.3.1          |
  * | too big             | 3/4  | RFC 4787 REQ-13, RFC 1191       |
+ * | nobody waits for it | 3/3  | RFC 5382 REQ-4                  |
  * | no port is left     | 3/1  | RFC 6888 REQ-11                 |
  * | a limit was reached | 3/13 | RFC 5508 REQ-8                  |
  */
@@ -33,6 +34,7 @@ export const Reason = {
   HopsExceeded: { type: ICMP_TIME_EXCEEDED, code: 0 },
   TooBig: { type: ICMP_UNREACHABLE, code: 4 },
   NoPort: { type: ICMP_UNREACHABLE, code: 1 },
+  NobodyThere: { type: ICMP_UNREACHABLE, code: 3 },
   Limit: { type: ICMP_UNREACHABLE, code: 13 },
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];

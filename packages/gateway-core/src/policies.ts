@@ -13,6 +13,8 @@ export interface Policies {
   };
   /** Whether senders are told by ICMP why their packets don't go on (RFC 5508 REQ-9). */
   readonly ownErrors: 'send' | 'suppress';
+  /** A SYN from outside that no binding waits for: answered after 6 s, or never. */
+  readonly unsolicitedSyns: 'answer' | 'silent';
 }
 
 export type OutagePolicy = 'provisional' | 'refuse';
@@ -21,6 +23,7 @@ export const DEFAULT_POLICIES: Policies = {
   onPartition: 'hold',
   onOutage: { tcp: 'provisional', udp: 'provisional', icmp: 'provisional' },
   ownErrors: 'send',
+  unsolicitedSyns: 'answer',
 };
 
 export function mayBeProvisional({ onOutage }: Policies, protocol: number): boolean {
