@@ -91,10 +91,10 @@ describe('what cannot be about a packet of a flow is dropped by name', () => {
   };
   const embedded = Malformed.IcmpEmbedded;
   const cases: [string, Uint8Array, Malformed][] = [
-    ['a wrong checksum of the error', error((b) => b).with(22, 1), Malformed.IcmpChecksum],
+    ['5508-3: a wrong checksum of the error', error((b) => b).with(22, 1), Malformed.IcmpChecksum],
     ['nothing embedded', error((b) => b.slice(0, 0)), embedded],
     ['ports cut off', error((b) => b.slice(0, 27)), embedded],
-    ['a wrong embedded header checksum', error((b) => b.with(10, 0)), embedded],
+    ['5508-3a: a wrong embedded header checksum', error((b) => b.with(10, 0)), embedded],
     ['an embedded version 6', error(patch(0, 0x65)), embedded],
     ['an embedded header shorter than a header', error(patch(0, 0x44)), embedded],
     ['embedded options that are cut off', error(patch(0, 0x4f)), embedded],
@@ -109,7 +109,7 @@ describe('what cannot be about a packet of a flow is dropped by name', () => {
     expect(read(bytes).malformed).toBe(malformed);
   });
 
-  test('a first fragment, and options, are no hindrance', () => {
+  test('5508-3b: a first fragment, and options, are no hindrance', () => {
     expect(read(error(patch(6, 0x20))).malformed).toBe(Malformed.None);
     const withOptions = (plain: Uint8Array) => {
       const options = Uint8Array.of(1, 1, 1, 0);
@@ -128,4 +128,22 @@ describe('what cannot be about a packet of a flow is dropped by name', () => {
     expect(view.getUint16(28 + 24)).toBe(6_000);
     expect(sumBytes(view, 28, 24)).toBe(0xffff);
   });
+});
+
+test('5508-3d: RFC 4884 extensions stay as they are, and out of the embedded checksum', () => {
+  const sent = { protocol: UDP, fromPort: 5_000, to: REMOTE, toPort: 53 };
+  // 128 bytes of the packet, as RFC 4884 pads it, and an extension of 8 bytes.
+  const extension = Uint8Array.of(0x20, 0, 0xa5, 0x5a, 0, 4, 1, 1);
+  const error = (to: string, spec: PacketSpec, ttl: number) => {
+    const padded = new Uint8Array(128);
+    padded.set(buildPacket(spec));
+    const about = Uint8Array.of(...padded, ...extension);
+    return buildError({ from: ROUTER, to, type: 11, word: 32 << 16, ttl, about, keep: 200 });
+  };
+  const bytes = error(OUTSIDE, { ...sent, from: OUTSIDE }, 64);
+  const { view, packet, malformed } = read(bytes);
+  expect(malformed).toBe(Malformed.None);
+  translateErrorDestination(view, packet, number(INSIDE), 6_000);
+  const expected = error(INSIDE, { ...sent, from: INSIDE, fromPort: 6_000 }, 63);
+  expect(Buffer.from(bytes).equals(expected)).toBe(true);
 });
