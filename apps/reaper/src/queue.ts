@@ -20,8 +20,9 @@ const FAILED_JOBS_MAX = 256;
 const QUEUE_EVENTS_MAX = 1_000;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS = 500;
-/** A job of a reaper that died is another's after this. */
+/** A job of a reaper that died is another's after this, at the next look for such jobs. */
 const LOCK_MS = 15_000;
+const STALLED_EVERY_MS = 5_000;
 /** How long a stop waits for jobs at work before it leaves them to the stalled check. */
 const CLOSE_TIMEOUT_MS = 4_000;
 const FORCED_CLOSE_TIMEOUT_MS = 1_000;
@@ -92,7 +93,7 @@ export class JobQueue {
       autorun: false,
       concurrency,
       lockDuration: LOCK_MS,
-      stalledInterval: LOCK_MS,
+      stalledInterval: STALLED_EVERY_MS,
       // A sweep that lost its reaper is as good as new.
       maxStalledCount: ATTEMPTS_MAX,
     });

@@ -21,7 +21,19 @@ export interface SweepWatch {
   readonly stopping: AbortSignal;
 }
 
-export interface SweepSummary {
+/** What a sweep does beside looking, by kind: what would be jobs of their own elsewhere. */
+export const SWEPT = [
+  'flowsDeleted',
+  'bindingsDeleted',
+  'rowsOrphaned',
+  'portsFreed',
+  'leasesExpired',
+  'recounts',
+] as const satisfies readonly (keyof SweepResult)[];
+
+export type Swept = Record<(typeof SWEPT)[number], number>;
+
+export interface SweepSummary extends Readonly<Swept> {
   readonly calls: number;
   /** Shards where more is due: the limit came first, or the stop. */
   readonly unfinished: number;
@@ -42,22 +54,24 @@ export async function sweepShards(
   let due = [...shards];
   let calls = 0;
   let overdueMs = 0;
+  const swept = Object.fromEntries(SWEPT.map((kind) => [kind, 0])) as Swept;
   while (due.length > 0) {
     const stillDue: number[] = [];
     for (const [i, shard] of due.entries()) {
       if (calls >= callsMax || stopping.aborted) {
-        return { calls, unfinished: stillDue.length + due.length - i, overdueMs };
+        return { calls, unfinished: stillDue.length + due.length - i, overdueMs, ...swept };
       }
       const startMs = nowMs();
       const result = await store.sweep(shard, looks());
       calls += 1;
       overdueMs = Math.max(overdueMs, result.overdueMs);
+      for (const kind of SWEPT) swept[kind] += result[kind];
       onCall(shard, result, nowMs() - startMs);
       if (result.nextDueMs === 0) stillDue.push(shard);
     }
     due = stillDue;
   }
-  return { calls, unfinished: 0, overdueMs };
+  return { calls, unfinished: 0, overdueMs, ...swept };
 }
 
 /** Deals the shards to `sets` sets whose sizes differ by one at most. */

@@ -8,11 +8,17 @@ import {
   shardOfInside,
   UDP,
 } from '@flowstore/flow';
-import type { FlowStore, OpenRequest } from '@flowstore/flow-store';
+import type { FlowStore, OpenRequest, StoredEntry } from '@flowstore/flow-store';
 
 const OUTSIDE = parseAddress('203.0.113.1');
+const CLIENT = parseAddress('198.18.1.10');
 export const PEER = { address: parseAddress('198.51.100.10'), port: 443 };
-const INCARNATION = '00000000000000aa';
+export const INCARNATION = '00000000000000aa';
+
+/** The client's endpoint with that port. */
+export function insideAt(protocol: number, port: number): Endpoint {
+  return { domain: 0, protocol, address: CLIENT, port };
+}
 
 /** Opens one flow for each of `count` inside endpoints; returns those. Where they are revived their
  * bindings are there already, dead, and no port is proposed. */
@@ -24,15 +30,21 @@ export async function plant(
   flags = OUT_DATA | IN_DATA,
   bindings: 'new' | 'revived' = 'new',
 ): Promise<Endpoint[]> {
-  const insides = Array.from({ length: count }, (_, i) => ({
-    domain: 0,
-    protocol,
-    address: parseAddress('198.18.1.10'),
-    port: firstPort + i,
-  }));
+  const insides = Array.from({ length: count }, (_, i) => insideAt(protocol, firstPort + i));
+  await plantAt(store, insides, flags, bindings);
+  return insides;
+}
+
+export async function plantAt(
+  store: FlowStore,
+  insides: readonly Endpoint[],
+  flags: number,
+  bindings: 'new' | 'revived' = 'new',
+): Promise<StoredEntry[]> {
   const free = new Map<number, number[]>();
   const requests: OpenRequest[] = [];
   for (const [i, inside] of insides.entries()) {
+    const { protocol } = inside;
     const shard = shardOfInside(inside);
     const ports = free.get(shard) ?? [];
     if (ports.length === 0 && bindings === 'new')
@@ -49,9 +61,10 @@ export async function plant(
     });
   }
   const results = await store.open(requests);
-  const bad = results.find((result) => result?.kind !== 'created');
-  if (bad !== undefined) throw new Error(`a flow could not be planted: ${bad?.kind}`);
-  return insides;
+  return results.map((result) => {
+    if (result?.kind === 'created') return result.entry;
+    throw new Error(`a flow could not be planted: ${result?.kind}`);
+  });
 }
 
 async function leasePorts(

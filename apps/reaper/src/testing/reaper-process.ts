@@ -49,17 +49,18 @@ export class ReaperProcess {
     return { status: response.status, reasons };
   }
 
-  async metric(name: string): Promise<number> {
-    return metricAt(await this.url(), name);
+  async metric(name: string, label = ''): Promise<number> {
+    return metricAt(await this.url(), name, label);
   }
 }
 
-/** A metric without labels, or summed over them. */
-export async function metricAt(url: string, name: string): Promise<number> {
+/** A metric without labels, or summed over those that have the given one: `outcome="failed"`. */
+export async function metricAt(url: string, name: string, label = ''): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const values = text
     .split('\n')
     .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    .filter((line) => line.includes(label))
     .map((line) => Number(line.slice(line.lastIndexOf(' '))));
   return values.reduce((sum, value) => sum + value, 0);
 }
