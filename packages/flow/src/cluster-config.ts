@@ -2,15 +2,23 @@
  * What all gateways and reapers of one deployment must agree on. Its hash lives in the store, and
  * a gateway whose own differs may not join. What only concerns one process is in that app.
  */
+import type { InsideDomain, InsidePool, NoNat, OneToOne, PortForward } from './rules.ts';
 import type { Slack, Timeouts } from './timeouts.ts';
 
 export interface ClusterConfig {
   /** Grows with each change. */
   readonly version: number;
-  /** Outside addresses, as prefixes ("203.0.113.0/28"), every address of them used. */
+  /** Outside addresses, as prefixes ("203.0.113.0/28") or ranges ("203.0.113.4-203.0.113.9"),
+   * every address of them used: for whoever has no pool of `pools`. */
   readonly pool: readonly string[];
-  /** Whom the NAT serves: packets from other inside addresses are dropped. */
+  /** Whom the NAT serves in domain 0: packets from other inside addresses are dropped. */
   readonly insidePrefixes: readonly string[];
+  /** What is translated by rule, or not at all, and where outside addresses come from: rules.ts. */
+  readonly portForwards: readonly PortForward[];
+  readonly oneToOne: readonly OneToOne[];
+  readonly noNat: readonly NoNat[];
+  readonly pools: readonly InsidePool[];
+  readonly domains: readonly InsideDomain[];
   readonly timeouts: Timeouts;
   readonly slack: Slack;
   /** How long a cached entry may be used after it was last confirmed. */
@@ -40,6 +48,11 @@ export interface ClusterConfig {
 
 export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = {
   version: 1,
+  portForwards: [],
+  oneToOne: [],
+  noNat: [],
+  pools: [],
+  domains: [],
   timeouts: {
     tcpEstablishedMs: 7_440_000,
     tcpTransitoryMs: 240_000,

@@ -1,4 +1,5 @@
 export * from './address.ts';
+export * from './address-range.ts';
 export * from './cluster-config.ts';
 export * from './endpoint.ts';
 export * from './flow-key.ts';
@@ -6,6 +7,8 @@ export * from './identity.ts';
 export * from './prefix.ts';
 export * from './protocol.ts';
 export * from './record.ts';
+export * from './rule-problems.ts';
+export * from './rules.ts';
 export * from './shard.ts';
 export * from './state.ts';
 export * from './status.ts';

@@ -6,32 +6,31 @@
 import {
   type IpAddress,
   ipv4FromNumber,
-  ipv4ToNumber,
-  parsePrefix,
-  prefixSize,
+  POOL_ADDRESSES_MAX,
+  parseAddressRange,
+  rangeSize,
   stableHash,
 } from '@flowstore/flow';
-
-export const POOL_ADDRESSES_MAX = 65_536;
 
 export class OutsidePool {
   readonly #addresses: number[] = [];
   readonly #members = new Set<number>();
 
-  /** Throws a RangeError when the prefixes hold no address, or more than POOL_ADDRESSES_MAX. */
-  constructor(prefixes: readonly string[]) {
-    for (const text of prefixes) {
-      const prefix = parsePrefix(text);
-      const size = prefixSize(prefix);
-      if (prefix.address.length !== 4 || this.#addresses.length + size > POOL_ADDRESSES_MAX) {
-        throw new RangeError(
-          `pool: "${text}" is not IPv4 or exceeds ${POOL_ADDRESSES_MAX} addresses`,
-        );
+  /**
+   * Throws a RangeError when the ranges ("203.0.113.0/28", "203.0.113.4-203.0.113.9") hold no
+   * address, or more than POOL_ADDRESSES_MAX.
+   * @param isTaken addresses of them that are somebody's own
+   */
+  constructor(ranges: readonly string[], isTaken: (address: number) => boolean = () => false) {
+    for (const text of ranges) {
+      const range = parseAddressRange(text);
+      if (this.#addresses.length + rangeSize(range) > POOL_ADDRESSES_MAX) {
+        throw new RangeError(`pool: "${text}" exceeds ${POOL_ADDRESSES_MAX} addresses`);
       }
-      const first = ipv4ToNumber(prefix.address);
-      for (let i = 0; i < size; i++) {
-        if (!this.#members.has(first + i)) this.#addresses.push(first + i);
-        this.#members.add(first + i);
+      for (let address = range.first; address <= range.last; address++) {
+        if (this.#members.has(address) || isTaken(address)) continue;
+        this.#addresses.push(address);
+        this.#members.add(address);
       }
     }
     if (this.#addresses.length === 0) throw new RangeError('pool: holds no address');

@@ -7,6 +7,7 @@ import { ENV_PREFIX, loadConfig } from './load-config.ts';
 import { configFile } from './testing/config-file.ts';
 
 const GOOD = { pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'] };
+const RANGE = 'an IPv4 prefix such as 203.0.113.0/28, or a range such as 203.0.113.4-203.0.113.9';
 
 function problems(cluster: unknown): string[] {
   const file = configFile(JSON.stringify({ cluster }));
@@ -44,16 +45,14 @@ test.each([
 ])('a prefix like %j is refused with its path and reason', (prefix, reason) => {
   const [line, ...others] = problems({ ...GOOD, pool: ['203.0.113.0/28', prefix] });
   expect(others).toEqual([]);
-  const allowed = 'an IPv4 prefix such as 203.0.113.0/28';
+  const allowed = RANGE;
   const start = `cluster.pool[1]: found "${prefix}", allowed: ${allowed} (`;
   expect(line?.startsWith(start)).toBe(true);
   expect(line).toContain(reason);
 });
 
 test('a pool address of another type, and an empty pool, are refused', () => {
-  expect(problems({ ...GOOD, pool: [7] })).toEqual([
-    'cluster.pool[0]: found 7, allowed: an IPv4 prefix such as 203.0.113.0/28',
-  ]);
+  expect(problems({ ...GOOD, pool: [7] })).toEqual([`cluster.pool[0]: found 7, allowed: ${RANGE}`]);
   expect(problems({ ...GOOD, pool: [] })).toEqual([
     'cluster.pool: found a list of 0, allowed: a list of 1 to 256 prefixes such as 203.0.113.0/28',
   ]);

@@ -3,51 +3,20 @@ import {
   brokenRelations,
   CLUSTER_DEFAULTS,
   type ClusterConfig,
-  formatPrefix,
-  IPV4_BYTES,
-  type Prefix,
-  parsePrefix,
-  prefixesOverlap,
-  prefixSize,
+  ruleProblems,
 } from '@flowstore/flow';
 import { z } from 'zod';
+import { addressRangesSchema, prefixesSchema, ruleShape } from './rules-schema.ts';
 
 /** A week: a timeout with its slack, in ms, must fit into the store's 32 bits. */
 export const CLUSTER_DURATION_MS_MAX = 604_800_000;
-export const POOL_ADDRESSES_MAX = 65_536;
-/** Overlap is checked pair by pair, so the lists stay short. */
-export const PREFIXES_MAX = 256;
 /** More replicas than that would confirm a write too late. */
 export const REPLICAS_LIMIT = 16;
 export const FLOWS_PER_ENDPOINT_LIMIT = 65_536;
 /** More than the ports of an outside address, over all protocols: no limit in effect. */
 export const PER_SUBSCRIBER_LIMIT = 1_048_576;
 
-const PREFIX = 'an IPv4 prefix such as 203.0.113.0/28';
-
 const durationMs = (minimumMs: number) => z.int().min(minimumMs).max(CLUSTER_DURATION_MS_MAX);
-
-/** In canonical form: a bare address becomes its own /32. */
-const prefixSchema = z
-  .string()
-  .transform((text, context) => {
-    try {
-      const prefix = parsePrefix(text);
-      if (prefix.address.length === IPV4_BYTES) return formatPrefix(prefix);
-      throw new TypeError('IPv6 is not supported yet');
-    } catch (error) {
-      const why = (error as Error).message;
-      context.issues.push({ code: 'custom', input: text, message: `${PREFIX} (${why})` });
-      return z.NEVER;
-    }
-  })
-  .describe(PREFIX);
-
-const prefixesSchema = z
-  .array(prefixSchema)
-  .min(1)
-  .max(PREFIXES_MAX)
-  .describe(`a list of 1 to ${PREFIXES_MAX} prefixes such as 203.0.113.0/28`);
 
 const { timeouts, slack, ...rest } = CLUSTER_DEFAULTS;
 
@@ -66,8 +35,9 @@ const slackSchema = z.strictObject({
 export const clusterSchema = z
   .strictObject({
     version: z.int().min(1).default(rest.version),
-    pool: prefixesSchema,
+    pool: addressRangesSchema,
     insidePrefixes: prefixesSchema,
+    ...ruleShape,
     timeouts: timeoutsSchema.prefault({}),
     slack: slackSchema.prefault({}),
     cacheLeaseMs: durationMs(1).default(rest.cacheLeaseMs),
@@ -95,33 +65,6 @@ export const clusterSchema = z
   .superRefine((config: ClusterConfig, context) => {
     const problem = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
-    for (const [path, message] of poolProblems(config)) problem(path, message);
+    for (const [path, allowed] of ruleProblems(config)) problem([...path], allowed);
     for (const sentence of brokenRelations(config)) problem([], sentence);
   });
-
-/** What can't be said of one prefix alone. */
-function poolProblems({ pool, insidePrefixes }: ClusterConfig): [PropertyKey[], string][] {
-  const problems: [PropertyKey[], string][] = [];
-  const prefixes = pool.map(parsePrefix);
-  const addresses = prefixes.reduce((sum, prefix) => sum + prefixSize(prefix), 0);
-  if (addresses > POOL_ADDRESSES_MAX) {
-    problems.push([['pool'], `up to ${POOL_ADDRESSES_MAX} addresses in all, not ${addresses}`]);
-  }
-  for (const [i, prefix] of prefixes.entries()) {
-    const twin = overlapping(prefix, prefixes.slice(0, i));
-    if (twin !== undefined) {
-      problems.push([['pool', i], `prefixes that share no address (this one and ${twin} do)`]);
-    }
-    // RFC 4787 REQ-7: outside and inside must differ, or hairpinning and routing are ambiguous.
-    const inner = overlapping(prefix, insidePrefixes.map(parsePrefix));
-    if (inner !== undefined) {
-      problems.push([['pool', i], `prefixes outside of insidePrefixes (${inner} overlaps)`]);
-    }
-  }
-  return problems;
-}
-
-function overlapping(prefix: Prefix, others: readonly Prefix[]): string | undefined {
-  const other = others.find((candidate) => prefixesOverlap(prefix, candidate));
-  return other === undefined ? undefined : formatPrefix(other);
-}
