@@ -61,6 +61,9 @@ export const POOL = '203.0.113.0/31';
 export const INSIDE_PREFIX = '198.18.0.0/16';
 const HOUR_MS = 3_600_000;
 const INSIDE_HOSTS_MAX = 8_192;
+/** More than a day needs, and more than a big one does: each life of a gateway makes its table. */
+const FLOWS_MAX = 4_096;
+const BIG_FLOWS_MAX = 65_536;
 
 export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   const { hours, gateways = 3, rate, fault, mutant } = options;
@@ -80,7 +83,7 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
     seed,
     gateways,
     config,
-    limits: drawLimits(random, tight),
+    limits: drawLimits(random, tight, rate === undefined ? FLOWS_MAX : BIG_FLOWS_MAX),
     tight,
     traffic: { ...drawTraffic(random, pace), ...mutant?.badDays?.traffic, ...trafficOf(rate) },
     workloadMs,
@@ -119,14 +122,14 @@ function drawConfig(random: Random, pace: number): ClusterConfig {
   };
 }
 
-function drawLimits(random: Random, tight: boolean): GatewayLimits {
+function drawLimits(random: Random, tight: boolean, flowsMax: number): GatewayLimits {
   // Ticks are rarer than a gateway's, and the lists shorter.
   const few = {
     endpointsPerTickMax: 4,
     bindingsPerCountMax: 4,
     ...drawScarcity(random.fork('scarce')),
   };
-  const limits = { ...DEFAULT_LIMITS, flowsMax: 65_536, ...few };
+  const limits = { ...DEFAULT_LIMITS, flowsMax, ...few };
   if (!tight) return { ...limits, requestsPerCallMax: random.pick([1, 4, 16, 512]) };
   return {
     ...limits,

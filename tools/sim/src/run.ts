@@ -1,6 +1,6 @@
 /** Runs the world of a plan from its beginning to its end, and tells what was seen. */
 import type { Failure, Invariant } from './checkers/checks.ts';
-import { checkLeftovers } from './checkers/leftovers.ts';
+import { checkLeftovers, isEmpty } from './checkers/leftovers.ts';
 import { kindNamed } from './faults/kinds.ts';
 import type { FaultEvent } from './faults/schedule.ts';
 import { Log } from './log.ts';
@@ -50,20 +50,28 @@ export async function runPlan(plan: Plan, { mutant, write }: RunOptions = {}): P
   for (const event of plan.faults) scheduleFault(world, event, faults);
   timeline.at(0, () => world.start());
   let bindingsMax = 0;
+  let silent = false;
+  // What is late comes within seconds: what was empty for this long stays so.
+  let wasEmpty = false;
+  let isOver = false;
   const audit = () => {
     bindingsMax = Math.max(bindingsMax, world.counts().entries);
     const { data } = world.site.master.model;
     witness.ports.audit(data);
     witness.truth.syncAll(data, { operation: 'nobody', cancelled: false }, timeline.nowMs);
+    const empty = silent && isEmpty(world);
+    isOver = empty && wasEmpty;
+    wasEmpty = empty;
     timeline.after(AUDIT_MS, audit);
   };
   timeline.after(AUDIT_MS, audit);
   timeline.at(plan.workloadMs + CALM_MS, () => {
+    silent = true;
     world.silence();
-    for (const box of world.boxes) if (box.life === null) box.start();
   });
   const endMs = plan.workloadMs + CALM_MS + plan.drainMs;
-  for (let untilMs = TICK_MS; !timeline.stopped && timeline.nowMs < endMs; untilMs += TICK_MS) {
+  const goesOn = () => !timeline.stopped && !isOver && timeline.nowMs < endMs;
+  for (let untilMs = TICK_MS; goesOn(); untilMs += TICK_MS) {
     try {
       timeline.runUntil(Math.min(untilMs, endMs));
     } catch (error) {

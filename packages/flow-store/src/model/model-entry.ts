@@ -25,11 +25,18 @@ export interface Entry {
 }
 
 export function entryKey(inside: Endpoint): string {
-  return packEndpoint(inside).join('.');
+  return keyOf(packEndpoint(inside));
 }
 
 export function remoteKey(remote: SocketAddress): string {
-  return packSocketAddress(remote).join('.');
+  return keyOf(packSocketAddress(remote));
+}
+
+/** A character per byte. */
+function keyOf(packed: Uint8Array): string {
+  let key = '';
+  for (let i = 0; i < packed.length; i++) key += String.fromCharCode(packed[i]!);
+  return key;
 }
 
 /** Ages become instants of the shard's clock. */

@@ -37,7 +37,8 @@ export function sweepShard(
   nowMs: number,
 ): contract.SweepResult {
   if (!shard.grace.maySweep(config, nowMs)) return SWEPT_NOTHING;
-  const due = byDeadline(shard, config, nowMs).filter(({ dueMs }) => dueMs <= nowMs);
+  const before = byDeadline(shard, config, nowMs);
+  const due = before.filter(({ dueMs }) => dueMs <= nowMs);
   const counts = {
     flowsDeleted: 0,
     bindingsDeleted: 0,
@@ -54,7 +55,7 @@ export function sweepShard(
     block.goOn = swept.goOn === null ? null : { offset: swept.goOn, dueMs };
     blocks += 1;
   }
-  const [next] = byDeadline(shard, config, nowMs);
+  const [next] = due.length === 0 ? before : byDeadline(shard, config, nowMs);
   return {
     ...counts,
     inGrace: false,

@@ -3,11 +3,11 @@
  * request named. Compares the store's record before and after each single request.
  */
 import type { Endpoint, Identity, SocketAddress } from '@flowstore/flow';
-import type { ModelData } from '@flowstore/flow-store/testing';
+import { type ModelData, remoteKey } from '@flowstore/flow-store/testing';
 import { addressNumber, formatEndpoint, protocolName } from '../keys.ts';
 import { TCP } from '../packet.ts';
 import type { Checks } from './checks.ts';
-import { packedRemote, storedEntry } from './truth.ts';
+import { storedEntry } from './truth.ts';
 
 interface Named {
   readonly inside: Endpoint;
@@ -72,7 +72,7 @@ function snapshot(data: ModelData, { inside, remote }: Named): Snapshot | null {
   const entry = storedEntry(data, inside);
   if (entry === undefined) return null;
   const perRemote = inside.protocol === TCP && remote !== null;
-  const record = perRemote ? entry.flows.get(packedRemote(remote)) : entry.binding;
+  const record = perRemote ? entry.flows.get(remoteKey(remote)) : entry.binding;
   if (record === undefined) return null;
   const { generation, nonce, flags, seenMs, rstMs } = record;
   return { generation, nonce, state: `${flags}/${seenMs}/${rstMs}` };

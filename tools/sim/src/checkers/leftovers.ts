@@ -5,16 +5,27 @@
 import type { World } from '../world/world.ts';
 
 export function checkLeftovers(world: World): void {
-  const { witness, boxes } = world;
-  const left = world.counts();
-  const stored = Object.values(left).reduce((sum, count) => sum + count, 0);
-  witness.checks.check('I5', stored === 0, () => `the store still holds ${JSON.stringify(left)}`);
-  for (const { core, name } of boxes) {
-    if (core === null) continue;
-    const { flows, questions, heldBytes, portBlocks } = core.gauges;
-    const sum = flows + questions + heldBytes + portBlocks;
-    witness.checks.check('I5', sum === 0, () => {
-      return `${name} still holds ${JSON.stringify({ flows, questions, heldBytes, portBlocks })}`;
+  for (const { name, holds } of holders(world)) {
+    world.witness.checks.check('I5', sumOf(holds) === 0, () => {
+      return `${name} still holds ${JSON.stringify(holds)}`;
     });
   }
+}
+
+/** Whether there is nothing left already. */
+export function isEmpty(world: World): boolean {
+  return holders(world).every(({ holds }) => sumOf(holds) === 0);
+}
+
+function holders(world: World): { name: string; holds: Record<string, number> }[] {
+  const gateways = world.boxes.flatMap(({ core, name }) => {
+    if (core === null) return [];
+    const { flows, questions, heldBytes, portBlocks } = core.gauges;
+    return [{ name, holds: { flows, questions, heldBytes, portBlocks } }];
+  });
+  return [{ name: 'the store', holds: world.counts() }, ...gateways];
+}
+
+function sumOf(holds: Record<string, number>): number {
+  return Object.values(holds).reduce((sum, count) => sum + count, 0);
 }

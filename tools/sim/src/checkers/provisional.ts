@@ -66,12 +66,17 @@ export class ProvisionalChecker {
     this.#take(flow, (one) => one.outside === of);
   }
 
-  /** Told by this life, which may have used another outside endpoint until then. */
-  merged(flow: FlowTruth, life: Life): void {
-    this.#take(flow, ({ sightings }) => sightings.knows(life));
+  /** Told at `sentMs` by this life, which may have used another outside endpoint until then. What
+   * it saw under that one later is another connection's, whose peer will not know this one. */
+  merged(flow: FlowTruth, life: Life, sentMs: number): void {
+    this.#take(flow, ({ sightings }) => sightings.knows(life), sentMs);
   }
 
-  #take({ binding, remote, remotePort, sightings }: FlowTruth, isIts: (one: Seen) => boolean) {
+  #take(
+    { binding, remote, remotePort, sightings }: FlowTruth,
+    isIts: (one: Seen) => boolean,
+    toldMs = Number.POSITIVE_INFINITY,
+  ): void {
     const { protocol, inside, insidePort } = binding;
     const key = keyOf(protocol, inside, insidePort, remote, remotePort);
     const seen = this.#seen.get(key);
@@ -83,7 +88,7 @@ export class ProvisionalChecker {
     // Longer ago, it was another connection's.
     const sinceMs = this.#nowMs() - this.#config.timeouts.tcpTransitoryMs;
     for (const one of seen.filter(isIts)) {
-      if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings);
+      if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings, toldMs);
     }
   }
 }

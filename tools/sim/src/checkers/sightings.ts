@@ -32,10 +32,12 @@ interface Column {
   revivedMs: number;
   /** When the store last confirmed the flow to this life: as of the sending of the question. */
   confirmedMs: number;
+  /** The same by the master, which keeps what it was told. */
+  toldMs: number;
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
-const TIMES = ['seenMs', 'changedMs', 'resetMs', 'revivedMs', 'confirmedMs'] as const;
+const TIMES = ['seenMs', 'changedMs', 'resetMs', 'revivedMs', 'confirmedMs', 'toldMs'] as const;
 
 /** The flow whose place a next incarnation took, while it was stored. */
 export interface Former {
@@ -50,6 +52,10 @@ export class Sightings {
   #revivedMs = NEVER;
   /** Those who were told of another incarnation last, by a master that was replaced. */
   readonly #misled = new Set<Life>();
+  /** What they saw since: of that one, should it be told again. */
+  #astray: Sightings | null = null;
+  /** Flags that were seen of what may have been another connection. */
+  #doubtful = 0;
 
   constructor(protocol: number, former: Former | null = null) {
     this.protocol = protocol;
@@ -62,7 +68,11 @@ export class Sightings {
       this.#former?.sightings.see(life, outbound, control, config, nowMs);
       return;
     }
-    if (this.#misled.has(life)) return;
+    if (this.#misled.has(life)) {
+      this.#astray ??= new Sightings(this.protocol);
+      this.#astray.see(life, outbound, control, config, nowMs);
+      return;
+    }
     const column = this.#column(life);
     const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
     if (refreshes && this.#isRevived(config, nowMs)) this.#revivedMs = nowMs;
@@ -83,9 +93,19 @@ export class Sightings {
     column.flags |= flags;
   }
 
-  /** What was seen of the flow before the store knew it. */
-  takeOver(before: Sightings): void {
+  /** What was seen of another incarnation, which only a replaced master knew until now. */
+  get astray(): Sightings | null {
+    return this.#astray;
+  }
+
+  /** What was seen of the flow before the store knew it. Of what was told at `toldMs` nobody knows
+   * how much it was where more was seen since: it may have been the end, and protects nothing. */
+  takeOver(before: Sightings, toldMs = Number.POSITIVE_INFINITY): void {
     for (const { life, flags, ...times } of before.#columns) {
+      if (times.changedMs > toldMs) {
+        this.#doubtful |= times.resetMs === NEVER ? flags : BOTH_FIN;
+        continue;
+      }
       const column = this.#column(life);
       column.flags |= flags;
       for (const name of TIMES) column[name] = Math.max(column[name], times[name]);
@@ -112,10 +132,11 @@ export class Sightings {
     this.#misled.add(life);
   }
 
-  confirm(life: Life, sentMs: number): void {
+  confirm(life: Life, sentMs: number, isKept: boolean): void {
     this.#misled.delete(life);
     const column = this.#column(life);
     column.confirmedMs = Math.max(column.confirmedMs, sentMs);
+    if (isKept) column.toldMs = Math.max(column.toldMs, sentMs);
   }
 
   confirmedMs(life: Life): number {
@@ -140,7 +161,7 @@ export class Sightings {
 
   /** Whether anybody saw the end of the connection. */
   get isClosing(): boolean {
-    const flags = this.#columns.reduce((all, column) => all | column.flags, 0);
+    const flags = this.#columns.reduce((all, column) => all | column.flags, this.#doubtful);
     return (flags & BOTH_FIN) === BOTH_FIN || this.#wasReset;
   }
 
@@ -192,6 +213,7 @@ export class Sightings {
         resetMs: NEVER,
         revivedMs: NEVER,
         confirmedMs: NEVER,
+        toldMs: NEVER,
       };
       this.#columns.push(column);
     }
@@ -211,8 +233,8 @@ function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolea
 
 /** A packet that woke a flow counts where it could be reported at once: after an outage the store
  * may have ended the flow meanwhile, with every right. */
-function wasToldInTime({ life, revivedMs, confirmedMs }: Column, nowMs: number): boolean {
-  if (revivedMs === NEVER || confirmedMs >= revivedMs) return true;
+function wasToldInTime({ life, revivedMs, toldMs }: Column, nowMs: number): boolean {
+  if (revivedMs === NEVER || toldMs >= revivedMs) return true;
   const wasWell = life.troubledMs(revivedMs - AFTERMATH_MS, revivedMs + REPORT_MS) === 0;
   return wasWell && wasTold(life, revivedMs, nowMs);
 }

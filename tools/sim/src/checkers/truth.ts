@@ -2,8 +2,8 @@
  * Who owns which outside endpoint, and since when: the store's data as a god sees it, written down
  * after every script that ran. Checkers compare with this what gateways did; no core is ever asked.
  */
-import { type Endpoint, packEndpoint, packSocketAddress, shardOfInside } from '@flowstore/flow';
-import type { ModelData } from '@flowstore/flow-store/testing';
+import { type Endpoint, shardOfInside } from '@flowstore/flow';
+import { entryKey, type ModelData } from '@flowstore/flow-store/testing';
 import { addressNumber, endpointKey, remoteKey } from '../keys.ts';
 import { TCP } from '../packet.ts';
 import { Sightings } from './sightings.ts';
@@ -111,7 +111,9 @@ export class Truth {
 
   /** The same for everything: another server took over. */
   syncAll(data: ModelData, cause: Cause, nowMs: number): void {
-    for (const shard of [...this.#byShard.keys()]) this.syncShard(shard, data, cause, nowMs);
+    for (const { endpoint } of [...this.live()]) {
+      if (storedEntry(data, endpoint) === undefined) this.sync(endpoint, data, cause, nowMs);
+    }
     for (const shard of data.shards) {
       for (const { inside } of shard.entries.values()) this.sync(inside, data, cause, nowMs);
     }
@@ -177,10 +179,7 @@ export class Truth {
     }
     const seen = new Set<number>();
     for (const [packed, record] of stored.flows) {
-      const bytes = packed.split('.').map(Number) as number[];
-      const [a = 0, b = 0, c = 0, d = 0, high = 0, low = 0] = bytes;
-      const remote = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
-      const port = (high << 8) | low;
+      const { remote, port } = unpackRemote(packed);
       const key = remoteKey(remote, port);
       seen.add(key);
       const flow = binding.flows.get(key);
@@ -231,6 +230,8 @@ export class Truth {
     // A binding that goes on under its later identity is the same mapping.
     const isRenamed = binding.protocol !== TCP && cause.operation === 'reassert';
     if (isRenamed && former !== undefined) flow.sightings.takeOver(former.sightings);
+    const astray = cause.operation === 'reassert' ? former?.sightings.astray : null;
+    if (astray && !isBack) flow.sightings.takeOver(astray);
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);
   }
@@ -239,10 +240,12 @@ export class Truth {
 /** The store's own record of an inside endpoint, past its deadline or not. */
 export function storedEntry(data: ModelData, endpoint: Endpoint): StoredEntry | undefined {
   const shard = data.shards[shardOfInside(endpoint)]!;
-  return shard.entries.get(packEndpoint(endpoint).join('.'));
+  return shard.entries.get(entryKey(endpoint));
 }
 
-/** The key of a remote endpoint in the model's own maps. */
-export function packedRemote(remote: Parameters<typeof packSocketAddress>[0]): string {
-  return packSocketAddress(remote).join('.');
+/** From the key of a remote endpoint in the model's own maps. */
+function unpackRemote(key: string): { remote: number; port: number } {
+  const byte = (at: number) => key.charCodeAt(at);
+  const remote = ((byte(0) << 24) | (byte(1) << 16) | (byte(2) << 8) | byte(3)) >>> 0;
+  return { remote, port: (byte(4) << 8) | byte(5) };
 }

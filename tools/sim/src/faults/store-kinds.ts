@@ -140,9 +140,9 @@ const SERVER_KINDS: readonly FaultKind[] = [
     begin(world) {
       const { master } = world.site;
       const undo = all(...world.boxes.map((box) => trouble(box)));
-      master.replicas = 0;
+      master.lags++;
       return () => {
-        master.replicas = 1;
+        master.lags--;
         undo();
       };
     },

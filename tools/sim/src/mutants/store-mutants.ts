@@ -1,7 +1,7 @@
 /** Scripts that leave something out. */
 import type { Endpoint, Identity, SocketAddress } from '@flowstore/flow';
-import type { ModelData } from '@flowstore/flow-store/testing';
-import { packedRemote, type StoredEntry, storedEntry } from '../checkers/truth.ts';
+import { type ModelData, remoteKey } from '@flowstore/flow-store/testing';
+import { type StoredEntry, storedEntry } from '../checkers/truth.ts';
 import type { Mutant } from '../mutants.ts';
 import type { Execute, Server } from '../world/store-site.ts';
 
@@ -19,7 +19,7 @@ function storedIdentity(data: ModelData, { inside, remote }: Named): Identity | 
 }
 
 function flowTo(entry: StoredEntry, remote: SocketAddress) {
-  return entry.flows.get(packedRemote(remote));
+  return entry.flows.get(remoteKey(remote));
 }
 
 /** `operation` takes whatever is stored for what was meant. */

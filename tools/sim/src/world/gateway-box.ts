@@ -28,6 +28,8 @@ import type { Witness } from './witness.ts';
 
 /** With packets waiting for the store a gateway looks at its timers so often. */
 const BUSY_TICK_MS = 10;
+/** Without traffic there is no hurry. */
+const RESTING_TICK_MS = 1_000;
 const BACKLOG_MAX = 256;
 const JOIN_RETRY_MS = 300;
 /** A graceful stop waits no longer for the last words. */
@@ -47,6 +49,7 @@ export interface BoxOptions {
   readonly config: ClusterConfig;
   readonly limits: GatewayLimits;
   readonly policies: Policies;
+  /** How often a gateway looks at its timers. */
   readonly tickMs: number;
   readonly link: StoreLink;
   readonly site: StoreSite;
@@ -79,12 +82,14 @@ export class GatewayBox {
   #tickToken = 0;
   #nextTickMs = 0;
   #tamper: CoreTamper | null = null;
+  #tickMs: number;
   readonly #inFlight = new Map<string, number>();
 
   constructor(options: BoxOptions) {
     this.#options = options;
     this.name = `gw${options.index + 1}`;
     this.link = options.link;
+    this.#tickMs = options.tickMs;
     this.#clockRate = 1 + options.random.between(-1e-4, 1e-4);
     this.#clockBaseMs = Math.floor(options.random.between(1e3, 1e9));
   }
@@ -175,6 +180,11 @@ export class GatewayBox {
     this.#tick();
   }
 
+  /** No packets come any more. */
+  rest(): void {
+    this.#tickMs = Math.max(this.#tickMs, RESTING_TICK_MS);
+  }
+
   /** A packet came in on `side`. */
   receive(side: Side, frame: FrameMemory): void {
     if (this.life === null || this.core === null || this.#frozen === 'suspended') return;
@@ -226,7 +236,7 @@ export class GatewayBox {
       emit: (side, frame, length) => this.#leave(life, side, frame, length),
     });
     this.#routes(true);
-    this.#armTick(this.#options.tickMs);
+    this.#armTick(this.#tickMs);
     this.#beat(life);
   }
 
@@ -336,12 +346,16 @@ export class GatewayBox {
     this.#inFlight.set(operation, inFlight);
     witness.bounds.call(life, call, inFlight);
     witness.endings.callSent(life, call, witness.truth);
+    let isKept = false;
     this.link.send(
-      (server) => site.perform(server, call),
+      (server) => {
+        isKept = server === site.master;
+        return site.perform(server, call);
+      },
       (results) => {
         if (this.life !== life) return;
         this.#inFlight.set(operation, this.#inFlight.get(operation)! - 1);
-        if (results !== null) witness.confirmed(life, call, results, sentMs);
+        if (results !== null) witness.confirmed(life, call, results, { sentMs, isKept });
         const reply = { id, results };
         const heard = this.#tamper?.reply(original, reply, timeline.nowMs) ?? reply;
         this.#whenAwake(life, () => this.#reply(original, heard));
@@ -380,7 +394,7 @@ export class GatewayBox {
     core.tick(this.clockMs());
     this.#pump();
     this.#options.witness.bounds.gauges(life, core.gauges);
-    this.#armTick(this.#isBusy(core) ? BUSY_TICK_MS : this.#options.tickMs);
+    this.#armTick(this.#isBusy(core) ? BUSY_TICK_MS : this.#tickMs);
   }
 
   #routes(up: boolean): void {

@@ -52,30 +52,29 @@ export class StoreLink {
   /** `onReply` hears null where no answer came in time; it is called once. */
   send<T>(execute: (server: Server) => T, onReply: (result: T | null) => void): void {
     const { timeline, random, site } = this.#options;
-    let open = true;
-    const answer = (result: T | null) => {
-      if (!open) return;
-      open = false;
-      onReply(result);
-    };
+    const giveUpMs = timeline.nowMs + CALL_TIMEOUT_MS;
+    const giveUp = () => timeline.at(giveUpMs, () => onReply(null));
     if (this.#sum('away') > 0) {
-      const refused = this.#sum('refused') > 0;
-      timeline.after(refused ? REFUSED_MS : CALL_TIMEOUT_MS, () => answer(null));
+      if (this.#sum('refused') > 0) timeline.after(REFUSED_MS, () => onReply(null));
+      else giveUp();
       return;
     }
-    timeline.after(CALL_TIMEOUT_MS, () => answer(null));
     const server = this.pinned ?? site.master;
     const isLate = random.chance(this.#sum('late'));
     const there = this.#delayMs() + (isLate ? random.between(500, 8_000) : 0);
+    const inTime = there < CALL_TIMEOUT_MS;
+    if (!inTime) giveUp();
     timeline.after(there, () => {
       // What is on its way arrives, even if the connection broke meanwhile.
-      if (!server.alive) return;
-      const result = execute(server);
-      if (random.chance(this.#sum('runTwice'))) {
+      const result = server.alive ? execute(server) : null;
+      if (server.alive && random.chance(this.#sum('runTwice'))) {
         timeline.after(random.between(0, 2_000), () => server.alive && execute(server));
       }
-      if (random.chance(this.#sum('loseReplies'))) return;
-      timeline.after(this.#delayMs(), () => answer(result));
+      if (!inTime) return;
+      const isLost = !server.alive || random.chance(this.#sum('loseReplies'));
+      const backMs = timeline.nowMs + this.#delayMs();
+      if (isLost || backMs >= giveUpMs) giveUp();
+      else timeline.at(backMs, () => onReply(result));
     });
   }
 

@@ -17,8 +17,10 @@ export interface Server {
   readonly model: ModelServer;
   readonly clock: ServerClock;
   alive: boolean;
-  /** Replicas that have what is written to it. */
-  replicas: number;
+  /** The replica that takes over hears nothing more of it, for ever. */
+  isCut: boolean;
+  /** What keeps the replica from having what is written. */
+  lags: number;
 }
 
 export class ServerClock {
@@ -82,7 +84,7 @@ export class StoreSite {
 
   /** What a replica has that hears nothing more of the master from now on. */
   cutReplica(): ModelData {
-    this.master.replicas = 0;
+    this.master.isCut = true;
     return this.master.model.data.clone();
   }
 
@@ -149,10 +151,10 @@ export class StoreSite {
       config: serverConfig,
       nowMs: () => clock.nowMs(),
       runId: () => name,
-      replicas: () => server.replicas,
+      replicas: () => (server.isCut || server.lags > 0 ? 0 : 1),
       data,
     });
-    const server: Server = { name, model, clock, alive: true, replicas: 1 };
+    const server: Server = { name, model, clock, alive: true, isCut: false, lags: 0 };
     return server;
   }
 

@@ -92,12 +92,12 @@ export class Witness {
     this.#timeline.after(this.#plan.config.leaseMs, () => look(this.#timeline.nowMs));
   }
 
-  /** A gateway heard from the store that flows are as it thinks, as of `sentMs`. */
+  /** A gateway heard from a server that flows are as it thinks, as of `sentMs`. */
   confirmed(
     life: Life,
     { operation, requests }: StoreCall,
     results: Results,
-    sentMs: number,
+    { sentMs, isKept }: Hearing,
   ): void {
     for (let i = 0; i < requests.length; i++) {
       if (operation === 'feed' && results[i] !== null) {
@@ -119,14 +119,20 @@ export class Witness {
         if (flow.endedMs === null) flow.sightings.mislead(life);
         continue;
       }
-      flow.sightings.confirm(life, sentMs);
+      flow.sightings.confirm(life, sentMs, isKept);
       // A provisional flow may have come to one that was there: what it saw was merged.
-      if (operation === 'open') this.translations.provisional.merged(flow, life);
+      if (operation === 'open') this.translations.provisional.merged(flow, life, sentMs);
     }
   }
 }
 
 type Results = NonNullable<StoreReply['results']>;
+
+interface Hearing {
+  readonly sentMs: number;
+  /** By the master: one that was replaced keeps nothing of what it confirms. */
+  readonly isKept: boolean;
+}
 
 interface Confirmed {
   readonly inside: Endpoint;

@@ -98,11 +98,15 @@ export class World {
     this.workload.start();
   }
 
-  /** No more traffic from now on. */
+  /** No more traffic from now on, and all gateways are there to clear up. */
   silence(): void {
     this.workload.stop();
     this.inside.stop();
     this.remote.stop();
+    for (const box of this.boxes) {
+      box.rest();
+      if (box.life === null) box.start();
+    }
   }
 
   /** The god's eye on what is stored. */
