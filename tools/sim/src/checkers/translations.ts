@@ -6,7 +6,7 @@
  */
 import type { ClusterConfig } from '@flowstore/flow';
 import { formatEndpoint, protocolName } from '../keys.ts';
-import { type Reading, RST, type Tag, TCP } from '../packet.ts';
+import { type Reading, RST, SYN, type Tag, TCP } from '../packet.ts';
 import type { Life } from '../world/life.ts';
 import type { Checks } from './checks.ts';
 import { describeFlow } from './endings.ts';
@@ -151,7 +151,9 @@ export class TranslationChecker {
   }
 
   /** The store is away for all: what was confirmed lately goes on at once (I7). */
-  duringOutage(flow: FlowTruth, life: Life, forwarded: boolean): void {
+  duringOutage(flow: FlowTruth, life: Life, { header }: Reading, forwarded: boolean): void {
+    // A SYN-ACK may answer the next connection's SYN: nobody can say whose it is.
+    if (header.protocol === TCP && header.control & SYN) return;
     // Where replicas matter, what the store says counts for as long as its feed was heard.
     const heardMs =
       this.#config.minReplicas === 0 ? Infinity : life.heardMs.get(flow.binding.shard);

@@ -297,7 +297,7 @@ export class GatewayBox {
     const forwarded = verdict === Verdict.Forward;
     if (!forwarded) log.line(timeline.nowMs, `hold   ${life.name} ${formatHeader(before.header)}`);
     witness.outages.packet(flow, life, before, forwarded);
-    if (mustLeave && this.outage) translations.duringOutage(flow, life, forwarded);
+    if (mustLeave && this.outage) translations.duringOutage(flow, life, before, forwarded);
     if (forwarded) {
       this.#leave(life, outbound ? Side.Outside : Side.Inside, frame, length);
     } else if (mustLeave && before.tag !== null) {
