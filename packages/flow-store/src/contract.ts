@@ -32,8 +32,10 @@ import type {
   PublishResult,
   Stance,
 } from './deployment.ts';
+import type { FragmentRequest, FragmentResult } from './fragments.ts';
 
 export * from './deployment.ts';
+export * from './fragments.ts';
 
 /** What a gateway saw of a flow and has not reported yet. */
 export interface Sighting {
@@ -309,6 +311,8 @@ export type CountResult = { readonly kind: 'counted'; readonly bindings: number 
 export interface FlowStore {
   open(requests: readonly OpenRequest[]): Promise<(OpenResult | null)[]>;
   find(requests: readonly FindRequest[]): Promise<(FindResult | null)[]>;
+  /** Tells how a fragmented datagram is translated, or asks. */
+  fragment(requests: readonly FragmentRequest[]): Promise<(FragmentResult | null)[]>;
   touch(requests: readonly TouchRequest[]): Promise<(TouchResult | null)[]>;
   close(requests: readonly CloseRequest[]): Promise<(CloseResult | null)[]>;
   /** Looks at what may be over in the shard, the longest overdue first, until it took `looksMax`

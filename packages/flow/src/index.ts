@@ -1,6 +1,7 @@
 export * from './address.ts';
 export * from './address-range.ts';
 export * from './cluster-config.ts';
+export * from './datagram.ts';
 export * from './endpoint.ts';
 export * from './flow-key.ts';
 export * from './identity.ts';

@@ -20,6 +20,15 @@ export class GatewayCounters {
   unsolicitedSynsForgotten = 0;
   /** Packets from inside to an outside endpoint of the inside: counted as out and as in, too. */
   packetsHairpinned = 0;
+  /** Fragments but first ones, translated: counted as packets out and in, too. */
+  fragmentsOut = 0;
+  fragmentsIn = 0;
+  /** Fragments copied to wait; datagrams that the store was asked about, and told of. */
+  fragmentsHeld = 0;
+  datagramsAsked = 0;
+  datagramsTold = 0;
+  /** Datagrams that made room for others: to be asked about again. */
+  datagramsForgotten = 0;
   /** Packets copied to wait for the store's answer. */
   packetsHeld = 0;
 
@@ -42,6 +51,10 @@ export class GatewayCounters {
   dropHandedOver = 0;
   dropSubscriberLimit = 0;
   dropSubscriberRate = 0;
+  /** Fragments: no room to wait; the first did not come; too many datagrams in that second. */
+  dropFragmentsFull = 0;
+  dropFragmentTimeout = 0;
+  dropDatagramRate = 0;
 
   /** Indexed by Malformed. */
   readonly malformed = new Float64Array(Object.keys(Malformed).length);

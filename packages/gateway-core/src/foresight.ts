@@ -11,7 +11,7 @@
  * ```
  */
 import { type FlowTable, PREFETCH_MAX } from '@flowstore/flow-table';
-import { Malformed, Packet, parseIpv4 } from '@flowstore/nat';
+import { isLaterFragment, Malformed, Packet, parseIpv4 } from '@flowstore/nat';
 import { type FrameMemory, IP_OFFSET, type Side } from './frame.ts';
 import { KEY_WORDS, writeKey } from './packet-key.ts';
 
@@ -39,7 +39,7 @@ export class Foresight {
     const packet = this.#packet;
     const available = length - IP_OFFSET;
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
-    if (malformed !== Malformed.None) return;
+    if (malformed !== Malformed.None || isLaterFragment(packet)) return;
     writeKey(side, packet, this.#domain, this.#keys, this.#count * KEY_WORDS);
     this.#count++;
     if (this.#count === PREFETCH_MAX) this.look();

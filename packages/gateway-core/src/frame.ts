@@ -59,6 +59,13 @@ export function segmentsFit(
   return transportOffset - ipOffset + header + segment <= mtuBytes;
 }
 
+/** How many packets a device makes of it; never fewer than it does. */
+export function segmentsOf(memory: FrameMemory, offset: number, packet: Packet): number {
+  if (!hasSegments(memory, offset)) return 1;
+  const segment = memory.view.getUint16(offset + SEGMENT_BYTES, true);
+  return Math.ceil(packet.transportLength / Math.max(1, segment));
+}
+
 /** A frame of its own, all of it zero. */
 export function newFrame(length: number): FrameMemory {
   const bytes = new Uint8Array(length);

@@ -23,6 +23,7 @@ import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
 import { FlowReporter } from './flow-reporter.ts';
 import { Foresight } from './foresight.ts';
+import { Fragments } from './fragments.ts';
 import type { FrameMemory, Side, Verdict } from './frame.ts';
 import { HandOver } from './hand-over.ts';
 import { Inquirer } from './inquirer.ts';
@@ -78,6 +79,7 @@ export class GatewayCore {
   readonly #replanner: Replanner;
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
+  readonly #fragments: Fragments;
   readonly #notices: Notices;
   readonly #unsolicited: UnsolicitedSyns;
   readonly #path: PacketPath;
@@ -101,7 +103,8 @@ export class GatewayCore {
     const outage = this.#outage;
     const restorer = new Restorer(cache, this.#outbox, counters);
     const outbox = this.#outbox;
-    const shared = { ...options, config, policies, cache, outbox, counters, outage };
+    const admit = this.#readmit;
+    const shared = { ...options, config, policies, cache, outbox, counters, outage, admit };
     this.#reporter = new FlowReporter({ ...shared, restorer });
     this.#ports = new PortKeeper({ ...shared, pool });
     this.#subscribers = new SubscriberAccounts(shared);
@@ -140,8 +143,8 @@ export class GatewayCore {
       provisional: this.#provisional,
       restorer,
       readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
-      admit: (side, memory, sinceMs, atMs) => this.#path.readmit(side, memory, sinceMs, atMs),
     });
+    this.#fragments = new Fragments(shared);
     this.#path = new PacketPath({
       ...shared,
       pool,
@@ -149,6 +152,7 @@ export class GatewayCore {
       reporter: this.#reporter,
       handOver: this.#handOver,
       inquirer: this.#inquirer,
+      fragments: this.#fragments,
       notices,
     });
   }
@@ -202,6 +206,11 @@ export class GatewayCore {
     this.#notices.setLink(side, link);
   }
 
+  /** A packet that waited goes on its way anew. */
+  readonly #readmit = (side: Side, memory: FrameMemory, sinceMs: number, nowMs: number): void => {
+    this.#path.readmit(side, memory, sinceMs, nowMs);
+  };
+
   /** How many gateways there are, as of the last heartbeat: they share ports, and the rate of each
    * subscriber. */
   setGateways(count: number): void {
@@ -244,6 +253,7 @@ export class GatewayCore {
     this.#provisional.tick(nowMs);
     this.#handOver.tick(nowMs);
     this.#inquirer.tick(nowMs);
+    this.#fragments.tick(nowMs);
     this.#unsolicited.tick(nowMs);
   }
 
@@ -275,6 +285,8 @@ export class GatewayCore {
       questions: this.#inquirer.questions,
       openings: this.#inquirer.openings,
       heldBytes: this.#inquirer.heldBytes,
+      datagrams: this.#fragments.datagrams,
+      fragmentBytes: this.#fragments.heldBytes,
       unsolicitedSyns: this.#unsolicited.size,
       touchRetries: this.#reporter.retries,
       outsideEndpoints: this.#cache.outsideEndpoints,

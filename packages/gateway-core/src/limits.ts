@@ -18,6 +18,16 @@ export interface GatewayLimits extends OutboxLimits {
   readonly heldBytesMax: number;
   /** Of those, the ones that begin new flows, half at most. */
   readonly openingBytesMax: number;
+  /** Fragmented datagrams whose translation is known here. */
+  readonly datagramsMax: number;
+  /** Fragmented datagrams that the store is told of, or asked about, per second. */
+  readonly datagramsPerSMax: number;
+  /** Fragments that wait for the first of their datagram. */
+  readonly fragmentsPerDatagramMax: number;
+  /** Bytes of fragments that wait, in all: half for each side. */
+  readonly fragmentBytesMax: number;
+  /** A datagram's fragments wait no longer than this. */
+  readonly fragmentHoldMs: number;
   /** A packet waits no longer than this. */
   readonly holdMs: number;
   /** After a `no` the same key is not asked about again for so long. */
@@ -79,6 +89,11 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   heldPerQuestionMax: 16,
   heldBytesMax: 33_554_432,
   openingBytesMax: 16_777_216,
+  datagramsMax: 65_536,
+  datagramsPerSMax: 16_384,
+  fragmentsPerDatagramMax: 64,
+  fragmentBytesMax: 16_777_216,
+  fragmentHoldMs: 2_000,
   holdMs: 2_000,
   askAgainMs: 50,
   retryMs: 100,

@@ -18,22 +18,30 @@ import { NONE } from '@flowstore/flow-table';
 import {
   completeChecksum,
   giveHopBack,
+  IPV4_DONT_FRAGMENT,
   isFirstSegment,
+  isFragment,
+  isLaterFragment,
   Malformed,
   mayBeSplit,
   type OutsidePool,
   Packet,
   PrefixSet,
   parseIpv4,
+  setIdentification,
   splitPacket,
   translateDestination,
   translateErrorDestination,
   translateErrorSource,
+  translateFragmentDestination,
+  translateFragmentSource,
   translateSource,
 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
+import type { KnownDatagram } from './datagrams.ts';
 import type { FlowCache } from './flow-cache.ts';
 import type { FlowReporter } from './flow-reporter.ts';
+import type { FragmentFrame, Fragments } from './fragments.ts';
 import {
   type FrameMemory,
   hasPartialChecksum,
@@ -42,6 +50,7 @@ import {
   newFrame,
   Side,
   segmentsFit,
+  segmentsOf,
   Verdict,
 } from './frame.ts';
 import type { HandOver } from './hand-over.ts';
@@ -55,13 +64,16 @@ export interface PacketPathOptions {
   readonly reporter: FlowReporter;
   readonly handOver: HandOver;
   readonly inquirer: Inquirer;
+  readonly fragments: Fragments;
   readonly notices: Notices;
   readonly counters: GatewayCounters;
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
 }
 
-/** Beside slots and NONE: the packet was dropped and counted. */
-const DROPPED = -2;
+/** Beside slots and NONE: the packet was dropped and counted, or it waits. */
+const TAKEN = -2;
+/** A fragment that no flow is needed for: `#datagram` says how it goes. */
+const LATER = -3;
 
 export class PacketPath {
   readonly #options: PacketPathOptions;
@@ -74,6 +86,8 @@ export class PacketPath {
   #inside: PrefixSet;
   /** Of the packet read last: it is from inside, to an address of the pool. */
   #turnsBack = false;
+  /** Of the packet read last, if it is a fragment. */
+  #datagram: KnownDatagram | null = null;
 
   constructor(options: PacketPathOptions) {
     this.#options = options;
@@ -93,7 +107,7 @@ export class PacketPath {
   /** See GatewayCore.process. */
   process(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): Verdict {
     const slot = this.#admit(side, memory, offset, length, nowMs, nowMs);
-    if (slot === DROPPED) return Verdict.Done;
+    if (slot === TAKEN) return Verdict.Done;
     if (slot !== NONE) return this.#leave(slot, side, memory, offset, length, nowMs);
     const { handOver, inquirer } = this.#options;
     const mayBePeers = side === Side.Outside;
@@ -108,7 +122,7 @@ export class PacketPath {
   readmit(side: Side, memory: FrameMemory, sinceMs: number, nowMs: number): void {
     const length = memory.bytes.length;
     const slot = this.#admit(side, memory, 0, length, sinceMs, nowMs);
-    if (slot === DROPPED) return;
+    if (slot === TAKEN) return;
     if (slot === NONE) {
       this.#options.inquirer.holdAgain(this.#packet, { side, memory, sinceMs }, nowMs);
       return;
@@ -125,8 +139,8 @@ export class PacketPath {
     const memory = newFrame(length);
     memory.bytes.set(frame);
     const slot = this.#admit(Side.Outside, memory, 0, length, nowMs, nowMs);
-    if (slot === DROPPED) return;
-    this.#options.handOver.answer(from, this.#packet, slot !== NONE);
+    if (slot === TAKEN) return;
+    if (slot !== LATER) this.#options.handOver.answer(from, this.#packet, slot !== NONE);
     if (slot === NONE) return;
     const verdict = this.#leave(slot, Side.Outside, memory, 0, length, nowMs);
     if (verdict === Verdict.Forward) this.#options.emit(Side.Inside, memory, length);
@@ -144,7 +158,7 @@ export class PacketPath {
     const way = this.#turnsBack ? Side.Inside : otherSide(side);
     const mtuBytes = this.#notices.mtuBytes(way);
     if (packet.totalLength > mtuBytes && !segmentsFit(memory, offset, packet, mtuBytes)) {
-      if (!mayBeSplit(memory.view, packet)) {
+      if (!mayBeSplit(packet)) {
         this.#counters.dropTooBig++;
         this.#notices.tell(side, memory, offset, Reason.TooBig, mtuBytes, nowMs);
         return Verdict.Done;
@@ -164,7 +178,9 @@ export class PacketPath {
   #split(way: Side, memory: FrameMemory, offset: number, mtuBytes: number): void {
     const packet = this.#packet;
     this.#counters.packetsSplit++;
-    if (hasPartialChecksum(memory, offset)) completeChecksum(memory.view, packet);
+    // Of a fragment it can't be: no device sees all of the datagram.
+    if (hasPartialChecksum(memory, offset) && !isFragment(packet))
+      completeChecksum(memory.view, packet);
     for (const fragment of splitPacket(memory.view, packet, mtuBytes)) {
       const frame = newFrame(IP_OFFSET + fragment.length);
       frame.bytes.set(fragment, IP_OFFSET);
@@ -180,7 +196,7 @@ export class PacketPath {
     return verdict === Verdict.Forward ? Verdict.Hairpin : verdict;
   }
 
-  /** The slot to translate by, NONE where the store has to be asked, DROPPED. */
+  /** The slot to translate by, NONE where the store has to be asked, LATER, TAKEN. */
   #admit(
     side: Side,
     memory: FrameMemory,
@@ -197,16 +213,31 @@ export class PacketPath {
       if (malformed === Malformed.Ttl && this.#serves(side, packet)) {
         this.#notices.tell(side, memory, offset, Reason.HopsExceeded, 0, nowMs);
       }
-      return DROPPED;
+      return TAKEN;
     }
-    if (!this.#isForUs(side, packet)) return DROPPED;
+    if (!this.#isForUs(side, packet)) return TAKEN;
+    if (isLaterFragment(packet)) {
+      const frame = { side, memory, offset, length, sinceMs };
+      this.#datagram = this.#options.fragments.later(packet, frame, nowMs);
+      return this.#datagram === null ? TAKEN : LATER;
+    }
     const slot = this.#cache.lookup(side, packet, nowMs);
     if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return NONE;
     // A new SYN on a closing flow is the next incarnation: the store has to be asked for it.
     if (isFirstSegment(packet) && this.#cache.isClosing(slot)) return NONE;
     // This row may not know that it is closing, or that the next incarnation was opened elsewhere.
     if (this.#cache.maybeNext(slot, side, packet, sinceMs)) return NONE;
-    return slot;
+    if (!isFragment(packet)) return slot;
+    return this.#admitFirst(slot, { side, memory, offset, length, sinceMs }, nowMs);
+  }
+
+  /** Of a fragmented datagram the first: it may have to wait for its identification. */
+  #admitFirst(slot: number, frame: FragmentFrame, nowMs: number): number {
+    const { table } = this.#cache;
+    const isOut = frame.side === Side.Inside;
+    const address = isOut ? table.outsideAddress(slot) : table.insideAddress(slot);
+    this.#datagram = this.#options.fragments.first(this.#packet, frame, address, nowMs);
+    return this.#datagram === null ? TAKEN : slot;
   }
 
   /** Whether the NAT is for who sent it, or for what it was sent to. */
@@ -224,19 +255,25 @@ export class PacketPath {
       return false;
     }
     if (!toPool) counters.dropNotPool++;
-    else if (!isPoolPort(packet.destinationPort)) counters.dropWellKnownPort++;
-    else return true;
+    else if (isLaterFragment(packet) || isPoolPort(packet.destinationPort)) return true;
+    else counters.dropWellKnownPort++;
     return false;
   }
 
   #forward(slot: number, side: Side, memory: FrameMemory, offset: number, nowMs: number): void {
     const packet = this.#packet;
+    if (slot === LATER) {
+      this.#forwardLater(side, memory);
+      return;
+    }
+    const { table } = this.#cache;
+    if (side === Side.Inside) this.#identify(memory, offset, table.outsideAddress(slot));
+    if (isFragment(packet)) this.#options.fragments.pass(this.#datagram!, packet);
     if (packet.embeddedOffset !== 0) {
       this.#forwardError(slot, side, memory);
       return;
     }
     const counters = this.#counters;
-    const { table } = this.#cache;
     const partial = hasPartialChecksum(memory, offset);
     if (this.#cache.see(slot, side, packet, nowMs)) this.#reporter.touch(slot, nowMs);
     if (side === Side.Inside) {
@@ -249,6 +286,43 @@ export class PacketPath {
       translateDestination(memory.view, packet, address, table.insidePort(slot), partial);
       counters.packetsIn++;
       counters.bytesIn += packet.totalLength;
+    }
+  }
+
+  /** A later fragment has no port and no checksum: only its addresses change. */
+  #forwardLater(side: Side, { view }: FrameMemory): void {
+    const packet = this.#packet;
+    const counters = this.#counters;
+    const datagram = this.#datagram!;
+    this.#options.fragments.pass(datagram, packet);
+    if (side === Side.Inside) {
+      setIdentification(view, packet, datagram.identification);
+      translateFragmentSource(view, packet, datagram.address);
+      counters.packetsOut++;
+      counters.fragmentsOut++;
+      counters.bytesOut += packet.totalLength;
+    } else {
+      translateFragmentDestination(view, packet, datagram.address);
+      counters.packetsIn++;
+      counters.fragmentsIn++;
+      counters.bytesIn += packet.totalLength;
+    }
+  }
+
+  /**
+   * What leaves by an address that inside hosts share needs an identification that is unique to it,
+   * unless it can't be split (RFC 6864 section 5.3).
+   */
+  #identify(memory: FrameMemory, offset: number, address: number): void {
+    const packet = this.#packet;
+    if (isFragment(packet)) {
+      setIdentification(memory.view, packet, this.#datagram!.identification);
+    } else if ((packet.fragment & IPV4_DONT_FRAGMENT) === 0) {
+      const { destination, protocol } = packet;
+      const count = segmentsOf(memory, offset, packet);
+      const { identifications } = this.#options.fragments;
+      const own = identifications.take(address, destination, protocol, count);
+      setIdentification(memory.view, packet, own);
     }
   }
 

@@ -12,6 +12,8 @@ import type {
   FindRequest,
   FindResult,
   FlowStore,
+  FragmentRequest,
+  FragmentResult,
   LeaseRef,
   LeaseRequest,
   LeaseResult,
@@ -28,6 +30,7 @@ import type {
 export interface Operations {
   open: { request: OpenRequest; result: OpenResult };
   find: { request: FindRequest; result: FindResult };
+  fragment: { request: FragmentRequest; result: FragmentResult };
   touch: { request: TouchRequest; result: TouchResult };
   close: { request: CloseRequest; result: CloseResult };
   feed: { request: FeedRequest; result: FeedResult };
@@ -44,6 +47,7 @@ export const OPERATIONS: readonly Operation[] = [
   'feed',
   'reassert',
   'find',
+  'fragment',
   'touch',
   'lease',
   'count',

@@ -22,12 +22,15 @@
  */
 export const IPV4_HEADER_BYTES = 20;
 export const IPV4_TOTAL_LENGTH = 2;
+export const IPV4_IDENTIFICATION = 4;
 export const IPV4_FRAGMENT = 6;
 export const IPV4_TTL = 8;
 export const IPV4_PROTOCOL = 9;
 export const IPV4_CHECKSUM = 10;
 export const IPV4_SOURCE = 12;
 export const IPV4_DESTINATION = 16;
+export const IPV4_DONT_FRAGMENT = 0x4000;
+export const IPV4_MORE_FRAGMENTS = 0x2000;
 /** More-fragments flag and fragment offset: zero in a whole packet. */
 export const IPV4_FRAGMENT_MASK = 0x3fff;
 

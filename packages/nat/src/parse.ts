@@ -4,6 +4,7 @@
  */
 import { ICMP, TCP, UDP } from '@flowstore/flow';
 import { sumBytes } from './checksum.ts';
+import { fragmentProblem, isFragment, isLaterFragment } from './fragment.ts';
 import {
   ICMP_ECHO_REPLY,
   ICMP_ECHO_REQUEST,
@@ -14,7 +15,6 @@ import {
   ICMP_UNREACHABLE,
   IPV4_DESTINATION,
   IPV4_FRAGMENT,
-  IPV4_FRAGMENT_MASK,
   IPV4_HEADER_BYTES,
   IPV4_PROTOCOL,
   IPV4_SOURCE,
@@ -37,6 +37,7 @@ export const Malformed = {
   TotalLength: 4,
   HeaderChecksum: 5,
   Ttl: 6,
+  /** One that no datagram can have. */
   Fragment: 7,
   Protocol: 8,
   TransportTruncated: 9,
@@ -45,17 +46,24 @@ export const Malformed = {
   Address: 12,
   IcmpChecksum: 13,
   IcmpEmbedded: 14,
+  /** A first fragment without its whole transport header, or a later one that is part of it. */
+  TinyFragment: 15,
 } as const;
 export type Malformed = (typeof Malformed)[keyof typeof Malformed];
 
 /** The fields of the packet read last; addresses and ports are unsigned numbers. */
 export class Packet {
   ipOffset = 0;
+  /** Flags and fragment offset, as in the header. */
+  fragment = 0;
   totalLength = 0;
   protocol = 0;
   source = 0;
   destination = 0;
-  /** For ICMP queries both ports are the identifier: it stands for the port. */
+  /**
+   * For ICMP queries both ports are the identifier: it stands for the port. A later fragment has
+   * no transport header: its ports, flags and type are 0.
+   */
   sourcePort = 0;
   destinationPort = 0;
   transportOffset = 0;
@@ -89,9 +97,7 @@ export function parseIpv4(
   packet.destination = view.getUint32(ipOffset + IPV4_DESTINATION);
   if (!isUnicast(packet.source) || !isUnicast(packet.destination)) return Malformed.Address;
   if (view.getUint8(ipOffset + IPV4_TTL) <= 1) return Malformed.Ttl;
-  if ((view.getUint16(ipOffset + IPV4_FRAGMENT) & IPV4_FRAGMENT_MASK) !== 0) {
-    return Malformed.Fragment;
-  }
+  packet.fragment = view.getUint16(ipOffset + IPV4_FRAGMENT);
   packet.ipOffset = ipOffset;
   packet.totalLength = totalLength;
   packet.protocol = view.getUint8(ipOffset + IPV4_PROTOCOL);
@@ -100,7 +106,20 @@ export function parseIpv4(
   packet.tcpFlags = 0;
   packet.icmpType = 0;
   packet.embeddedOffset = 0;
-  return parseTransport(view, packet);
+  return isFragment(packet) ? parseFragment(view, packet) : parseTransport(view, packet);
+}
+
+function parseFragment(view: DataView, packet: Packet): Malformed {
+  const problem = fragmentProblem(packet);
+  if (problem !== Malformed.None) return problem;
+  if (isLaterFragment(packet)) {
+    packet.sourcePort = packet.destinationPort = 0;
+    return Malformed.None;
+  }
+  const malformed = parseTransport(view, packet);
+  if (malformed === Malformed.TransportTruncated) return Malformed.TinyFragment;
+  // The checksum of an error in fragments can't be verified, and no error is that long.
+  return packet.embeddedOffset !== 0 ? Malformed.Fragment : malformed;
 }
 
 function parseTransport(view: DataView, packet: Packet): Malformed {
@@ -120,7 +139,10 @@ function parseTcp(view: DataView, packet: Packet): Malformed {
   const { transportOffset: offset, transportLength: length } = packet;
   if (length < TCP_HEADER_BYTES) return Malformed.TransportTruncated;
   const headerLength = (view.getUint8(offset + TCP_DATA_OFFSET) >>> 4) * 4;
-  if (headerLength < TCP_HEADER_BYTES || headerLength > length) return Malformed.TransportLength;
+  if (headerLength < TCP_HEADER_BYTES) return Malformed.TransportLength;
+  if (headerLength > length) {
+    return isFragment(packet) ? Malformed.TinyFragment : Malformed.TransportLength;
+  }
   packet.tcpFlags = view.getUint8(offset + TCP_FLAGS);
   readPorts(view, packet);
   return Malformed.None;
@@ -130,7 +152,9 @@ function parseUdp(view: DataView, packet: Packet): Malformed {
   const { transportOffset: offset, transportLength: length } = packet;
   if (length < UDP_HEADER_BYTES) return Malformed.TransportTruncated;
   const claimed = view.getUint16(offset + UDP_LENGTH);
-  if (claimed < UDP_HEADER_BYTES || claimed > length) return Malformed.TransportLength;
+  if (claimed < UDP_HEADER_BYTES || (claimed > length && !isFragment(packet))) {
+    return Malformed.TransportLength;
+  }
   readPorts(view, packet);
   return Malformed.None;
 }

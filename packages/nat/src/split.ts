@@ -1,26 +1,29 @@
-/** Splits a packet that is too big for the next link into fragments, in order (RFC 791). */
+/**
+ * Splits a packet that is too big for the next link into fragments, in order (RFC 791): a whole
+ * one, or a fragment, which is split further.
+ */
 
 import { UDP } from '@flowstore/flow';
 import { sumBytes } from './checksum.ts';
+import { FRAGMENT_UNIT_BYTES, fragmentOffset, isLastFragment } from './fragment.ts';
 import {
   IPV4_CHECKSUM,
+  IPV4_DONT_FRAGMENT,
   IPV4_FRAGMENT,
   IPV4_HEADER_BYTES,
+  IPV4_MORE_FRAGMENTS,
   IPV4_TOTAL_LENGTH,
   TCP_CHECKSUM,
   UDP_CHECKSUM,
 } from './headers.ts';
 import type { Packet } from './parse.ts';
 
-export const IPV4_DONT_FRAGMENT = 0x4000;
-const MORE_FRAGMENTS = 0x2000;
-const FRAGMENT_UNIT_BYTES = 8;
 const OPTION_COPIED = 0x80;
 const OPTION_END = 0;
 const OPTION_NOP = 1;
 
-export function mayBeSplit(view: DataView, { ipOffset }: Packet): boolean {
-  return (view.getUint16(ipOffset + IPV4_FRAGMENT) & IPV4_DONT_FRAGMENT) === 0;
+export function mayBeSplit({ fragment }: Packet): boolean {
+  return (fragment & IPV4_DONT_FRAGMENT) === 0;
 }
 
 /** What a device would have done: a split packet's checksum has to be whole. */
@@ -31,12 +34,14 @@ export function completeChecksum(view: DataView, packet: Packet): void {
   view.setUint16(checksum, sum === 0 && protocol === UDP ? 0xffff : sum);
 }
 
-/** The fragments of a whole packet, none above `mtuBytes`. */
+/** The fragments of a packet, none above `mtuBytes`. */
 export function splitPacket(view: DataView, packet: Packet, mtuBytes: number): Uint8Array[] {
   const { ipOffset, totalLength, transportOffset, transportLength } = packet;
   const bytes = new Uint8Array(view.buffer, view.byteOffset + ipOffset, totalLength);
   const first = bytes.subarray(0, transportOffset - ipOffset);
   const later = laterHeader(first);
+  const from = fragmentOffset(packet);
+  const endsIt = isLastFragment(packet);
   const fragments: Uint8Array[] = [];
   for (let at = 0; at < transportLength; ) {
     const header = at === 0 ? first : later;
@@ -46,7 +51,7 @@ export function splitPacket(view: DataView, packet: Packet, mtuBytes: number): U
     const fragment = new Uint8Array(header.length + size);
     fragment.set(header);
     fragment.set(bytes.subarray(first.length + at, first.length + at + size), header.length);
-    writeHeader(fragment, header.length, at, isLast);
+    writeHeader(fragment, header.length, from + at, isLast && endsIt);
     fragments.push(fragment);
     at += size;
   }
@@ -57,7 +62,7 @@ function writeHeader(fragment: Uint8Array, headerLength: number, at: number, isL
   const view = new DataView(fragment.buffer);
   view.setUint8(0, 0x40 | (headerLength / 4));
   view.setUint16(IPV4_TOTAL_LENGTH, fragment.length);
-  view.setUint16(IPV4_FRAGMENT, (isLast ? 0 : MORE_FRAGMENTS) | (at / FRAGMENT_UNIT_BYTES));
+  view.setUint16(IPV4_FRAGMENT, (isLast ? 0 : IPV4_MORE_FRAGMENTS) | (at / FRAGMENT_UNIT_BYTES));
   view.setUint16(IPV4_CHECKSUM, 0);
   view.setUint16(IPV4_CHECKSUM, ~sumBytes(view, 0, headerLength));
 }

@@ -9,6 +9,7 @@ import {
   ICMP_IDENTIFIER,
   IPV4_CHECKSUM,
   IPV4_DESTINATION,
+  IPV4_IDENTIFICATION,
   IPV4_SOURCE,
   IPV4_TTL,
   TCP_CHECKSUM,
@@ -42,10 +43,38 @@ export function translateDestination(
   rewrite(view, packet, addressDelta, packet.destinationPort, port, 2, partialChecksum);
 }
 
+/** The same of a later fragment, which has no ports and no checksum of its transport. */
+export function translateFragmentSource(view: DataView, packet: Packet, address: number): void {
+  view.setUint32(packet.ipOffset + IPV4_SOURCE, address);
+  rewriteHeader(view, packet, delta32(packet.source, address));
+}
+
+export function translateFragmentDestination(
+  view: DataView,
+  packet: Packet,
+  address: number,
+): void {
+  view.setUint32(packet.ipOffset + IPV4_DESTINATION, address);
+  rewriteHeader(view, packet, delta32(packet.destination, address));
+}
+
+export function setIdentification(view: DataView, { ipOffset }: Packet, next: number): void {
+  const old = view.getUint16(ipOffset + IPV4_IDENTIFICATION);
+  if (old === next) return;
+  view.setUint16(ipOffset + IPV4_IDENTIFICATION, next);
+  updateChecksum(view, ipOffset + IPV4_CHECKSUM, delta16(old, next));
+}
+
 /** Takes back the hop that a translation took: the packet is translated twice in one box. */
 export function giveHopBack(view: DataView, ipOffset: number): void {
   view.setUint8(ipOffset + IPV4_TTL, view.getUint8(ipOffset + IPV4_TTL) + 1);
   updateChecksum(view, ipOffset + IPV4_CHECKSUM, 0x0100);
+}
+
+function rewriteHeader(view: DataView, { ipOffset }: Packet, addressDelta: number): void {
+  // The TTL is the high byte of its word: one less subtracts 0x0100, in ones' complement +0xfeff.
+  view.setUint8(ipOffset + IPV4_TTL, view.getUint8(ipOffset + IPV4_TTL) - 1);
+  updateChecksum(view, ipOffset + IPV4_CHECKSUM, addressDelta + 0xfeff);
 }
 
 function rewrite(
@@ -57,10 +86,8 @@ function rewrite(
   portOffset: number,
   partialChecksum: boolean,
 ): void {
-  const { ipOffset, transportOffset, protocol } = packet;
-  // The TTL is the high byte of its word: one less subtracts 0x0100, in ones' complement +0xfeff.
-  view.setUint8(ipOffset + IPV4_TTL, view.getUint8(ipOffset + IPV4_TTL) - 1);
-  updateChecksum(view, ipOffset + IPV4_CHECKSUM, addressDelta + 0xfeff);
+  const { transportOffset, protocol } = packet;
+  rewriteHeader(view, packet, addressDelta);
   const portDelta = delta16(oldPort, port);
   if (protocol === ICMP) {
     view.setUint16(transportOffset + ICMP_IDENTIFIER, port);

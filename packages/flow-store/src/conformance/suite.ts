@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { bindingTests } from './bindings.ts';
 import { configChangeTests } from './config-changes.ts';
 import { feedTests } from './feed.ts';
+import { fragmentTests } from './fragments.ts';
 import { graceTests } from './grace.ts';
 import type { Harness } from './harness.ts';
 import { identityTests } from './identity.ts';
@@ -41,6 +42,7 @@ export function recordConformance(name: string, begin: () => Promise<Harness>): 
     describe('sweeps', () => sweepTests(current));
     describe('subscribers', () => subscriberTests(current));
     describe('feed', () => feedTests(current));
+    describe('fragments', () => fragmentTests(current));
     describe('grace', () => graceTests(current));
     describe('races', () => raceTests(current));
   });

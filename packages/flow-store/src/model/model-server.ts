@@ -8,6 +8,7 @@ import {
   RECORD_LAYOUT,
   SHARDS,
   shardOfBlock,
+  shardOfDatagram,
   shardOfInside,
 } from '@flowstore/flow';
 import { goingByBoth } from '../config-change.ts';
@@ -101,6 +102,14 @@ export class ModelServer {
       if (number === null) return { kind: 'no' };
       const { shard, nowMs } = this.#at(number);
       return shard.find(request, this.config, nowMs);
+    });
+  }
+
+  fragment(requests: readonly contract.FragmentRequest[]): contract.FragmentResult[] {
+    return requests.map((request) => {
+      const number = shardOfDatagram(request.datagram);
+      const { shard, nowMs } = this.#at(number);
+      return shard.fragments.answer(request, number, nowMs);
     });
   }
 

@@ -46,6 +46,7 @@ import {
   storedWhole,
 } from './model-entry.ts';
 import { ModelFeed } from './model-feed.ts';
+import { ModelFragments } from './model-fragments.ts';
 import { ModelGrace } from './model-grace.ts';
 import { ModelPorts } from './model-ports.ts';
 
@@ -53,6 +54,7 @@ export class ModelShard {
   readonly entries = new Map<string, Entry>();
   readonly ports = new ModelPorts();
   readonly feed = new ModelFeed();
+  readonly fragments = new ModelFragments();
   readonly grace = new ModelGrace();
   #lastGeneration = 0;
   #timeMs = 0;
@@ -68,6 +70,7 @@ export class ModelShard {
     this.#lastGeneration = other.#lastGeneration;
     this.#timeMs = other.#timeMs;
     this.feed.copyFrom(other.feed);
+    this.fragments.copyFrom(other.fragments);
     this.grace.copyFrom(other.grace);
     for (const [key, entry] of other.entries) {
       this.entries.set(key, { ...entry, flows: new Map(entry.flows) });

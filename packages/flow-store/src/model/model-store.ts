@@ -31,6 +31,12 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.find(requests);
   }
 
+  async fragment(
+    requests: readonly contract.FragmentRequest[],
+  ): Promise<contract.FragmentResult[]> {
+    return this.#server.fragment(requests);
+  }
+
   async touch(requests: readonly contract.TouchRequest[]): Promise<contract.TouchResult[]> {
     return this.#server.touch(requests);
   }

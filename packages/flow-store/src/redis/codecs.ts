@@ -5,10 +5,12 @@ import {
   blockOfShard,
   type ClusterConfig,
   type Endpoint,
+  packDatagram,
   packSocketAddress,
   packSubscriber,
   type SocketAddress,
   shardOfBlock,
+  shardOfDatagram,
   shardOfInside,
   unpackSocketAddress,
 } from '@flowstore/flow';
@@ -88,6 +90,29 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
   decode(reply) {
     const { kind, reader } = readReply('find', reply);
     return kind === 'entry' ? { kind, entry: reader.storedEntry() } : { kind };
+  },
+};
+
+const [ASKS, TELLS, WANTS] = [0, 1, 2];
+
+export const fragmentCodec: Codec<contract.FragmentRequest, contract.FragmentResult> = {
+  command: 'fragment',
+  shardOf: ({ datagram }) => shardOfDatagram(datagram),
+  encode({ datagram, told, start }) {
+    const wants = told !== null && told.identification === null;
+    return new ByteWriter()
+      .u8(wants ? WANTS : told === null ? ASKS : TELLS)
+      .u16(told?.identification ?? shardOfDatagram(datagram))
+      .u16(start)
+      .short(told?.address ?? Buffer.alloc(0))
+      .bytes(packDatagram(datagram))
+      .done();
+  },
+  decode(reply) {
+    const { kind, reader } = readReply('fragment', reply);
+    if (kind === 'unknown') return { kind };
+    const identification = reader.u16();
+    return { kind, identification, address: new Uint8Array(reader.rest()) };
   },
 };
 

@@ -41,6 +41,7 @@ export const COMMANDS = {
     'exhausted',
   ]),
   find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, READS),
+  fragment: signature<contract.FragmentResult['kind']>(['known', 'unknown']),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
   close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone', 'notYet']),
   reassert: signature<contract.ReassertResult['kind']>(['restored', 'exists', 'tooLate']),

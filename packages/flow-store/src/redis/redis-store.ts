@@ -34,6 +34,7 @@ import {
   encodeSweep,
   feedCodec,
   findCodec,
+  fragmentCodec,
   leaseCodec,
   openCodec,
   type RoutedFind,
@@ -141,6 +142,12 @@ export class RedisFlowStore implements contract.FlowStore {
       results[places[i]!] = result;
     });
     return results;
+  }
+
+  async fragment(
+    requests: readonly contract.FragmentRequest[],
+  ): Promise<(contract.FragmentResult | null)[]> {
+    return this.#batched(fragmentCodec, requests);
   }
 
   async touch(

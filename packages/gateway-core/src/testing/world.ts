@@ -6,7 +6,7 @@
 import { CLUSTER_DEFAULTS, type ClusterConfig } from '@flowstore/flow';
 import type { FlowStore } from '@flowstore/flow-store';
 import { ModelData, ModelFlowStore } from '@flowstore/flow-store/testing';
-import { ICMP_TIME_EXCEEDED, Malformed, Packet, parseIpv4 } from '@flowstore/nat';
+import { ICMP_TIME_EXCEEDED, isFragment, Malformed, Packet, parseIpv4 } from '@flowstore/nat';
 import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/testing';
 import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
 import { GatewayCore } from '../gateway-core.ts';
@@ -38,6 +38,12 @@ export interface Sent {
   readonly bytes: Uint8Array;
 }
 
+export interface SentFragment {
+  readonly gateway: number;
+  readonly side: Side;
+  readonly bytes: Uint8Array;
+}
+
 /** Is told what goes where. */
 export interface Watcher {
   packetIn(gateway: number, side: Side, bytes: Uint8Array): void;
@@ -63,7 +69,7 @@ export class World {
   readonly gateways: GatewayCore[] = [];
   readonly sent: Sent[] = [];
   /** What left in fragments. */
-  readonly fragments: Uint8Array[] = [];
+  readonly fragments: SentFragment[] = [];
   /** Every call that left a gateway, in order. */
   readonly calls: StoreCall[] = [];
   nowMs = 1_000_000;
@@ -222,8 +228,8 @@ export class World {
     const bytes = memory.bytes.slice(IP_OFFSET, length);
     const packet = new Packet();
     const view = new DataView(bytes.buffer);
-    if (parseIpv4(view, 0, bytes.length, packet) === Malformed.Fragment) {
-      this.fragments.push(bytes);
+    if (parseIpv4(view, 0, bytes.length, packet) === Malformed.None && isFragment(packet)) {
+      this.fragments.push({ gateway, side, bytes });
       return;
     }
     const isWhole = this.#options.wrongPayloadsPass || checksumsAreRight(bytes);

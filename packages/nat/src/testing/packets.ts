@@ -14,6 +14,9 @@ export interface PacketSpec {
   readonly acknowledgement?: number;
   readonly icmpType?: number;
   readonly ttl?: number;
+  /** Flags and fragment offset: DF alone, where nothing is said. */
+  readonly fragment?: number;
+  readonly identification?: number;
   readonly payload?: Uint8Array;
   /** Leave the transport checksum partial, as an offloading sender does. */
   readonly partialChecksum?: boolean;
@@ -33,6 +36,8 @@ export function buildPacket(spec: PacketSpec): Uint8Array {
   const destination = ipv4ToNumber(parseAddress(spec.to));
   view.setUint8(0, 0x45);
   view.setUint16(2, bytes.length);
+  view.setUint16(4, spec.identification ?? 0);
+  view.setUint16(6, spec.fragment ?? 0x4000);
   view.setUint8(8, spec.ttl ?? 64);
   view.setUint8(9, spec.protocol);
   view.setUint32(12, source);
@@ -95,6 +100,56 @@ export function buildError(spec: ErrorSpec): Uint8Array {
   view.setUint16(22, 0);
   view.setUint16(22, ~sumBytes(view, 20, bytes.length - 20));
   return bytes;
+}
+
+/** The fragments of a whole packet without options, cut at these bytes behind its IP header. */
+export function fragmentsOf(packet: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const ends = [...cuts, packet.length - 20];
+  return ends.map((end, i) => {
+    const begin = i === 0 ? 0 : ends[i - 1]!;
+    return fragmentOf(packet, begin, end);
+  });
+}
+
+/** One fragment of it: these bytes behind its IP header. */
+export function fragmentOf(packet: Uint8Array, begin: number, end: number): Uint8Array {
+  const bytes = Uint8Array.from([...packet.slice(0, 20), ...packet.slice(20 + begin, 20 + end)]);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(2, bytes.length);
+  view.setUint16(6, begin / 8 + (20 + end < packet.length ? 0x2000 : 0));
+  return sealed(bytes);
+}
+
+/** Gives a packet without options, whose header was changed, its right header checksum. */
+export function sealed(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  view.setUint16(10, 0);
+  view.setUint16(10, ~sumBytes(view, 0, 20));
+  return bytes;
+}
+
+/** Puts fragments together as a receiver would that takes no overlap; null where some are missing
+ * or they are not of one datagram. As the packet was, with a fragment word of 0. */
+export function reassembled(fragments: readonly Uint8Array[]): Uint8Array | null {
+  const word = (bytes: Uint8Array, at: number) => (bytes[at]! << 8) | bytes[at + 1]!;
+  const offset = (bytes: Uint8Array) => (word(bytes, 6) & 0x1fff) * 8;
+  const nameOf = (bytes: Uint8Array) => [...bytes.slice(4, 6), ...bytes.slice(9, 20)].join();
+  const parts = [...fragments].sort((a, b) => offset(a) - offset(b));
+  const body: number[] = [];
+  const withoutSum = (bytes: Uint8Array) => nameOf(Uint8Array.from(bytes).fill(0, 10, 12));
+  for (const part of parts) {
+    const header = new DataView(part.buffer, part.byteOffset);
+    const isRight = sumBytes(header, 0, 20) === 0xffff && word(part, 2) === part.length;
+    if (!isRight || withoutSum(part) !== withoutSum(parts[0]!)) return null;
+    if (offset(part) !== body.length) return null;
+    body.push(...part.slice(20));
+  }
+  if (parts.length === 0 || (word(parts.at(-1)!, 6) & 0x2000) !== 0) return null;
+  const whole = Uint8Array.from([...parts[0]!.slice(0, 20), ...body]);
+  const view = new DataView(whole.buffer);
+  view.setUint16(2, whole.length);
+  view.setUint16(6, 0);
+  return sealed(whole);
 }
 
 /** Whether both checksums of a whole packet are right, summed anew over all of its bytes. */
