@@ -126,7 +126,9 @@ export class Fragments {
     const fromOutside = side === Side.Outside;
     if (outage.cannotAsk(nowMs)) {
       const { destination, protocol } = packet;
-      const chosen = fromOutside ? own : this.identifications.take(address, destination, protocol, 1);
+      const chosen = fromOutside
+        ? own
+        : this.identifications.take(address, destination, protocol, 1);
       return this.#known.put(key, address, chosen, nowMs);
     }
     const waiting = this.#waiting.get(key) ?? this.#begin(key, packet, side, memory, nowMs);

@@ -148,7 +148,6 @@ export class GatewayCore {
     this.#path = new PacketPath({
       ...shared,
       pool,
-      cache: this.#cache,
       reporter: this.#reporter,
       handOver: this.#handOver,
       inquirer: this.#inquirer,

@@ -77,7 +77,7 @@ export function fragmentTests(current: () => Scenario): void {
     expect((await ask(datagramOf())).kind).toBe('unknown');
   });
 
-  it('7857-10: no two datagrams from an address to a destination have the same number', async () => {
+  it('7857-10: no two datagrams from an address to a destination have one number', async () => {
     const { store } = current();
     const wanted = { address: POOL, identification: null };
     // Of two hosts behind the address, of all shards.
