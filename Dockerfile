@@ -1,5 +1,6 @@
-# The gateway, the reaper, and (for docker-compose.yml) the hosts and routers around them:
-#   docker build --target gateway|reaper|lab .
+# The gateway, the reaper, what announces a gateway to its routers, and (for docker-compose.yml and
+# the tests) the hosts and routers around them:
+#   docker build --target gateway|reaper|routing|lab .
 #
 # Debian with Node 24; where no image can be pulled, tools/images makes one of the machine's own packages.
 ARG NODE_IMAGE=node:24-bookworm-slim
@@ -63,8 +64,20 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD ["heal
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "apps/reaper/src/main.ts"]
 
-# --- clients, servers and routers of docker-compose.yml: no part of a deployment
+FROM runtime AS routing
+RUN command -v bird > /dev/null \
+  || (apt-get update && apt-get install -y --no-install-recommends bird2 && rm -rf /var/lib/apt/lists/*)
+RUN mkdir -p /run/bird && chown root:root /run/bird
+COPY deploy/container/announce deploy/container/announced /usr/local/bin/
+HEALTHCHECK --interval=2s --timeout=3s --start-period=60s --retries=3 CMD ["announced"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["announce"]
+
+# --- clients, servers, routers and machines of the topologies in containers: no part of a deployment
 FROM network AS lab
+RUN command -v bird > /dev/null && command -v vtysh > /dev/null && command -v redis-sentinel > /dev/null \
+  || (apt-get update && apt-get install -y --no-install-recommends \
+  bird2 frr procps redis-server redis-sentinel && rm -rf /var/lib/apt/lists/*)
 COPY tools/lab/src tools/lab/src
 COPY tools/compose/src tools/compose/src
 COPY tools/lab/package.json tools/lab/

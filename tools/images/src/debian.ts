@@ -7,17 +7,21 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { join } from 'node:path';
 import { run } from './run.ts';
 
-/** What Node, the stores, the gateway's image and the lab's routers take. */
+/** What Node, the stores, the gateway's image, its announcer and the routers take. */
 export const PACKAGES = [
+  'bird2',
+  'frr',
   'iproute2',
   'iputils-ping',
   'libcap2-bin',
   'libstdc++6',
+  'procps',
+  'redis-sentinel',
   'redis-server',
 ] as const;
-/** The release after this machine's, for its newer stores. */
+/** The release after this machine's, for its newer stores, its Prometheus and its kubectl. */
 export const NEXT_SUITE = 'trixie';
-const NEXT_PACKAGES = ['redis-server', 'valkey-server'];
+const NEXT_PACKAGES = ['kubernetes-client', 'prometheus', 'redis-server', 'valkey-server'];
 const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
@@ -58,7 +62,7 @@ export async function debianTar(place: TarPlace): Promise<string> {
   return makeTar(place, { suite, packages: PACKAGES, hooks, sources: () => debianSources(suite) });
 }
 
-/** The next release, from where this one comes from, with its stores. */
+/** The next release, from where this one comes from. */
 export async function nextTar(place: TarPlace): Promise<string> {
   const suite = thisSuite();
   const sources = async () => {

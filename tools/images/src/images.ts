@@ -6,7 +6,9 @@
  *   + the pinned Node ------------------------------------> flowstore/node    NODE_IMAGE
  *   + npm and what the lockfile names, cached ------------> flowstore/npm     NPM_IMAGE
  *
- *   the next Debian release's --> flowstore/next: a newer Redis and Valkey    STORE_SERVERS
+ *   the next Debian release's: a newer Redis and Valkey --> flowstore/next    STORE_SERVERS
+ *                              Prometheus                                     PROMETHEUS_IMAGE
+ *                              kubectl                                        KUBECTL_IMAGE
  * ```
  */
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,6 +27,8 @@ export const IMAGE_VARIABLES = {
   NODE_IMAGE: NODE,
   NPM_IMAGE: NPM,
   REDIS_IMAGE: DEBIAN,
+  PROMETHEUS_IMAGE: NEXT,
+  KUBECTL_IMAGE: NEXT,
   STORE_SERVERS: `redis-server@${DEBIAN} redis-server@${NEXT} valkey-server@${NEXT}`,
 } as const;
 

@@ -3,24 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
-import { Namespace } from 'kubernetes-models/v1/Namespace';
 import { describe, expect, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
+import { modelsIn } from './models.ts';
 
 const deploy = fileURLToPath(new URL('../../../deploy', import.meta.url));
 const read = (file: string) => readFileSync(`${deploy}/${file}`, 'utf8');
-
-const models = { DaemonSet, Deployment, PodDisruptionBudget, Namespace };
-type Model = DaemonSet | Deployment | PodDisruptionBudget | Namespace;
-
-function modelsIn(text: string): Model[] {
-  return parseAllDocuments(text).map((document) => {
-    const data = document.toJS({ maxAliasCount: 10 }) as { kind: keyof typeof models };
-    const Kind = models[data.kind] as new (data: object) => Model;
-    return new Kind(data);
-  });
-}
 
 const files = readdirSync(`${deploy}/kubernetes`);
 const all = files.flatMap((file) => modelsIn(read(`kubernetes/${file}`)));

@@ -1,5 +1,6 @@
-/** docker-compose.yml, up under a name of its own; whatever happens, `down` leaves nothing. */
+/** A topology of containers, up under a name of its own; `down` leaves nothing, ever. */
 import { spawn } from 'node:child_process';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parsePrometheus, sumOf, Traffic, type TrafficProgram, waitFor } from '@flowstore/lab';
 import { DockerComposeEnvironment, Wait } from 'testcontainers';
@@ -10,6 +11,8 @@ export const CHANGE_MS_MAX = 90_000;
 const START_MS_MAX = 240_000;
 
 export interface TopologyOptions {
+  /** In the repository; docker-compose.yml by default. */
+  readonly file?: string;
   readonly profiles?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** Only these services, and what they depend on. */
@@ -18,25 +21,30 @@ export interface TopologyOptions {
 
 export class Topology {
   readonly project = `flowstore-test-${process.pid}`;
+  /** What the images are called; npm run test:compose built them once, for all topologies. */
+  readonly tag = process.env.IMAGES_TAG ?? this.project;
   readonly #options: TopologyOptions;
+  readonly #file: string;
+  readonly #isBuiltHere = process.env.IMAGES_TAG === undefined;
   // A port that nobody else has; a tag that is nobody's image.
   readonly #environment: Record<string, string>;
 
   constructor(options: TopologyOptions = {}) {
     this.#options = options;
-    const own = { REDIS_PORT: '0', TAG: this.project };
+    this.#file = join(root, options.file ?? 'docker-compose.yml');
+    const own = { REDIS_PORT: '0', PROMETHEUS_PORT: '0', TAG: this.tag };
     this.#environment = { ...own, ...options.environment };
   }
 
   async up(): Promise<void> {
-    const environment = new DockerComposeEnvironment(root, 'docker-compose.yml')
+    const environment = new DockerComposeEnvironment(dirname(this.#file), basename(this.#file))
       .withProjectName(this.project)
-      .withBuild()
       .withEnvironment({ ...(process.env as Record<string, string>), ...this.#environment })
       .withProfiles(...(this.#options.profiles ?? []))
       .withWaitStrategy('init-1', Wait.forOneShotStartup())
       .withWaitStrategy('cluster-init-1', Wait.forOneShotStartup())
       .withStartupTimeout(START_MS_MAX);
+    if (this.#isBuiltHere) environment.withBuild();
     await environment.up(this.#options.services ? [...this.#options.services] : undefined);
   }
 
@@ -62,7 +70,7 @@ export class Topology {
   }
 
   compose(...args: string[]): Promise<string> {
-    const place = ['compose', '--project-directory', root, '--project-name', this.project];
+    const place = ['compose', '--file', this.#file, '--project-name', this.project];
     const profiles = (this.#options.profiles ?? []).flatMap((each) => ['--profile', each]);
     return docker([...place, ...profiles, ...args], { ...process.env, ...this.#environment });
   }
@@ -198,8 +206,9 @@ export class Topology {
   }
 
   async #images(): Promise<string[]> {
+    if (!this.#isBuiltHere) return [];
     const format = ['--format', '{{.Repository}}:{{.Tag}}'];
-    return linesOf(await docker(['image', 'ls', ...format, `flowstore/*:${this.project}`]));
+    return linesOf(await docker(['image', 'ls', ...format, `flowstore/*:${this.tag}`]));
   }
 
   async #device(container: string, address: string): Promise<string> {
