@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mirrorOf } from './compose-plugin.mjs';
 import { exportedVariables } from './containers.mjs';
-import { whichEngine } from './engine.mjs';
+import { dataMount, whichEngine } from './engine.mjs';
 
 const nothing = { linux: false, root: false, apt: false, theirs: false, compose: false };
 const debian = { ...nothing, linux: true, root: true, apt: true };
@@ -29,6 +29,11 @@ describe('the engine of the tests in containers', () => {
     const targets = 'mirror:/security/\tbookworm-security\nmirror:/debian/\tbookworm\n';
     expect(mirrorOf(targets, 'bookworm')).toBe('mirror:/debian/');
     expect(mirrorOf(targets, 'trixie')).toBeUndefined();
+  });
+
+  it('keeps its data in memory where there is plenty of it, and on disk elsewhere', () => {
+    expect(dataMount('/data', 16 * 2 ** 30).join()).toMatch(/mount -t tmpfs .* \/data$/);
+    expect(dataMount('/data', 2 * 2 ** 30)).toEqual([]);
   });
 
   it('takes the images from what tools/images prints', () => {

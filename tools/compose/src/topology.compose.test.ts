@@ -35,6 +35,23 @@ describe.skipIf(skip)(`in containers${why}`, { timeout: 300_000 }, () => {
     expect(reaper.out).toContain('CapBnd:\t0000000000000000');
   });
 
+  it('images hold what runs in production, and no tool of ours', async () => {
+    const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+    const tools = Object.keys(JSON.parse(manifest).devDependencies);
+    expect(tools).toContain('vitest');
+    for (const [container, needed] of Object.entries({
+      'gateway-1': 'koffi',
+      'reaper-1': 'bullmq',
+    })) {
+      const { out } = await topology.exec(container, 'find', 'node_modules', '-maxdepth', '2');
+      const held = out.split('\n').map((path) => path.replace(/^node_modules\//, ''));
+      expect(held).toContain(needed);
+      expect(tools.filter((tool) => held.includes(tool))).toEqual([]);
+      expect((await topology.exec(container, 'ls', '/app')).out).not.toMatch(/tools/);
+      expect(await topology.inspect(container, '{{.State.Health.Status}}')).toBe('healthy');
+    }
+  });
+
   it('flows go through both gateways, and the server sees the pool’s addresses alone', async () => {
     const connections = await openConnections(topology);
     for (const gateway of ['gateway-1', 'gateway-2']) {

@@ -27,3 +27,9 @@ export function steps(text: string): Step[] {
     return { places: where.split(/, | and /), folder, commands: rest.join('\n') };
   });
 }
+
+/** The files that a text shows whole: "```yaml deploy/gateway.yaml". */
+export function shownFiles(text: string): Map<string, string> {
+  const blocks = text.matchAll(/^```\w+ (\S+)\n([\s\S]*?)^```$/gm);
+  return new Map([...blocks].map(([, file = '', content = '']) => [file, content]));
+}

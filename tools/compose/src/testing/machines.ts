@@ -7,20 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { docker } from './docker.ts';
 import type { Step } from './handbook.ts';
+import { BOXES, BUILDER, MACHINES, placesOf } from './places.ts';
 import { Topology } from './topology.ts';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
-const MACHINES = ['redis1', 'redis2', 'redis3', 'box1', 'box2', 'lan', 'wan'];
 const LIMIT_MS = 240_000;
-
-/** What the README calls them. */
-const NAMES: Record<string, readonly string[]> = {
-  'the LAN router': ['lan'],
-  'the WAN router': ['wan'],
-  'every box': ['box1', 'box2'],
-  'one box': ['box1'],
-  'one box after the other': ['box1', 'box2'],
-};
 
 /** What a box's own engine does; it has none here, so the commands go to ours. */
 const OF_THE_ENGINE = /^(docker compose |cat > \.env |sed -i \S+ \.env)/;
@@ -36,13 +27,13 @@ export class Machines {
       const deploy = [join(root, 'deploy'), `${this.topology.name(name)}-1:/root/deploy`];
       await docker(['cp', ...deploy]);
     }
-    for (const box of NAMES['every box'] ?? []) {
+    for (const box of BOXES) {
       cpSync(join(root, 'deploy'), join(this.#home, box, 'deploy'), { recursive: true });
     }
   }
 
   async down(): Promise<void> {
-    for (const box of NAMES['every box'] ?? []) {
+    for (const box of BOXES) {
       const label = `label=com.docker.compose.project=${this.topology.name(box)}`;
       const ids = linesOf(await docker(['ps', '--all', '--quiet', '--filter', label]));
       if (ids.length > 0) await docker(['rm', '--force', ...ids]);
@@ -57,8 +48,8 @@ export class Machines {
   /** One place after the other; answers what each said. */
   async follow({ places, folder, commands }: Step): Promise<string[]> {
     const said: string[] = [];
-    for (const place of places.flatMap((each) => NAMES[each] ?? [each])) {
-      if (place === 'the machine where you build') said.push(await this.#onEngine(root, commands));
+    for (const place of placesOf(places)) {
+      if (place === BUILDER) said.push(await this.#onEngine(root, commands));
       else if (OF_THE_ENGINE.test(commands)) said.push(await this.onBox(place, commands, folder));
       else said.push(await this.onMachine(place, commands, folder));
     }
