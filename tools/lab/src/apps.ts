@@ -2,8 +2,15 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { stringify } from 'yaml';
-import { gatewayConfig, type LabConfig, type Place, reaperConfig, type Tree } from './config.ts';
+import { parse, stringify } from 'yaml';
+import {
+  deepMerge,
+  gatewayConfig,
+  type LabConfig,
+  type Place,
+  reaperConfig,
+  type Tree,
+} from './config.ts';
 import { LabError } from './errors.ts';
 import { httpGet, isReady } from './http.ts';
 import { gatewayAddress, hostAddress, type Management } from './management.ts';
@@ -11,11 +18,14 @@ import { appEnvironment, configFile, logFile, nodeBinary, repositoryFolder } fro
 import { gatewayMetricsPort, gatewayNamespace } from './plan.ts';
 import { type ProcessId, processState, startDetached } from './processes.ts';
 import type { GatewayRecord, LabState, ReaperRecord } from './state.ts';
+import { minReplicasOf } from './store-plan.ts';
 import { waitFor } from './wait.ts';
 
 const logTailLinesMax = 20;
 const pageCharsMax = 500;
 const initTimeoutMs = 20_000;
+// A gateway that died just now is waited for by a lease length.
+const publishTimeoutMs = 150_000;
 
 // Node starts slowly when many start at once on few cores.
 export const readyTimeoutMs = (processes: number): number => 30_000 + 2_000 * processes;
@@ -33,7 +43,9 @@ function writeConfig(name: string, config: Tree): void {
 }
 
 export function writeConfigs(state: LabState, config: LabConfig): void {
-  const place: Place = { management: state.management, storeUrl: state.store?.url ?? '' };
+  const { store, management } = state;
+  const minReplicas = store ? minReplicasOf(store.kind) : 0;
+  const place: Place = { management, storeUrl: store?.url ?? '', minReplicas };
   for (const { name, index } of state.gateways) {
     writeConfig(name, gatewayConfig(index, place, config));
   }
@@ -59,16 +71,20 @@ function gatewayCommand(main: string, index: number, args: readonly string[]): s
   return ['netns', 'exec', gatewayNamespace(index), nodeBinary(), main, ...args];
 }
 
-/** Writes the cluster's configuration into the empty store, once for all gateways. */
-export function initCluster(main: string, gateway: GatewayRecord): Promise<void> {
+/** Runs the gateway's program in its namespace to its end; answers what it said. */
+function runGateway(
+  main: string,
+  gateway: GatewayRecord,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<string> {
   if (!existsSync(main)) throw new LabError('LAB_FAILED', `there is no ${main}`);
-  const args = ['--init', '--config', configFile(gateway.name)];
   return new Promise((resolve, reject) => {
     const child = spawn('ip', gatewayCommand(main, gateway.index, args), {
       cwd: repositoryFolder,
       env: appEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: initTimeoutMs,
+      timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
     let said = '';
@@ -77,19 +93,40 @@ export function initCluster(main: string, gateway: GatewayRecord): Promise<void>
     }
     child.on('error', reject);
     child.on('close', (code, signal) => {
-      if (code === 0) return resolve();
-      const end = signal ? `was ended after ${initTimeoutMs} ms` : `exited with ${code}`;
-      reject(new LabError('LAB_FAILED', `gateway --init ${end}:\n${said.trimEnd()}`));
+      if (code === 0) return resolve(said);
+      const end = signal ? `was ended after ${timeoutMs} ms` : `exited with ${code}`;
+      reject(new LabError('LAB_FAILED', `gateway ${args[0]} ${end}:\n${said.trimEnd()}`));
     });
   });
 }
 
+/** Writes the cluster's configuration into the empty store, once for all gateways. */
+export async function initCluster(main: string, gateway: GatewayRecord): Promise<void> {
+  await runGateway(main, gateway, ['--init', '--config', configFile(gateway.name)], initTimeoutMs);
+}
+
+/** The next version into everybody's file, then into the store; waits until it holds. */
+export function publishCluster(state: LabState, over: Tree): Promise<string> {
+  const { apps } = state;
+  const [first] = state.gateways;
+  if (!apps || !first) throw new LabError('LAB_CONFLICT', 'this lab has no gateway programs');
+  for (const { name } of [...state.gateways, ...state.reapers]) {
+    const file = configFile(name);
+    const config = parse(readFileSync(file, 'utf8')) as Tree & { cluster: Tree };
+    const version = Number(config.cluster.version ?? 1) + 1;
+    writeConfig(name, { ...config, cluster: { ...deepMerge(config.cluster, over), version } });
+  }
+  const args = ['--publish', '--config', configFile(first.name)];
+  return runGateway(first.program ?? apps.gateway, first, args, publishTimeoutMs);
+}
+
 export function startGateway(main: string, gateway: GatewayRecord): Promise<ProcessId> {
+  const config = ['--config', configFile(gateway.name)];
   return startDetached(
     {
       // `ip netns exec` becomes the program: the pid is the gateway's own.
       command: 'ip',
-      args: gatewayCommand(main, gateway.index, ['--config', configFile(gateway.name)]),
+      args: gatewayCommand(gateway.program ?? main, gateway.index, config),
       logFile: logFile(gateway.name),
       cwd: repositoryFolder,
     },

@@ -15,7 +15,7 @@ import {
 import type { LabConfig } from './config.ts';
 import { LabError } from './errors.ts';
 import { takenPrefixes } from './ip.ts';
-import { chooseManagement } from './management.ts';
+import { chooseManagement, type Management } from './management.ts';
 import {
   awaitLinks,
   buildNetwork,
@@ -36,8 +36,16 @@ import {
 } from './plan.ts';
 import { bootId, endProcesses, processesIn } from './processes.ts';
 import { setRoutes } from './routes.ts';
-import { type LabState, readState, recordedProcesses, writeState } from './state.ts';
-import { startStore, storeUrl } from './store.ts';
+import {
+  type LabState,
+  readState,
+  recordedProcesses,
+  type ServerRecord,
+  type StoreRecord,
+  writeState,
+} from './state.ts';
+import { startStore } from './store.ts';
+import { planServers, type StoreKind, storeUrl } from './store-plan.ts';
 
 export type UpOptions = {
   gateways?: number;
@@ -48,6 +56,10 @@ export type UpOptions = {
    * store) alone, with all routes on.
    */
   apps?: 'none' | { gateway: string; reaper: string };
+  /** One gateway's own program, by its name, where it is not `apps.gateway`. */
+  programs?: Record<string, string>;
+  /** What the store is made of; `single` when left out. */
+  storeKind?: StoreKind;
   /** false: no store either. Only together with `apps: 'none'`. */
   store?: boolean;
   /** Aborting it takes everything down again. */
@@ -71,9 +83,10 @@ async function newState(options: UpOptions): Promise<LabState> {
   }
   const management = chooseManagement(await takenPrefixes(managementBridge));
   const withStore = apps !== 'none' || options.store !== false;
+  const kind = options.storeKind ?? 'single';
   if (withStore) storeBinary(); // Refuses now rather than half-way.
   return {
-    version: 1,
+    version: 2,
     phase: 'coming',
     management,
     apps: apps === 'none' ? null : apps,
@@ -83,14 +96,25 @@ async function newState(options: UpOptions): Promise<LabState> {
       routed: false,
       wasReady: false,
       process: null,
+      ...programOf(options, gatewayName(index)),
     })),
     reapers: Array.from({ length: reapers }, (_, at) => ({
       name: `reaper${at + 1}`,
       port: reaperMetricsPort + at,
       process: null,
     })),
-    store: withStore ? { url: storeUrl(management), process: null } : null,
+    store: withStore ? newStore(kind, management) : null,
   };
+}
+
+function newStore(kind: StoreKind, management: Management): StoreRecord {
+  const servers = planServers(kind).map((server) => ({ ...server, process: null }));
+  return { kind, url: storeUrl(kind, management), servers };
+}
+
+function programOf({ programs }: UpOptions, name: string): { program?: string } {
+  const program = programs?.[name];
+  return program === undefined ? {} : { program };
 }
 
 function checkSameShape(state: LabState, options: UpOptions): void {
@@ -100,6 +124,13 @@ function checkSameShape(state: LabState, options: UpOptions): void {
     throw new LabError(
       'LAB_CONFLICT',
       `the lab is up with ${has} gateways, not ${wanted}: lab down first`,
+    );
+  }
+  const kind = options.storeKind ?? 'single';
+  if (state.store && state.store.kind !== kind) {
+    throw new LabError(
+      'LAB_CONFLICT',
+      `the lab is up with a ${state.store.kind} store, not ${kind}: lab down first`,
     );
   }
   if ((state.apps === null) !== (options.apps === 'none')) {
@@ -117,7 +148,8 @@ async function startPrograms(
   const apps = state.apps;
   if (!apps) return;
   writeConfigs(state, config);
-  await initCluster(apps.gateway, state.gateways[0] as LabState['gateways'][0]);
+  const [first] = state.gateways as [LabState['gateways'][0]];
+  await initCluster(first.program ?? apps.gateway, first);
   for (const gateway of state.gateways) {
     signal?.throwIfAborted();
     gateway.process = await startGateway(apps.gateway, gateway);
@@ -144,13 +176,13 @@ async function build(state: LabState, options: UpOptions): Promise<void> {
   mkdirSync(dirname(logFile('any')), { recursive: true });
   writeState(state);
   await buildNetwork(state.gateways.length, state.management);
-  const store = state.store;
+  const { store, management } = state;
   if (store) {
-    const record = (id: NonNullable<typeof store.process>) => {
-      store.process = id;
+    const record = (server: ServerRecord, id: NonNullable<ServerRecord['process']>) => {
+      server.process = id;
       writeState(state);
     };
-    await startStore(state.management, record, options.signal);
+    await startStore(store, management, record, options.signal);
   }
   await awaitLinks(state.gateways.length, options.signal);
   await startPrograms(state, options.config ?? {}, options.signal);
@@ -195,11 +227,9 @@ export async function tearDown(log: (line: string) => void): Promise<{ wasUp: bo
   const namespaces = presentNamespaces();
   const wasUp = state !== undefined || namespaces.length > 0 || presentLinks().length > 0;
   if (state && recordedProcesses(state).some((id) => id.bootId === bootId())) {
-    const store = state.store?.process ?? null;
-    const programs = recordedProcesses({ ...state, store: null });
-    await endProcesses(programs, endGraceMs);
+    await endProcesses(recordedProcesses({ ...state, store: null }), endGraceMs);
     // The store ends last: gateways that stop gracefully give back what they hold.
-    if (store) await endProcesses([store], endGraceMs);
+    await endProcesses(recordedProcesses({ ...state, gateways: [], reapers: [] }), endGraceMs);
   }
   // Whatever else runs in the lab's namespaces was started there by the lab or through it.
   await endProcesses(processesIn(namespaces.filter(isLive)), 1_000);

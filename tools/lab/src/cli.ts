@@ -3,10 +3,12 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { readConfig } from './config.ts';
 import { LabError } from './errors.ts';
 import { Lab } from './lab.ts';
+import { type GatewayLink, gatewayLinks } from './links.ts';
 import { gatewaysDefault, gatewaysMax } from './plan.ts';
 import { checkRequirements } from './requirements.ts';
 import { describeStatus } from './status.ts';
 import type { StoreAction } from './store-control.ts';
+import { type StoreKind, storeKinds } from './store-plan.ts';
 
 const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
   SIGHUP: 1,
@@ -41,6 +43,12 @@ function passThrough(lab: Lab, node: string, command: string[], signal: AbortSig
   });
 }
 
+type UpArguments = {
+  gateways: number;
+  config?: string;
+  store: StoreKind;
+  networkOnly?: boolean;
+};
 type Context = { lab: Lab; signal: AbortSignal; setExitCode: (code: number) => void };
 
 function addLifeCommands(program: Command, { lab, signal }: Context): void {
@@ -49,11 +57,13 @@ function addLifeCommands(program: Command, { lab, signal }: Context): void {
     .description('build the network and start everything; returns when every gateway is ready')
     .option('--gateways <n>', `how many, 1..${gatewaysMax}`, count, gatewaysDefault)
     .option('--config <file>', 'YAML or JSON with gateway, reaper, cluster: laid over the default')
+    .option('--store <kind>', `${storeKinds.join(', ')}`, oneOf(...storeKinds), 'single')
     .option('--network-only', 'no gateways or reapers run; the network, its routes and the store')
-    .action(async (options: { gateways: number; config?: string; networkOnly?: boolean }) => {
-      const { gateways, networkOnly } = options;
+    .action(async (options: UpArguments) => {
+      const { gateways, networkOnly, store: storeKind } = options;
       const config = options.config === undefined ? {} : readConfig(options.config);
-      await lab.up({ gateways, config, signal, ...(networkOnly ? { apps: 'none' } : {}) });
+      const apps = networkOnly ? ({ apps: 'none' } as const) : {};
+      await lab.up({ gateways, config, signal, storeKind, ...apps });
     });
   program
     .command('down')
@@ -87,6 +97,21 @@ function addGatewayCommands(program: Command, { lab, signal }: Context): void {
     .argument('<off|on>', '', oneOf('off', 'on'))
     .description('take a gateway out of both routers, or put it back')
     .action((gateway: string, to: 'off' | 'on') => lab.route(gateway, to));
+  program
+    .command('pause <program>')
+    .description('SIGSTOP a gateway or a reaper; its routes stay')
+    .action((name: string) => lab.signal(name, 'pause'));
+  program
+    .command('resume <program>')
+    .description('SIGCONT it')
+    .action((name: string) => lab.signal(name, 'resume'));
+  program
+    .command('link')
+    .argument('<gateway>')
+    .argument('<link>', gatewayLinks.join(', '), oneOf(...gatewayLinks))
+    .argument('<down|up>', '', oneOf('down', 'up'))
+    .description('cut one of a gateway’s links at the far end, or mend it')
+    .action((name: string, link: GatewayLink, to: 'down' | 'up') => lab.link(name, link, to));
 }
 
 function addOtherCommands(program: Command, { lab, signal, setExitCode }: Context): void {
@@ -102,8 +127,11 @@ function addOtherCommands(program: Command, { lab, signal, setExitCode }: Contex
     .command('store')
     .argument('<stop|start|pause|resume>', '', oneOf('stop', 'start', 'pause', 'resume'))
     .description('stop loses all data, start gives an empty server, pause and resume keep it')
-    .action(async (action: StoreAction) => {
-      await lab.store(action);
+    .option('--server <name>', 'one of its servers alone (lab status lists them)')
+    .option('--keep', 'with --server: start it with what it has on disk')
+    .action(async (action: StoreAction, options: { server?: string; keep?: boolean }) => {
+      const { server, keep = false } = options;
+      await (server === undefined ? lab.store(action) : lab.server(server, action, { keep }));
     });
 }
 

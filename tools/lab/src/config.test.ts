@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkConfig, deepMerge, gatewayConfig, readConfig, reaperConfig } from './config.ts';
 
-const place = { management: { net: '192.0.2' }, storeUrl: 'redis://192.0.2.1:6390' };
+const place = {
+  management: { net: '192.0.2' },
+  storeUrl: 'redis://192.0.2.1:6390',
+  minReplicas: 0,
+};
 
 describe('deepMerge', () => {
   it('merges objects key by key and replaces everything else', () => {

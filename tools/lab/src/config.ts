@@ -65,12 +65,13 @@ export function readConfig(file: string): LabConfig {
   return checkConfig(value, `config ${file}`);
 }
 
-function clusterConfig(config: LabConfig): Tree {
-  const cluster: Tree = { pool: [poolPrefix], insidePrefixes: [insidePrefix] };
+function clusterConfig({ minReplicas }: Place, config: LabConfig): Tree {
+  const replicas = minReplicas > 0 ? { minReplicas } : {};
+  const cluster: Tree = { pool: [poolPrefix], insidePrefixes: [insidePrefix], ...replicas };
   return deepMerge(cluster, config.cluster ?? {});
 }
 
-export type Place = { management: Management; storeUrl: string };
+export type Place = { management: Management; storeUrl: string; minReplicas: number };
 
 export function gatewayConfig(index: number, place: Place, config: LabConfig): Tree {
   const generated: Tree = {
@@ -84,7 +85,7 @@ export function gatewayConfig(index: number, place: Place, config: LabConfig): T
       secret: 'the lab keeps no secrets',
     },
     log: { level: 'info' },
-    cluster: clusterConfig(config),
+    cluster: clusterConfig(place, config),
   };
   return deepMerge(generated, config.gateway ?? {});
 }
@@ -93,7 +94,7 @@ export function reaperConfig(port: number, place: Place, config: LabConfig): Tre
   const generated: Tree = {
     redis: { url: place.storeUrl },
     http: { host: hostAddress(place.management), port },
-    cluster: clusterConfig(config),
+    cluster: clusterConfig(place, config),
   };
   return deepMerge(generated, config.reaper ?? {});
 }

@@ -1,8 +1,9 @@
 // The lab as a library, for the demo, the tests and whoever breaks things on purpose.
 export type { UpOptions } from './bring-up.ts';
-export { deepMerge, type LabConfig, readConfig } from './config.ts';
+export { deepMerge, type LabConfig, readConfig, type Tree } from './config.ts';
 export { LabError, type LabErrorCode } from './errors.ts';
-export { type ExecResult, Lab, type LabOptions } from './lab.ts';
+export { type ExecResult, Lab, type LabOptions, type StartOptions } from './lab.ts';
+export { type GatewayLink, gatewayLinks } from './links.ts';
 export {
   clientAddresses,
   clientPrefix,
@@ -22,6 +23,7 @@ export type {
   StoreStateName,
   StoreStatus,
 } from './status.ts';
-export type { StoreAction } from './store-control.ts';
+export type { ServerChange, StoreAction } from './store-control.ts';
+export { type StoreKind, storeKinds } from './store-plan.ts';
 export { Traffic, type TrafficEvent, type TrafficProgram } from './traffic.ts';
 export { waitFor } from './wait.ts';

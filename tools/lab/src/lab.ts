@@ -2,11 +2,21 @@
 // afresh, so any number of processes may hold a Lab; those that change something take the lock.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { awaitReady, gatewayBase, readyTimeoutMs, startGateway } from './apps.ts';
+import {
+  awaitReady,
+  gatewayBase,
+  publishCluster,
+  readyTimeoutMs,
+  reaperBase,
+  startGateway,
+  startReaper,
+} from './apps.ts';
 import { bringUp, isUp, tearDown, type UpOptions } from './bring-up.ts';
+import type { Tree } from './config.ts';
 import { LabError } from './errors.ts';
 import { httpGet } from './http.ts';
 import { ip } from './ip.ts';
+import { type GatewayLink, setLink } from './links.ts';
 import { withLock } from './lock.ts';
 import { setOffload } from './offload.ts';
 import { labEnvironment, logFile, nodeBinary, trafficMain } from './paths.ts';
@@ -15,12 +25,20 @@ import { endProcesses, processState, signalProcess } from './processes.ts';
 import { parsePrometheus } from './prometheus.ts';
 import { checkRequirements } from './requirements.ts';
 import { carrierOf, type FlowTuple, setRoutes } from './routes.ts';
-import { type GatewayRecord, type LabState, readState, writeState } from './state.ts';
+import {
+  type GatewayRecord,
+  type LabState,
+  type ReaperRecord,
+  readState,
+  writeState,
+} from './state.ts';
 import { type LabStatus, type StoreStateName, statusOf } from './status.ts';
-import { changeStore, type StoreAction } from './store-control.ts';
+import { changeServer, changeStore, type ServerChange, type StoreAction } from './store-control.ts';
 import { Traffic, type TrafficEvent, type TrafficProgram } from './traffic.ts';
 
 export type LabOptions = { log?: (line: string) => void };
+/** `program`: what the gateway runs from now on, in place of the lab's. */
+export type StartOptions = { signal?: AbortSignal; program?: string };
 export type ExecResult = { code: number; stdout: string; stderr: string };
 
 const execOutputCharsMax = 16 * 1024 * 1024;
@@ -52,6 +70,12 @@ export class Lab {
   /** SIGKILL, then both routers drop the gateway at once, unless they are to keep it. */
   async kill(name: string, options: { keepRoute?: boolean } = {}): Promise<void> {
     await this.#change(`kill ${name}`, async (state) => {
+      const reaper = this.#reaper(state, name);
+      if (reaper) {
+        if (reaper.process) await endProcesses([reaper.process], 0);
+        reaper.process = null;
+        return this.#log(`${name} killed`);
+      }
       const gateway = this.#gatewayWithApp(state, name);
       const died = gateway.process ? signalProcess(gateway.process, 'SIGKILL') : false;
       if (!options.keepRoute) await this.#setRouted(state, gateway, false);
@@ -66,8 +90,10 @@ export class Lab {
    * Starts a gateway that is down; traffic comes back to it once it is ready. The lock is free
    * while it gets ready, so that others may be killed meanwhile, or this one again.
    */
-  async start(name: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async start(name: string, options: StartOptions = {}): Promise<void> {
+    if (this.#reaper(this.#upState(), name)) return this.#startReaper(name, options);
     const { gateway, base } = await this.#change(`start ${name}`, async (state) => {
+      if (options.program !== undefined) this.#gateway(state, name).program = options.program;
       const gateway = this.#gatewayWithApp(state, name);
       if (gateway.process && processState(gateway.process) !== 'gone') {
         this.#log(`${gateway.name} runs already`);
@@ -89,6 +115,45 @@ export class Lab {
     });
   }
 
+  async #startReaper(name: string, { signal }: StartOptions): Promise<void> {
+    const { reaper, base } = await this.#change(`start ${name}`, async (state) => {
+      const reaper = this.#reaper(state, name) as ReaperRecord;
+      const runs = reaper.process && processState(reaper.process) !== 'gone';
+      if (!runs) {
+        reaper.process = await startReaper((state.apps as { reaper: string }).reaper, reaper);
+      }
+      return { reaper, base: reaperBase(state.management, reaper.port) };
+    });
+    await awaitReady(reaper, base, readyTimeoutMs(1), signal);
+    this.#log(`${name} is ready`);
+  }
+
+  /** Stops a gateway or a reaper in its tracks (SIGSTOP), or lets it go on. Routes stay. */
+  async signal(name: string, to: 'pause' | 'resume'): Promise<void> {
+    const state = this.#upState();
+    const record = this.#reaper(state, name) ?? this.#gatewayWithApp(state, name);
+    const sent =
+      record.process && signalProcess(record.process, to === 'pause' ? 'SIGSTOP' : 'SIGCONT');
+    if (!sent) throw new LabError('LAB_CONFLICT', `${name} does not run: start it first`);
+    this.#log(`${name} is ${to}d`);
+  }
+
+  /** Cuts one of a gateway's links at the far end, or mends it. Routes are the caller's. */
+  async link(name: string, link: GatewayLink, to: 'up' | 'down'): Promise<void> {
+    await this.#change(`link ${name} ${link} ${to}`, async (state) => {
+      await setLink(this.#gateway(state, name).index, link, to);
+      this.#log(`${name}'s ${link} link is ${to}`);
+    });
+  }
+
+  /**
+   * Lays `cluster` over the configuration files, as the next version, and publishes it; answers
+   * what the command said once it holds.
+   */
+  async publish(cluster: Tree): Promise<string> {
+    return this.#change('publish', (state) => publishCluster(state, cluster));
+  }
+
   /** Takes a gateway out of both routers, or puts it back, whatever its process does. */
   async route(name: string, to: 'on' | 'off'): Promise<void> {
     await this.#change(`route ${name} ${to}`, async (state) => {
@@ -103,6 +168,19 @@ export class Lab {
     return this.#change(`store ${action}`, async (state) => {
       const after = await changeStore(state, action);
       this.#log(`the store is ${after}`);
+      return after;
+    });
+  }
+
+  /** The same to one server of a store of several; `keep` starts it with what it had on disk. */
+  async server(
+    name: string,
+    action: StoreAction,
+    change: ServerChange = {},
+  ): Promise<StoreStateName> {
+    return this.#change(`store ${action} ${name}`, async (state) => {
+      const after = await changeServer(state, name, action, change);
+      this.#log(`${name} is ${after}`);
       return after;
     });
   }
@@ -180,9 +258,10 @@ export class Lab {
   /** All that `gw1`, `reaper1` or `store` logged so far. */
   logs(name: string): string {
     const state = this.#upState();
-    const known = [...state.gateways, ...state.reapers].map((record) => record.name);
-    if (![...known, 'store'].includes(name)) {
-      throw new LabError('LAB_USAGE', `no log of ${name}: there are ${known.join(', ')}, store`);
+    const servers = state.store?.servers ?? [];
+    const known = [...state.gateways, ...state.reapers, ...servers].map((record) => record.name);
+    if (!known.includes(name)) {
+      throw new LabError('LAB_USAGE', `no log of ${name}: there are ${known.join(', ')}`);
     }
     try {
       return readFileSync(logFile(name), 'utf8');
@@ -223,6 +302,10 @@ export class Lab {
   #gateway(state: LabState, name: string): GatewayRecord {
     const index = parseGateway(name, state.gateways.length);
     return state.gateways[index - 1] as GatewayRecord;
+  }
+
+  #reaper(state: LabState, name: string): ReaperRecord | undefined {
+    return state.reapers.find((each) => each.name === name);
   }
 
   #gatewayWithApp(state: LabState, name: string): GatewayRecord {

@@ -44,6 +44,16 @@ export function findOnPath(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
 }
 
+/** What asks a server a question: it comes with the server. */
+export function storeClient(): string {
+  const found = findOnPath('redis-cli') ?? findOnPath('valkey-cli');
+  if (found) return found;
+  throw new LabError(
+    'LAB_REQUIREMENT',
+    'a store of several servers needs redis-cli (Debian: apt-get install redis-tools)',
+  );
+}
+
 /** REDIS_SERVER_BIN, else redis-server, else valkey-server. */
 export function storeBinary(): string {
   const named = process.env.REDIS_SERVER_BIN;

@@ -6,7 +6,7 @@ import { type LabState, readState, recordedProcesses, writeState } from './state
 
 const id = (pid: number) => ({ pid, startTicks: 1, bootId: 'b' });
 const state: LabState = {
-  version: 1,
+  version: 2,
   phase: 'up',
   management: { net: '192.0.2' },
   apps: null,
@@ -15,7 +15,11 @@ const state: LabState = {
     { name: 'gw2', index: 2, routed: true, wasReady: true, process: null },
   ],
   reapers: [{ name: 'reaper1', port: 9564, process: id(2) }],
-  store: { url: 'redis://192.0.2.1:6390', process: id(3) },
+  store: {
+    kind: 'single',
+    url: 'redis://192.0.2.1:6390',
+    servers: [{ name: 'store', part: 'server', port: 6390, process: id(3) }],
+  },
 };
 
 describe('the state file', () => {
@@ -31,9 +35,9 @@ describe('the state file', () => {
 
   it('is as good as absent when absent, broken or of another version', () => {
     expect(readState(join(folder, 'none.json'))).toBeUndefined();
-    writeFileSync(file, '{"version": 1, "ph');
+    writeFileSync(file, '{"version": 2, "ph');
     expect(readState(file)).toBeUndefined();
-    writeFileSync(file, '{"version": 2}');
+    writeFileSync(file, '{"version": 1}');
     expect(readState(file)).toBeUndefined();
   });
 

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import type { Management } from './management.ts';
 import { stateFile } from './paths.ts';
 import type { ProcessId } from './processes.ts';
+import type { ServerPlan, StoreKind } from './store-plan.ts';
 
 export type GatewayRecord = {
   name: string;
@@ -13,12 +14,16 @@ export type GatewayRecord = {
   /** Whether this process ever was ready: one that is not any more is unready, not starting. */
   wasReady: boolean;
   process: ProcessId | null;
+  /** What it runs in place of the lab's gateway program. */
+  program?: string;
 };
 
 export type ReaperRecord = { name: string; port: number; process: ProcessId | null };
+export type ServerRecord = ServerPlan & { process: ProcessId | null };
+export type StoreRecord = { kind: StoreKind; url: string; servers: ServerRecord[] };
 
 export type LabState = {
-  version: 1;
+  version: 2;
   /** `coming` until everything was ready: found without a holder of the lock, it is a wreck. */
   phase: 'coming' | 'up';
   management: Management;
@@ -26,14 +31,14 @@ export type LabState = {
   apps: { gateway: string; reaper: string } | null;
   gateways: GatewayRecord[];
   reapers: ReaperRecord[];
-  store: { url: string; process: ProcessId | null } | null;
+  store: StoreRecord | null;
 };
 
 /** The state on file; undefined when there is none, or none that this version understands. */
 export function readState(file: string = stateFile): LabState | undefined {
   try {
     const state = JSON.parse(readFileSync(file, 'utf8')) as LabState;
-    return state.version === 1 ? state : undefined;
+    return state.version === 2 ? state : undefined;
   } catch {
     return undefined;
   }
@@ -48,6 +53,6 @@ export function writeState(state: LabState, file: string = stateFile): void {
 
 /** All processes that the lab started, the data plane first and the store last. */
 export function recordedProcesses(state: LabState): ProcessId[] {
-  const records = [...state.gateways, ...state.reapers, ...(state.store ? [state.store] : [])];
+  const records = [...state.gateways, ...state.reapers, ...(state.store?.servers ?? [])];
   return records.flatMap((record) => (record.process ? [record.process] : []));
 }

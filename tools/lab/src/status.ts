@@ -2,9 +2,11 @@
 // programs themselves say what lives.
 import { gatewayBase, reaperBase } from './apps.ts';
 import { isReady } from './http.ts';
+import { hostAddress } from './management.ts';
 import { type ProcessId, processState } from './processes.ts';
-import type { GatewayRecord, LabState, ReaperRecord } from './state.ts';
-import { pingStore } from './store.ts';
+import type { GatewayRecord, LabState, ReaperRecord, ServerRecord } from './state.ts';
+import { pingServer } from './store.ts';
+import type { StoreKind } from './store-plan.ts';
 
 /**
  * - ready: answers /readyz, and the routers send it traffic
@@ -38,7 +40,21 @@ export type ReaperStatus = {
   pid: number | null;
   metrics: string;
 };
-export type StoreStatus = { url: string | null; state: StoreStateName; pid: number | null };
+export type ServerStatus = {
+  name: string;
+  port: number;
+  state: StoreStateName;
+  pid: number | null;
+};
+export type StoreStatus = {
+  kind: StoreKind | null;
+  url: string | null;
+  /** Of several servers: paused when all that live are, down when none answers. */
+  state: StoreStateName;
+  pid: number | null;
+  /** Those that hold data; Sentinels are not among them. */
+  servers: ServerStatus[];
+};
 
 export type LabStatus = {
   state: 'up' | 'coming' | 'down';
@@ -48,6 +64,7 @@ export type LabStatus = {
 };
 
 const probeTimeoutMs = 1_000;
+const noStore: StoreStatus = { kind: null, url: null, state: 'down', pid: null, servers: [] };
 
 const alive = (id: ProcessId | null): id is ProcessId => id !== null && processState(id) !== 'gone';
 
@@ -83,18 +100,35 @@ async function reaperStatus(reaper: ReaperRecord, state: LabState): Promise<Reap
   };
 }
 
+async function serverStatus(server: ServerRecord, host: string): Promise<ServerStatus> {
+  const { name, port, process: id } = server;
+  if (!alive(id)) return { name, port, state: 'down', pid: null };
+  if (processState(id) === 'stopped') return { name, port, state: 'paused', pid: id.pid };
+  const answers = await pingServer(host, port, probeTimeoutMs);
+  return { name, port, state: answers ? 'up' : 'down', pid: id.pid };
+}
+
+export async function serverStates(state: LabState): Promise<ServerStatus[]> {
+  const host = hostAddress(state.management);
+  return Promise.all((state.store?.servers ?? []).map((server) => serverStatus(server, host)));
+}
+
 export async function storeState(state: LabState): Promise<StoreStatus> {
-  if (!state.store) return { url: null, state: 'down', pid: null };
-  const { url, process: id } = state.store;
-  if (!alive(id)) return { url, state: 'down', pid: null };
-  if (processState(id) === 'stopped') return { url, state: 'paused', pid: id.pid };
-  return { url, state: (await pingStore(url, probeTimeoutMs)) ? 'up' : 'down', pid: id.pid };
+  const { store } = state;
+  if (!store) return noStore;
+  const all = await serverStates(state);
+  const servers = all.filter((_, at) => store.servers[at]?.part === 'server');
+  const living = servers.filter(({ pid }) => pid !== null);
+  const answers = living.some((server) => server.state === 'up');
+  const paused = living.length > 0 && living.every((server) => server.state === 'paused');
+  const named = answers ? 'up' : paused ? 'paused' : 'down';
+  const { kind, url } = store;
+  return { kind, url, state: named, pid: living[0]?.pid ?? null, servers };
 }
 
 export async function statusOf(state: LabState | undefined): Promise<LabStatus> {
   if (!state) {
-    const store: StoreStatus = { url: null, state: 'down', pid: null };
-    return { state: 'down', gateways: [], store, reapers: [] };
+    return { state: 'down', gateways: [], store: noStore, reapers: [] };
   }
   const [gateways, reapers, store] = await Promise.all([
     Promise.all(state.gateways.map((gateway) => gatewayStatus(gateway, state))),
@@ -113,5 +147,8 @@ export function describeStatus(status: LabStatus): string {
   for (const it of status.gateways) lines.push(row(it.name, it.state, it.pid, it.metrics));
   for (const it of status.reapers) lines.push(row(it.name, it.state, it.pid, it.metrics));
   lines.push(row('store', status.store.state, status.store.pid, status.store.url));
+  if (status.store.servers.length > 1) {
+    for (const it of status.store.servers) lines.push(row(it.name, it.state, it.pid, `${it.port}`));
+  }
   return lines.join('\n');
 }
