@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
+import { connectRedisStore, type FlowStore, type Release } from '@flowstore/flow-store';
 import { DEFAULT_LIMITS, type OutageState, type Policies } from '@flowstore/gateway-core';
 import { type Logger, LogLimit, type Running } from '@flowstore/service';
 import type { GatewayConfig } from './config.ts';
@@ -30,11 +30,17 @@ export interface GatewayParts {
   readonly log: Logger;
   /** Called once if the gateway can't go on. */
   readonly onFatal: (error: Error) => void;
+  /** Of tests: another release than this one. */
+  readonly release?: Release;
 }
 
 /** Writes the cluster configuration of a new deployment; false where there is one already. */
-export async function initialise(config: GatewayConfig): Promise<boolean> {
-  const store = await connectRedisStore({ ...config.redis, config: config.cluster });
+export async function initialise(
+  config: GatewayConfig,
+  { release }: Pick<GatewayParts, 'release'> = {},
+): Promise<boolean> {
+  const shared = { ...config.redis, config: config.cluster };
+  const store = await connectRedisStore({ ...shared, ...(release && { release }) });
   try {
     return await store.initialise('new');
   } finally {
@@ -44,7 +50,7 @@ export async function initialise(config: GatewayConfig): Promise<boolean> {
 
 /** Rejects with StoreUnavailable, ConfigError, NotAtHomeError, PacketIoError or HttpListenError. */
 export async function startGateway(given: GatewayParts): Promise<Running & { url: string }> {
-  const { log } = given;
+  const { log, release } = given;
   const config = settleIn(given.config);
   const parts = { ...given, config };
   warnAboutForwarding(log);
@@ -52,6 +58,7 @@ export async function startGateway(given: GatewayParts): Promise<Running & { url
   let storeIsUp = true;
   const store = await connectRedisStore({
     ...config.redis,
+    ...(release && { release }),
     config: config.cluster,
     onState: (state, reason) => {
       storeIsUp = state === 'up';

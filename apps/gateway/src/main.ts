@@ -1,45 +1,4 @@
 /** The gateway's program: `node apps/gateway/src/main.ts --config FILE`. */
-import { createLogger, ENV_PREFIX, loadConfig, readVersion, runService } from '@flowstore/service';
-import { Command } from 'commander';
-import { gatewaySchema } from './config.ts';
-import { initialise, startGateway } from './gateway.ts';
-import { publish } from './publish.ts';
+import { runGateway } from './program.ts';
 
-const version = readVersion(new URL('../package.json', import.meta.url));
-
-const {
-  config: file,
-  init,
-  publish: publishes,
-} = new Command('gateway')
-  .description('A NAT gateway whose flows any other gateway of the deployment can carry on.')
-  .option('--config <file>', 'YAML or JSON; without it, FLOWSTORE_* variables say everything')
-  .option('--init', 'write the cluster configuration of a new deployment into the store, and exit')
-  .option(
-    '--publish',
-    'make the cluster configuration the next of a deployment that runs, and wait until it holds',
-  )
-  .version(version)
-  .parse()
-  .opts<{ config?: string; init?: boolean; publish?: boolean }>();
-
-void runService(
-  async () => {
-    const config = loadConfig(gatewaySchema, { file, env: process.env, envPrefix: ENV_PREFIX });
-    if (init) {
-      const written = await initialise(config);
-      const what = written ? 'cluster configuration written' : 'a configuration is stored already';
-      process.stdout.write(`gateway: ${what}\n`);
-      process.exit(0);
-    }
-    if (publishes) {
-      const tell = (text: string) =>
-        process.stdout.write(text.replace(/^/gm, 'gateway: ').concat('\n'));
-      process.exit((await publish(config, tell)) ? 0 : 1);
-    }
-    const log = createLogger({ name: config.name, level: config.log.level });
-    const onFatal = () => process.exit(1);
-    return startGateway({ config, version, log, onFatal });
-  },
-  { name: 'gateway' },
-);
+void runGateway();

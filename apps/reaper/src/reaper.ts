@@ -8,7 +8,7 @@
  *   (in the queue's Redis)           +--> metrics, readiness, board
  * ```
  */
-import { connectRedisStore } from '@flowstore/flow-store';
+import { connectRedisStore, type Release } from '@flowstore/flow-store';
 import {
   createRegistry,
   type HttpServer,
@@ -39,13 +39,16 @@ export interface ReaperParts {
   readonly config: ReaperConfig;
   readonly version: string;
   readonly log: Logger;
+  /** Of tests: another release than this one. */
+  readonly release?: Release;
 }
 
 /**
  * Rejects with StoreUnavailable, QueueUnavailable, HttpListenError or, where the deployment runs
  * with another cluster configuration, ConfigError.
  */
-export async function startReaper({ config, version, log }: ReaperParts): Promise<Reaper> {
+export async function startReaper(parts: ReaperParts): Promise<Reaper> {
+  const { config, version, log, release } = parts;
   const { sweep, redis, queueUrl = redis.url } = config;
   const nowMs = () => performance.now();
   const limit = new LogLimit({ log, everyMs: LOG_EVERY_MS, nowMs });
@@ -62,6 +65,7 @@ export async function startReaper({ config, version, log }: ReaperParts): Promis
 
   const store = await connectRedisStore({
     ...redis,
+    ...(release && { release }),
     config: config.cluster,
     onState: (state, reason) => {
       if (state === 'down') health.storeFailed(reason);

@@ -17,3 +17,4 @@ export {
   ReplicationRequired,
 } from './redis/connect.ts';
 export { RedisFlowStore, type RedisStoreStats } from './redis/redis-store.ts';
+export type { Release } from './redis/release.ts';

@@ -1,4 +1,5 @@
-/** What tests of other packages need: the model, and a private Redis. */
+/** What tests of other packages need: the model, a private Redis, and an earlier release. */
+export { BRIDGED, FORMER } from '../conformance/layouts/releases.ts';
 export { entryKey, remoteKey } from '../model/model-entry.ts';
 export { ModelData, type ModelOptions, ModelServer } from '../model/model-server.ts';
 export { ModelFlowStore } from '../model/model-store.ts';
