@@ -1,4 +1,4 @@
-// node tools/bootstrap/run.mjs bench|demo|images|lab|sim|test [args...]
+// node tools/bootstrap/run.mjs bench|chaos|demo|images|lab|sim|test [args...]
 //
 // Sets a fresh machine up for the task, says what it does on stderr, and runs it. Plain JavaScript
 // for Node >= 18 without any dependency: nothing is installed yet when this starts.
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const tasks = {
   bench: 'tools/bench/src/main.ts',
+  chaos: 'tools/chaos/src/main.ts',
   demo: 'tools/demo/src/main.ts',
   images: 'tools/images/src/main.ts',
   lab: 'tools/lab/src/main.ts',

@@ -20,6 +20,7 @@ export type {
   GatewayStatus,
   LabStatus,
   ReaperStatus,
+  ServerStatus,
   StoreStateName,
   StoreStatus,
 } from './status.ts';

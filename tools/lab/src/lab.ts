@@ -41,6 +41,7 @@ export type LabOptions = { log?: (line: string) => void };
 export type StartOptions = { signal?: AbortSignal; program?: string };
 export type ExecResult = { code: number; stdout: string; stderr: string };
 
+const stopGraceMs = 10_000;
 const execOutputCharsMax = 16 * 1024 * 1024;
 
 export class Lab {
@@ -83,6 +84,17 @@ export class Lab {
       gateway.process = null;
       const route = options.keepRoute ? 'still routed' : 'routed off';
       this.#log(`${gateway.name} ${died ? 'killed' : 'was not running'}, ${route}`);
+    });
+  }
+
+  /** Routers drop it, then it stops in order: it reports and gives back what it holds. */
+  async stop(name: string): Promise<void> {
+    await this.#change(`stop ${name}`, async (state) => {
+      const gateway = this.#gatewayWithApp(state, name);
+      await this.#setRouted(state, gateway, false);
+      if (gateway.process) await endProcesses([gateway.process], stopGraceMs);
+      gateway.process = null;
+      this.#log(`${name} stopped`);
     });
   }
 

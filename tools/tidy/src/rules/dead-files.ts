@@ -12,6 +12,10 @@ export const ENTRIES: readonly { readonly pattern: RegExp; readonly reason: stri
     pattern: /^tools\/lab\/src\/traffic\/(server|download|trickle|ping|udp-echo)\.ts$/,
     reason: 'programs that the lab starts in a namespace, by name (TrafficProgram)',
   },
+  {
+    pattern: /^tools\/chaos\/src\/(traffic\/(client|server)|programs\/[^/]+)\.ts$/,
+    reason: 'programs that a chaos run starts in a namespace',
+  },
   { pattern: /^tools\/compose\/src\/router\.ts$/, reason: 'docker-compose.yml runs it' },
 ];
 

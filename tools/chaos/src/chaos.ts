@@ -1,0 +1,149 @@
+/** One run: the lab, the traffic, the faults, and what is left of it all. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Lab, type StoreKind } from '@flowstore/lab';
+import { nowMs } from './clock.ts';
+import type { Stage } from './faults/fault.ts';
+import { FAULTS } from './faults/index.ts';
+import { allOverMs, type FigureSet, type Figures, figuresOf, LAST_FIGURES } from './figures.ts';
+import { judge, type Violation } from './judge.ts';
+import { type FaultKind, planRun, type Step } from './plan.ts';
+import { StoreAdmin } from './store-admin.ts';
+import type { FlowStory } from './traffic/story.ts';
+import { LOAD_DEFAULT, type Load, TrafficRun } from './traffic-run.ts';
+import { type Window, Windows } from './windows.ts';
+
+export interface ChaosOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly store: StoreKind;
+  readonly figures: FigureSet;
+  readonly load?: Load;
+  /** Only these kinds of faults. */
+  readonly only?: readonly FaultKind[];
+  readonly log: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ChaosResult {
+  readonly stories: readonly FlowStory[];
+  readonly windows: readonly Window[];
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly leftInStore: number;
+  readonly violations: readonly Violation[];
+  readonly startedMs: number;
+}
+
+const GATEWAYS = 3;
+const program = (name: string) => new URL(`./programs/${name}.ts`, import.meta.url).pathname;
+/** Where the layouts of records are mixed: gw1 begins with the one before. */
+const PROGRAMS = {
+  former: program('former-gateway'),
+  next: program('next-gateway'),
+  reaper: program('next-reaper'),
+};
+const CALM_MS = 3_000;
+const LOOK_EVERY_MS = 2_000;
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { log, store, seed, minutes } = options;
+  const figures = figuresOf(options.figures);
+  const steps = planRun(seed, minutes, store, figures).filter(
+    ({ kind }) => options.only === undefined || options.only.includes(kind),
+  );
+  const lab = new Lab({ log });
+  const windows = new Windows();
+  const mixed = steps.some(({ kind }) => kind === 'upgrade');
+  const { slack, timeouts, ...cluster } = figures;
+  await lab.up({
+    gateways: GATEWAYS,
+    storeKind: store,
+    config: { cluster: { ...cluster, slack: { ...slack }, timeouts: { ...timeouts } } },
+    ...(mixed ? { apps: { gateway: PROGRAMS.next, reaper: PROGRAMS.reaper } } : {}),
+    ...(mixed ? { programs: { gw1: PROGRAMS.former } } : {}),
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  try {
+    const admin = new StoreAdmin(await lab.status(), () => lab.status());
+    const rest = (ms: number) =>
+      sleep(ms, undefined, options.signal ? { signal: options.signal } : {});
+    const nextProgram = PROGRAMS.next;
+    const stage: Stage = { lab, admin, windows, figures, nextProgram, sleep: rest };
+    const traffic = new TrafficRun(lab, windows);
+    await traffic.start(options.load ?? LOAD_DEFAULT, figures.quarantineMs);
+    const startedMs = nowMs();
+    await rest(CALM_MS);
+    const faults = await perform(stage, steps, startedMs + minutes * 60_000, log);
+    await rest(CALM_MS);
+    await traffic.stop();
+    const leftInStore = await awaitNothingLeft(stage, figures, log);
+    const violations = [...judge(traffic.stories, traffic.conflicts, windows.all)];
+    if (leftInStore > 0) {
+      const what = `${leftInStore} keys of flows are left`;
+      violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });
+    }
+    const { stories } = traffic;
+    return { stories, windows: windows.all, faults, leftInStore, violations, startedMs };
+  } finally {
+    await lab.down();
+  }
+}
+
+/** One after the other, but for those that go together; answers how often each was. */
+async function perform(
+  stage: Stage,
+  steps: readonly Step[],
+  endMs: number,
+  log: (line: string) => void,
+): Promise<Partial<Record<FaultKind, number>>> {
+  const counts: Partial<Record<FaultKind, number>> = {};
+  const start = nowMs();
+  const run = async (step: Step) => {
+    counts[step.kind] = (counts[step.kind] ?? 0) + 1;
+    const lasts = `${(step.lastsMs / 1_000).toFixed(1)} s`;
+    log(`at ${((nowMs() - start) / 1_000).toFixed(1)} s: ${step.kind}, ${lasts}`);
+    await FAULTS[step.kind](stage, step);
+  };
+  for (let at = 0; at < steps.length && nowMs() < endMs; at++) {
+    const group = [steps[at]!];
+    while (steps[at + 1]?.together) group.push(steps[++at]!);
+    await stage.sleep(group[0]!.pauseMs);
+    await Promise.all(
+      group.map(async (step, behind) => {
+        await stage.sleep(behind * 500);
+        await run(step);
+      }),
+    );
+  }
+  const leftMs = endMs - nowMs();
+  if (leftMs > 0) await stage.sleep(leftMs);
+  return counts;
+}
+
+/**
+ * The clients are gone. With short timeouts published, then one gateway killed and the others
+ * stopped in order, everything must go: flows, rows, index members, leases, counts.
+ */
+async function awaitNothingLeft(
+  { lab, admin }: Stage,
+  figures: Figures,
+  log: (line: string) => void,
+): Promise<number> {
+  const { timeouts, slack } = LAST_FIGURES;
+  await lab.publish({ timeouts: { ...timeouts }, slack: { ...slack } });
+  await lab.kill('gw1');
+  const endMs = nowMs() + allOverMs(figures);
+  let stopped = false;
+  for (;;) {
+    const left = await admin.left();
+    const sum = left.e + left.p + left.n + left.i;
+    log(
+      `left in the store: ${left.e} entries, ${left.p} blocks, ${left.n} counts, ${left.i} index`,
+    );
+    if (sum === 0 || nowMs() > endMs) return sum;
+    if (left.e === 0 && !stopped) {
+      stopped = true;
+      for (const name of ['gw2', 'gw3']) await lab.stop(name);
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
+}

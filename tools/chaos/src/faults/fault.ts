@@ -1,0 +1,27 @@
+/** What a fault has in hand, and what it is. */
+import type { Lab } from '@flowstore/lab';
+import type { Figures } from '../figures.ts';
+import type { Step } from '../plan.ts';
+import type { StoreAdmin } from '../store-admin.ts';
+import type { Windows } from '../windows.ts';
+
+export interface Stage {
+  readonly lab: Lab;
+  readonly admin: StoreAdmin;
+  readonly windows: Windows;
+  readonly figures: Figures;
+  /** What an upgraded gateway runs. */
+  readonly nextProgram: string;
+  /** Lets time pass, or rejects when the run is over. */
+  sleep(ms: number): Promise<void>;
+}
+
+/** Does it, mends it, and resolves once all runs again; opens the windows that explain it. */
+export type Fault = (stage: Stage, step: Step) => Promise<void>;
+
+/** How long routers take to notice a gateway that is gone (BFD). */
+export const NOTICED_MS = 100;
+/** What a burst of questions for flows that moved may take on a busy machine. */
+export const TAKE_OVER_MS = 1_500;
+/** One that was told so less, and says that it is well, may still be catching up. */
+export const gatewayOf = ({ target }: Step): string => `gw${target + 1}`;

@@ -1,0 +1,28 @@
+import type { FaultKind } from '../plan.ts';
+import type { Fault } from './fault.ts';
+import { cutOff, gatewayKill, gatewayStop, linkDown, routeFlap, upgrade } from './gateways.ts';
+import { publish, reaperKill, reaperStop } from './others.ts';
+import {
+  oldMaster,
+  storeFailover,
+  storePause,
+  storeRestartEmpty,
+  storeRestartOld,
+} from './store.ts';
+
+export const FAULTS: Readonly<Record<FaultKind, Fault>> = {
+  gatewayKill,
+  gatewayStop,
+  linkDown,
+  cutOff,
+  routeFlap,
+  storePause,
+  storeRestartEmpty,
+  storeRestartOld,
+  storeFailover,
+  oldMaster,
+  reaperKill,
+  reaperStop,
+  publish,
+  upgrade,
+};

@@ -1,0 +1,27 @@
+/** Reapers, and a configuration that changes: nobody's flows may notice. */
+import type { Fault } from './fault.ts';
+
+export const reaperKill: Fault = async ({ lab, windows, sleep }, step) => {
+  const window = windows.open('reaper killed', {});
+  await lab.kill('reaper1');
+  await sleep(step.lastsMs);
+  await lab.start('reaper1');
+  window.end();
+};
+
+/** With whatever it was about to send; it sends it afterwards. */
+export const reaperStop: Fault = async ({ lab, windows, sleep }, step) => {
+  const window = windows.open('reaper stopped', {});
+  await lab.signal('reaper1', 'pause');
+  await sleep(step.lastsMs);
+  await lab.signal('reaper1', 'resume');
+  window.end();
+};
+
+/** UDP's timeout a little longer, or shorter; back and forth, so that it never grows too much. */
+export const publish: Fault = async ({ lab, windows, figures }, step) => {
+  const window = windows.open('configuration published', {});
+  const udpMs = figures.timeouts.udpMs + (step.variant ? 5_000 : 0);
+  await lab.publish({ timeouts: { udpMs } });
+  window.end();
+};

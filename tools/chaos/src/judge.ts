@@ -1,0 +1,80 @@
+/** Which of a run's flows suffered more than the faults that were on explain. */
+import type { FlowStory } from './traffic/story.ts';
+import type { Conflict } from './traffic/witness.ts';
+import { overlaps, stallWindows, type Window } from './windows.ts';
+
+/** A known flow is silent for longer only where a fault says that it may. */
+export const GAP_MS_MAX = 3_000;
+/** From when a fault is over until a busy machine has worked off what it held up. */
+export const RECOVERY_MS = 4_000;
+/** Of one kind: the first ones tell what there is to know. */
+const TOLD_MAX = 5;
+
+export interface Violation {
+  readonly invariant: string;
+  readonly what: string;
+  /** How often, and the first of them. */
+  readonly times: number;
+  readonly examples: readonly string[];
+}
+
+const seconds = (ms: number) => (ms / 1_000).toFixed(1);
+
+/**
+ * The time that a silence may last because of these windows. TCP's own retransmission timer doubles
+ * meanwhile: after an outage it may be silent for about as long again.
+ */
+export function isExplained(from: number, to: number, windows: readonly Window[]): boolean {
+  const covering = windows.filter((window) => overlaps(window, from, to + RECOVERY_MS));
+  if (covering.length === 0) return false;
+  const end = Math.max(...covering.map((window) => window.toMs));
+  const lasted = Math.max(0, end - from);
+  return to <= end + lasted + RECOVERY_MS;
+}
+
+function complaintsOf(story: FlowStory, windows: readonly Window[]): [string, string][] {
+  const { kind, flow, beganMs, openedMs, endedMs, why } = story;
+  const who = `${kind} ${flow} (${story.inside})`;
+  if (story.misdelivered > 0) {
+    return [['I1 misdelivery', `${who} got ${story.misdelivered} of another flow's payloads`]];
+  }
+  const near = (of: (window: Window) => boolean, from: number, to: number) =>
+    windows.some((window) => of(window) && overlaps(window, from - RECOVERY_MS, to));
+  if (openedMs === null) {
+    if (near(({ refuses, stalls }) => refuses || stalls, beganMs, endedMs)) return [];
+    return [['I7 new flows', `${who} did not open at ${seconds(beganMs)} (${why})`]];
+  }
+  const complaints: [string, string][] = [];
+  if (story.outcome === 'reset' && !near(({ loses }) => loses, openedMs, openedMs)) {
+    const life = `opened at ${seconds(openedMs)}, broke at ${seconds(endedMs)}`;
+    complaints.push(['I6 survival', `${who} ${life}: ${why || 'closed by the peer'}`]);
+  }
+  const stalls = stallWindows(windows);
+  // What was lost when its gateway could not tell anybody is silent for ever.
+  const mayBeLost = near(({ loses }) => loses, openedMs, openedMs);
+  for (const [from, to] of story.gaps) {
+    if (to - from <= GAP_MS_MAX || mayBeLost || isExplained(from, to, stalls)) continue;
+    const lasted = `${seconds(to - from)} s, from ${seconds(from)} to ${seconds(to)}`;
+    complaints.push(['I7 known flows', `${who} was silent for ${lasted}`]);
+  }
+  return complaints;
+}
+
+export function judge(
+  stories: readonly FlowStory[],
+  conflicts: readonly Conflict[],
+  windows: readonly Window[],
+): Violation[] {
+  const complaints: [string, string][] = conflicts.map((conflict) => {
+    const { protocol, outside, inside, former, agoMs } = conflict;
+    const when = `${seconds(agoMs)} s after ${former}`;
+    return ['I1 no sharing', `${protocol} ${outside} was ${inside}'s ${when}`];
+  });
+  for (const story of stories) complaints.push(...complaintsOf(story, windows));
+  const kinds = [...new Set(complaints.map(([invariant]) => invariant))];
+  return kinds.map((invariant) => {
+    const what = complaints.filter(([kind]) => kind === invariant).map(([, text]) => text);
+    const times = what.length;
+    return { invariant, what: `${times} of them`, times, examples: what.slice(0, TOLD_MAX) };
+  });
+}

@@ -1,0 +1,111 @@
+/** What a run does, drawn from its seed before it begins: the same seed, the same faults. */
+import type { StoreKind } from '@flowstore/lab';
+import { Random } from '@flowstore/sim/random';
+import { type Figures, graceMs } from './figures.ts';
+
+export const FAULT_KINDS = [
+  'gatewayKill',
+  'gatewayStop',
+  'linkDown',
+  'cutOff',
+  'routeFlap',
+  'storePause',
+  'storeRestartEmpty',
+  'storeRestartOld',
+  'storeFailover',
+  'oldMaster',
+  'reaperKill',
+  'reaperStop',
+  'publish',
+  'upgrade',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface Step {
+  readonly kind: FaultKind;
+  /** Of gateways: which one, from 0. */
+  readonly target: number;
+  /** How long what can be chosen lasts. */
+  readonly lastsMs: number;
+  /** How long nothing happens before it. */
+  readonly pauseMs: number;
+  /** Two ways of doing it. */
+  readonly variant: boolean;
+  /** Begun with the one before, not after it. */
+  readonly together: boolean;
+}
+
+/** Both ends lose what they know: not before everybody has told the store what it forgot. */
+const FORGETS: ReadonlySet<FaultKind> = new Set([
+  'storeRestartEmpty',
+  'storeRestartOld',
+  'storeFailover',
+  'oldMaster',
+]);
+const ENDS_GATEWAYS: ReadonlySet<FaultKind> = new Set([
+  'gatewayKill',
+  'gatewayStop',
+  'linkDown',
+  'cutOff',
+  'upgrade',
+]);
+/** Short, and harmless beside what is going on: they may begin together with another one. */
+const COMPANIONS: ReadonlySet<FaultKind> = new Set(['routeFlap', 'reaperKill', 'reaperStop']);
+/** Waits for all gateways, so none may be away. */
+const NEEDS_ALL: ReadonlySet<FaultKind> = new Set(['publish']);
+
+export function kindsFor(store: StoreKind): FaultKind[] {
+  const single: FaultKind[] = ['storeRestartOld'];
+  const several: FaultKind[] = ['storeFailover', 'oldMaster'];
+  const without = store === 'single' ? several : single;
+  return FAULT_KINDS.filter((kind) => !without.includes(kind));
+}
+
+function lasts(kind: FaultKind, figures: Figures, random: Random): number {
+  const { cacheLeaseMs } = figures;
+  switch (kind) {
+    case 'storePause':
+      return random.chance(0.5) ? 30_000 : random.between(2_000, 15_000);
+    case 'cutOff':
+    case 'gatewayStop':
+      return random.between(0.1, 1.4) * cacheLeaseMs;
+    case 'reaperStop':
+    case 'routeFlap':
+      return random.between(5_000, 15_000);
+    default:
+      return random.between(1_000, 6_000);
+  }
+}
+
+/** Every kind once before any comes twice. Steps enough for `minutes`, as if all took no time. */
+export function planRun(seed: number, minutes: number, store: StoreKind, figures: Figures): Step[] {
+  const random = new Random(seed, 'plan');
+  const steps: Step[] = [];
+  let plannedMs = 0;
+  let forgottenMs = -Infinity;
+  let bag: FaultKind[] = [];
+  while (plannedMs < minutes * 60_000) {
+    if (bag.length === 0) bag = shuffle(kindsFor(store), random);
+    const kind = bag.pop()!;
+    // An upgrade is for once: the layout of records does not go back.
+    if (kind === 'upgrade' && steps.some((step) => step.kind === 'upgrade')) continue;
+    const together = COMPANIONS.has(kind) && steps.length > 0 && random.chance(0.6);
+    const waits = ENDS_GATEWAYS.has(kind) || NEEDS_ALL.has(kind) || FORGETS.has(kind);
+    const calmMs = waits ? forgottenMs + graceMs(figures) - plannedMs : 0;
+    const pauseMs = together ? 500 : Math.max(random.between(1_500, 5_000), calmMs);
+    const lastsMs = lasts(kind, figures, random);
+    const step = { kind, target: random.below(3), lastsMs, pauseMs, variant: random.chance(0.5) };
+    steps.push({ ...step, together });
+    plannedMs += pauseMs + (together ? 0 : lastsMs);
+    if (FORGETS.has(kind)) forgottenMs = plannedMs;
+  }
+  return steps;
+}
+
+function shuffle<T>(items: T[], random: Random): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
+}

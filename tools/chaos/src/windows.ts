@@ -1,0 +1,71 @@
+/**
+ * When what was wrong: each fault says what the contract (docs/outages.md) lets flows suffer while
+ * it lasts. What happens outside of all windows is a violation.
+ */
+import { nowMs } from './clock.ts';
+
+export interface Window {
+  readonly kind: string;
+  readonly fromMs: number;
+  /** Infinity while it lasts. */
+  toMs: number;
+  /** Known flows may be silent. */
+  readonly stalls: boolean;
+  /** New flows may fail to open. */
+  readonly refuses: boolean;
+  /** Flows opened within it may be lost: the store was not told, or forgot. */
+  readonly loses: boolean;
+  /** Packets change gateways. */
+  readonly reroutes: boolean;
+  /** Nobody, or somebody, can't ask the store. */
+  readonly storeAway: boolean;
+}
+
+export type Suffering = Partial<
+  Pick<Window, 'stalls' | 'refuses' | 'loses' | 'reroutes' | 'storeAway'>
+>;
+
+const NOTHING = {
+  stalls: false,
+  refuses: false,
+  loses: false,
+  reroutes: false,
+  storeAway: false,
+} as const;
+
+export class Windows {
+  readonly all: Window[] = [];
+
+  /** Opens one; call `end` when it is over, for so many milliseconds more. */
+  open(kind: string, suffering: Suffering): { end(lingersMs?: number): void } {
+    const window: Window = { kind, fromMs: nowMs(), toMs: Infinity, ...NOTHING, ...suffering };
+    this.all.push(window);
+    return {
+      end: (lingersMs = 0) => {
+        window.toMs = Math.min(window.toMs, nowMs() + lingersMs);
+      },
+    };
+  }
+
+  /** One that others saw: it is over already. */
+  add(kind: string, fromMs: number, toMs: number, suffering: Suffering): void {
+    this.all.push({ kind, fromMs, toMs, ...NOTHING, ...suffering });
+  }
+}
+
+export function overlaps({ fromMs, toMs }: Window, from: number, to: number): boolean {
+  return fromMs <= to && toMs >= from;
+}
+
+/**
+ * Those in which known flows may be silent: the ones that say so, and a store that can't be asked
+ * from when packets change gateways meanwhile, since the other gateway has to ask.
+ */
+export function stallWindows(windows: readonly Window[]): Window[] {
+  const reroutes = windows.filter((window) => window.reroutes);
+  return windows.filter(
+    (window) =>
+      window.stalls ||
+      (window.storeAway && reroutes.some(({ fromMs, toMs }) => overlaps(window, fromMs, toMs))),
+  );
+}
