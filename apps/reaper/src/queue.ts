@@ -133,10 +133,11 @@ export class JobQueue {
     if (worker === null) return;
     if (!working) {
       if (worker.isRunning() && !worker.isPaused()) await worker.pause(true);
+    } else if (worker.isPaused()) {
+      // One whose loop ended while it was paused would refuse to run.
+      worker.resume().catch(this.#options.onError);
     } else if (!worker.isRunning()) {
       worker.run().catch(this.#options.onError);
-    } else if (worker.isPaused()) {
-      worker.resume();
     }
   }
 

@@ -193,6 +193,28 @@ test('a Redis that lost its data gets its schedulers back', async () => {
   await vi.waitFor(async () => expect(await after()).toBeGreaterThan(before), WAIT);
 });
 
+test('one that had to wait for the deployment to be written back works on', async () => {
+  await store.initialise('new');
+  const reaper = new ReaperProcess(configOf());
+  await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
+  await redis.flushall();
+  await vi.waitFor(async () => {
+    const { reasons } = await reaper.ready();
+    expect(reasons).toEqual([expect.stringContaining('not initialised')]);
+  }, WAIT);
+  // What it was waiting for in the queue ends, and with it its loop.
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await vi.waitFor(async () => {
+    const clients = String(await redis.call('CLIENT', 'LIST'));
+    expect(clients).not.toContain('cmd=bzpopmin');
+  }, WAIT);
+  // Our own connection is made anew, too.
+  await vi.waitFor(() => store.initialise('new'), WAIT);
+  const jobs = () => reaper.metric('flowstore_reaper_jobs_total');
+  const before = await jobs();
+  await vi.waitFor(async () => expect(await jobs()).toBeGreaterThan(before + 8), WAIT);
+});
+
 test('a deployment whose configuration it can’t follow is left alone from then on', async () => {
   await store.initialise('new');
   const reaper = new ReaperProcess(configOf());
