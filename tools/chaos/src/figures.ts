@@ -40,7 +40,7 @@ export function figuresOf(set: FigureSet): Figures {
 /** From when a store that lost its data answers again until all is as ever (DESIGN 4, grace). */
 export const graceMs = ({ leaseMs, heartbeatMs }: Figures): number => leaseMs + 2 * heartbeatMs;
 
-/** When nothing of a flow may be left in the store after its last packet, with every gateway gone. */
+/** How long after the last packet something of a flow may be left, with every gateway gone. */
 export function allOverMs(figures: Figures): number {
   const { slack, timeouts } = LAST_FIGURES;
   const life = timeouts.tcpEstablishedMs + slack.outageMs + slack.clockSkewMs;
