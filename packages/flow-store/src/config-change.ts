@@ -29,6 +29,7 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
   'timeouts.tcpTransitoryMs',
   'timeouts.udpMs',
   'timeouts.icmpMs',
+  'allowBelowRfcFloors',
   'slack.outageMs',
   'ttlMarginMs',
   'flowsPerEndpointMax',

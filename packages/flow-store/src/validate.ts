@@ -6,12 +6,14 @@ import {
   ANY_PORT,
   blockOfPort,
   type Endpoint,
-  hasFlowPerRemote,
+  type FilteringByProtocol,
+  FlowWidths,
   isPoolPort,
   SHARDS,
   type SocketAddress,
   shardOfBlock,
   shardOfInside,
+  Width,
 } from '@flowstore/flow';
 import type {
   CloseRequest,
@@ -32,8 +34,11 @@ export function wholeAgeMs(ageMs: number): number {
   return Math.min(AGE_MS_MAX, Math.max(0, Math.floor(ageMs)));
 }
 
-export function checkOpen({ inside, remote, proposal }: OpenRequest): void {
-  checkRemote(inside, remote);
+export function checkOpen(
+  { inside, remote, proposal }: OpenRequest,
+  filtering: FilteringByProtocol,
+): void {
+  checkRemote(inside, remote, filtering);
   if (proposal !== null && proposal.port !== ANY_PORT) checkOutside(inside, proposal);
 }
 
@@ -46,21 +51,24 @@ function checkOutside(inside: Endpoint, { address, port }: SocketAddress): void 
   );
 }
 
-export function checkTouch({ inside, remote }: TouchRequest): void {
-  checkRemote(inside, remote);
+export function checkTouch({ inside, remote }: TouchRequest, filtering: FilteringByProtocol): void {
+  checkRemote(inside, remote, filtering);
 }
 
-/** Without a remote endpoint a close means the whole binding, for TCP too. */
-export function checkClose({ inside, remote }: CloseRequest): void {
-  if (remote !== null) checkRemote(inside, remote);
+/** Without a remote endpoint a close means the whole binding, whatever flows it has. */
+export function checkClose({ inside, remote }: CloseRequest, filtering: FilteringByProtocol): void {
+  if (remote !== null) checkRemote(inside, remote, filtering);
 }
 
 export function checkShard(shard: number): void {
   demand(Number.isInteger(shard) && shard >= 0 && shard < SHARDS, `there is no shard ${shard}`);
 }
 
-export function checkReassert({ inside, remote, outside }: ReassertRequest): void {
-  checkRemote(inside, remote);
+export function checkReassert(
+  { inside, remote, outside }: ReassertRequest,
+  filtering: FilteringByProtocol,
+): void {
+  checkRemote(inside, remote, filtering);
   checkOutside(inside, outside);
 }
 
@@ -90,11 +98,21 @@ export function checkIncarnation(incarnation: string): void {
   );
 }
 
-function checkRemote({ protocol }: Endpoint, remote: SocketAddress | null): void {
-  const perRemote = hasFlowPerRemote(protocol);
+/** A flow is as wide as the filtering wants it. */
+function checkRemote(
+  { protocol }: Endpoint,
+  remote: SocketAddress | null,
+  filtering: FilteringByProtocol,
+): void {
+  const width = new FlowWidths(filtering).of(protocol);
+  const perRemote = width !== Width.Binding;
   demand(
     perRemote === (remote !== null),
     `protocol ${protocol} ${perRemote ? 'needs a' : 'takes no'} remote endpoint`,
+  );
+  demand(
+    remote === null || (remote.port === 0) === (width === Width.Address),
+    `protocol ${protocol} has flows per ${width === Width.Address ? 'address' : 'endpoint'}`,
   );
 }
 

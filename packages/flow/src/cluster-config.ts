@@ -2,6 +2,7 @@
  * What all gateways and reapers of one deployment must agree on. Its hash lives in the store, and
  * a gateway whose own differs may not join. What only concerns one process is in that app.
  */
+import type { FilteringByProtocol } from './filtering.ts';
 import type { InsideDomain, InsidePool, NoNat, OneToOne, PortForward } from './rules.ts';
 import type { Slack, Timeouts } from './timeouts.ts';
 
@@ -20,7 +21,16 @@ export interface ClusterConfig {
   readonly pools: readonly InsidePool[];
   readonly domains: readonly InsideDomain[];
   readonly timeouts: Timeouts;
+  /** Says that timeouts below what the RFCs ask for are meant. */
+  readonly allowBelowRfcFloors: boolean;
   readonly slack: Slack;
+  /** Whom from outside a binding lets in (RFC 4787 REQ-8, RFC 5382 REQ-3). */
+  readonly filtering: FilteringByProtocol;
+  /**
+   * Whether packets from outside keep a mapping (RFC 4787 REQ-6, RFC 7857 section 7). For UDP and
+   * ICMP queries they don't by default: whoever knows the outside endpoint could do so for ever.
+   */
+  readonly inboundRefresh: InboundRefresh;
   /** How long a cached entry may be used after it was last confirmed. */
   readonly cacheLeaseMs: number;
   /** How long a gateway holds its port blocks after the last renewal. */
@@ -46,6 +56,12 @@ export interface ClusterConfig {
   readonly newBindingsPerSubscriberPerSMax: number;
 }
 
+export interface InboundRefresh {
+  readonly tcp: boolean;
+  readonly udp: boolean;
+  readonly icmp: boolean;
+}
+
 export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = {
   version: 1,
   portForwards: [],
@@ -59,7 +75,10 @@ export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = 
     udpMs: 300_000,
     icmpMs: 60_000,
   },
+  allowBelowRfcFloors: false,
   slack: { outageMs: 90_000, clockSkewMs: 5_000 },
+  filtering: { udp: 'endpoint-independent', tcp: 'endpoint-independent' },
+  inboundRefresh: { tcp: true, udp: false, icmp: false },
   cacheLeaseMs: 60_000,
   leaseMs: 90_000,
   quarantineMs: 120_000,

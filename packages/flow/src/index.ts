@@ -3,6 +3,7 @@ export * from './address-range.ts';
 export * from './cluster-config.ts';
 export * from './datagram.ts';
 export * from './endpoint.ts';
+export * from './filtering.ts';
 export * from './flow-key.ts';
 export * from './identity.ts';
 export * from './prefix.ts';

@@ -15,12 +15,3 @@ export function isProtocol(number: number): number is Protocol {
 export function protocolName(protocol: number): string {
   return isProtocol(protocol) ? NAMES[protocol] : `protocol ${protocol}`;
 }
-
-/**
- * Whether the store keeps one state per remote endpoint (TCP), or one for the whole binding
- * (UDP and ICMP queries: under endpoint-independent mapping and filtering nothing depends on the
- * remote endpoint).
- */
-export function hasFlowPerRemote(protocol: number): boolean {
-  return protocol === TCP;
-}

@@ -25,6 +25,25 @@ export interface Timeouts {
   readonly icmpMs: number;
 }
 
+/** What the RFCs don't let a NAT go below, and where they say so. */
+export const RFC_FLOORS: Readonly<Record<keyof Timeouts, { floorMs: number; rfc: string }>> = {
+  tcpEstablishedMs: { floorMs: 7_440_000, rfc: 'RFC 5382 REQ-5' },
+  tcpTransitoryMs: { floorMs: 240_000, rfc: 'RFC 5382 REQ-5' },
+  udpMs: { floorMs: 120_000, rfc: 'RFC 4787 REQ-5' },
+  icmpMs: { floorMs: 60_000, rfc: 'RFC 5508 REQ-2' },
+};
+
+/** Which timeouts are below their floor, each with what it may be. */
+export function belowRfcFloors(timeouts: Timeouts): [keyof Timeouts, string][] {
+  const names = Object.keys(RFC_FLOORS) as (keyof Timeouts)[];
+  return names
+    .filter((name) => timeouts[name] < RFC_FLOORS[name].floorMs)
+    .map((name) => {
+      const { floorMs, rfc } = RFC_FLOORS[name];
+      return [name, `${floorMs} or more (${rfc}), or less with allowBelowRfcFloors: true`];
+    });
+}
+
 /** What a gateway may still hold back when the store last heard of a flow. */
 export interface Slack {
   /** The outage of the store that a flow survives however long its idle time already was. */

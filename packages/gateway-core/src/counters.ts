@@ -37,6 +37,8 @@ export class GatewayCounters {
   dropNotPool = 0;
   dropWellKnownPort = 0;
   dropNoBinding = 0;
+  /** From outside, of whom nothing was asked: address- or port-dependent filtering. */
+  dropFiltered = 0;
   dropTooBig = 0;
   dropNoFlow = 0;
   dropHoldFull = 0;

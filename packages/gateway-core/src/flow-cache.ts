@@ -2,17 +2,18 @@
  * The local table seen as a cache of the store: which row a packet belongs to, what the store last
  * confirmed of it, what was seen since.
  *
- * A row is as wide as the store's record: for TCP one flow, for UDP and ICMP queries the binding
- * (remote 0.0.0.0:0), since under endpoint-independent mapping and filtering nothing depends on
- * the peer. `confirmedMs` is when the request left whose answer last confirmed the row; whatever
+ * A row is as wide as the store's record: for TCP one flow, for ICMP queries the binding (remote
+ * 0.0.0.0:0), for UDP as wide as its filtering wants it: under endpoint-independent filtering
+ * nothing depends on the peer. `confirmedMs` is when the request left whose answer last confirmed the row; whatever
  * was seen later is not reported yet.
  */
 import {
   type ClusterConfig,
   type Endpoint,
-  hasFlowPerRemote,
+  FlowWidths,
   type Identity,
   IN_DATA,
+  type InboundRefresh,
   identityEquals,
   ipv4FromNumber,
   ipv4ToNumber,
@@ -24,6 +25,8 @@ import {
   shardOfInside,
   TCP,
   tcpPhase,
+  UDP,
+  Width,
 } from '@flowstore/flow';
 import type { Sighting, StoredEntry, StoredFlow } from '@flowstore/flow-store';
 import {
@@ -66,8 +69,10 @@ export class FlowCache {
   readonly table: FlowTable;
   readonly freshness: Freshness;
   readonly lifetimes: Lifetimes;
+  readonly widths: FlowWidths;
   readonly #outside: OutsideIndex;
   readonly #clockSkewMs: number;
+  readonly #inboundRefresh: InboundRefresh;
   readonly #domain: number;
   readonly #key = new Int32Array(KEY_WORDS);
 
@@ -76,6 +81,8 @@ export class FlowCache {
     this.table = table;
     this.freshness = new Freshness(config);
     this.lifetimes = new Lifetimes(table, config, random);
+    this.widths = new FlowWidths(config.filtering);
+    this.#inboundRefresh = config.inboundRefresh;
     const isStored = (handle: Handle) => this.storedSlotOf(handle) !== NONE;
     this.#outside = new OutsideIndex(isStored, table.capacity);
     this.#clockSkewMs = config.slack.clockSkewMs;
@@ -85,7 +92,7 @@ export class FlowCache {
   /** The row of the packet's flow, or NONE. Allocates nothing. */
   lookup(side: Side, packet: Packet, nowMs: number): number {
     const key = this.#key;
-    writeKey(side, packet, this.#domain, key, 0);
+    writeKey(side, packet, this.#domain, this.widths, key, 0);
     return this.table.find(key[0]!, key[1]!, key[2]!, key[3]!, nowMs);
   }
 
@@ -116,7 +123,7 @@ export class FlowCache {
     remote: SocketAddress | null,
     nowMs: number,
   ): number[] {
-    if (hasFlowPerRemote(protocol) && remote === null) {
+    if (remote === null && this.widths.of(protocol) !== Width.Binding) {
       const slots = this.#outside.of(address, port).map((handle) => this.storedSlotOf(handle));
       return slots.filter((slot) => slot !== NONE && this.table.protocol(slot) === protocol);
     }
@@ -162,14 +169,14 @@ export class FlowCache {
     const outbound = side === Side.Inside;
     table.count(slot, outbound ? OUTBOUND : INBOUND, packet.totalLength);
     if (isReset(packet)) {
+      // The first one since data counts: each further one would keep the flow (RFC 7857 section 7).
+      if (table.rstMs(slot) > table.seenMs(slot)) return false;
       table.setRstMs(slot, nowMs);
       this.mark(slot, NEWS);
       return true;
     }
-    // Inbound packets refresh TCP (RFC 5382) but not UDP or ICMP mappings: whoever knows the
-    // outside endpoint could keep those alive for ever (RFC 4787 REQ-6).
     const tcp = packet.protocol === TCP;
-    const refreshes = outbound || tcp;
+    const refreshes = outbound || this.#inboundRefreshes(packet.protocol);
     if (refreshes) {
       table.setSeenMs(slot, nowMs);
       this.mark(slot, NEWS);
@@ -180,6 +187,11 @@ export class FlowCache {
     const changed = tcp && flags !== before;
     if (flags !== before) table.setFlags(slot, flags);
     return changed || (refreshes && nowMs >= table.touchDueMs(slot));
+  }
+
+  #inboundRefreshes(protocol: number): boolean {
+    const { tcp, udp, icmp } = this.#inboundRefresh;
+    return protocol === TCP ? tcp : protocol === UDP ? udp : icmp;
   }
 
   mark(slot: number, marks: number): void {
@@ -216,7 +228,7 @@ export class FlowCache {
     const row = { ...keysOf(inside, remote, outside), ...state, marks };
     const put = this.table.put({ ...row, deadlineMs: Infinity, confirmedMs: Infinity }, nowMs);
     if (put.kind === 'full') return NONE;
-    if (hasFlowPerRemote(inside.protocol)) {
+    if (this.widths.of(inside.protocol) !== Width.Binding) {
       this.#outside.add(row.outsideAddress, row.outsidePort, put.handle);
     }
     this.prolong(put.slot, nowMs);
@@ -362,10 +374,10 @@ export class FlowCache {
     };
   }
 
-  /** The peer of a TCP flow, null for a binding. */
+  /** The peer of a flow, as far as it belongs to it; null for a binding. */
   remoteOf(slot: number): SocketAddress | null {
     const { table } = this;
-    if (!hasFlowPerRemote(table.protocol(slot))) return null;
+    if (this.widths.of(table.protocol(slot)) === Width.Binding) return null;
     return { address: ipv4FromNumber(table.remoteAddress(slot)), port: table.remotePort(slot) };
   }
 
@@ -385,7 +397,7 @@ export class FlowCache {
   #put(input: FlowInput, flow: StoredFlow, sentMs: number, nowMs: number): number {
     const put = this.table.put(input, nowMs);
     if (put.kind === 'full') return NONE;
-    if (hasFlowPerRemote(input.protocol)) {
+    if (this.widths.of(input.protocol) !== Width.Binding) {
       this.#outside.add(input.outsideAddress, input.outsidePort, put.handle);
     }
     this.confirm(put.slot, flow, sentMs);

@@ -10,6 +10,7 @@
  *                index.....row.....
  * ```
  */
+import type { FlowWidths } from '@flowstore/flow';
 import { type FlowTable, PREFETCH_MAX } from '@flowstore/flow-table';
 import { isLaterFragment, Malformed, Packet, parseIpv4 } from '@flowstore/nat';
 import { type FrameMemory, IP_OFFSET, type Side } from './frame.ts';
@@ -21,14 +22,16 @@ const WORTHWHILE_MIN = 4;
 export class Foresight {
   readonly #table: FlowTable;
   readonly #flowsMin: number;
+  readonly #widths: FlowWidths;
   readonly #domain: number;
   readonly #packet = new Packet();
   readonly #keys = new Int32Array(PREFETCH_MAX * KEY_WORDS);
   #count = 0;
 
   /** Tables of fewer than `flowsMin` flows are taken to be in the cache. */
-  constructor(table: FlowTable, flowsMin: number, domain = 0) {
+  constructor(table: FlowTable, flowsMin: number, widths: FlowWidths, domain = 0) {
     this.#table = table;
+    this.#widths = widths;
     this.#flowsMin = flowsMin;
     this.#domain = domain;
   }
@@ -40,7 +43,8 @@ export class Foresight {
     const available = length - IP_OFFSET;
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
     if (malformed !== Malformed.None || isLaterFragment(packet)) return;
-    writeKey(side, packet, this.#domain, this.#keys, this.#count * KEY_WORDS);
+    const at = this.#count * KEY_WORDS;
+    writeKey(side, packet, this.#domain, this.#widths, this.#keys, at);
     this.#count++;
     if (this.#count === PREFETCH_MAX) this.look();
   }

@@ -96,8 +96,8 @@ export class GatewayCore {
     this.#outbox = new StoreOutbox(limits);
     const table = newTable(limits, random(), nowMs);
     this.#cache = new FlowCache(table, config, random);
-    this.#foresight = new Foresight(table, limits.prefetchFlowsMin);
     const cache = this.#cache;
+    this.#foresight = new Foresight(table, limits.prefetchFlowsMin, cache.widths);
     const { freshness } = cache;
     this.#outage = new Outage({ ...options, config, policies, freshness, counters });
     const outage = this.#outage;

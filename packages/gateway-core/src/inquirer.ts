@@ -7,24 +7,27 @@
  * | packet                  | from inside        | from outside                     |
  * | ----------------------- | ------------------ | -------------------------------- |
  * | first TCP segment (SYN) | opens              | joins a binding, or see below    |
- * | UDP, ICMP echo request  | opens              | dropped: no binding              |
+ * | UDP, ICMP echo request  | opens              | dropped: no binding, or filtered |
  * | any other TCP segment   | is answered by RST | dropped                          |
  * | RST, ICMP echo reply    | dropped            | dropped                          |
  * | ICMP error about a flow | dropped            | dropped                          |
  *
- * What becomes of a SYN that no binding waits for is UnsolicitedSyns' business.
+ * A SYN joins a binding only where TCP's filtering is endpoint-independent. What becomes of one that
+ * no binding waits for, or that is filtered, is UnsolicitedSyns' business.
  *
  * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
  * than the question: a master that was replaced answers `no` as well, but no such read.
  */
 import {
+  type ClusterConfig,
   type Endpoint,
-  hasFlowPerRemote,
+  type FlowWidths,
   ICMP,
   ipv4FromNumber,
   type SocketAddress,
   shardOfInside,
   TCP,
+  Width,
 } from '@flowstore/flow';
 import type { FindRequest, FindResult, StoredEntry } from '@flowstore/flow-store';
 import { NONE } from '@flowstore/flow-table';
@@ -53,6 +56,7 @@ import type { GateOutcome, SubscriberGate } from './subscriber-gate.ts';
 import type { UnsolicitedSyns } from './unsolicited-syns.ts';
 
 export interface InquirerOptions {
+  readonly config: ClusterConfig;
   readonly limits: GatewayLimits;
   readonly cache: FlowCache;
   readonly opener: SubscriberGate;
@@ -127,7 +131,7 @@ export class Inquirer {
   /** The question that the packet may wait for; null where there is no room, which is counted. */
   #questionFor(packet: Packet, side: Side, bytes: number, nowMs: number): Question | null {
     const { counters } = this.#options;
-    const key = keyOf(packet, side);
+    const key = keyOf(packet, side, this.#options.cache.widths);
     const known = this.#questions.find(key);
     const question = known ?? this.#questions.add(key, this.#askerOf(packet, side, nowMs));
     const full = typeof question === 'string' ? question : this.#questions.whyFull(question, bytes);
@@ -183,7 +187,7 @@ export class Inquirer {
 
   #find(question: Question, packet: Packet, side: Side, nowMs: number): void {
     this.#options.counters.questionsAsked++;
-    const request = findRequest(packet, side);
+    const request = findRequest(packet, side, this.#options.cache.widths);
     const queued = this.#options.outbox.ask(
       'find',
       () => request,
@@ -246,10 +250,12 @@ export class Inquirer {
       const slot = cache.lookup(held.side, packet, nowMs);
       // What the table held of it was stale, and is gone from the store.
       if (slot !== NONE && !cache.isFresh(slot, nowMs)) cache.table.remove(slot);
-      if (held.side === Side.Inside && opensFromInside(packet)) openers.push(held);
-      else if (entry !== null && isFirstSegment(packet)) openers.push(held);
-      else if (held.side === Side.Outside && entry === null) this.#dropUnbound(held, packet, nowMs);
-      else if (this.#isSurelyAbsent(question, held, packet, nowMs)) {
+      const isFromOutside = held.side === Side.Outside;
+      if (!isFromOutside && opensFromInside(packet)) openers.push(held);
+      else if (entry !== null && isFirstSegment(packet) && this.#letsIn()) openers.push(held);
+      else if (isFromOutside && (entry === null || asksToComeIn(packet))) {
+        this.#dropUnasked(held, packet, entry, nowMs);
+      } else if (this.#isSurelyAbsent(question, held, packet, nowMs)) {
         counters.dropNoFlow++;
         if (held.side === Side.Inside) this.#reset(held, packet);
       } else this.#keepIfYoung(question, held, nowMs);
@@ -266,10 +272,23 @@ export class Inquirer {
     this.#open(question, packet, { side, inside, sinceMs }, nowMs);
   }
 
-  #dropUnbound({ memory, side }: HeldPacket, packet: Packet, nowMs: number): void {
-    const { counters, unsolicited } = this.#options;
-    counters.dropNoBinding++;
-    if (isFirstSegment(packet)) unsolicited.add(memory, findRequest(packet, side), nowMs);
+  /** Whether a SYN from whoever it may be joins a binding. */
+  #letsIn(): boolean {
+    return this.#options.config.filtering.tcp === 'endpoint-independent';
+  }
+
+  /** From outside, where nothing was sent to: there is no binding, or it lets not everybody in. */
+  #dropUnasked(
+    { memory, side }: HeldPacket,
+    packet: Packet,
+    entry: StoredEntry | null,
+    nowMs: number,
+  ): void {
+    const { cache, counters, unsolicited } = this.#options;
+    if (entry === null) counters.dropNoBinding++;
+    else counters.dropFiltered++;
+    if (!isFirstSegment(packet)) return;
+    unsolicited.add(memory, findRequest(packet, side, cache.widths), nowMs);
   }
 
   /** Whether the peer may be told so. */
@@ -284,7 +303,7 @@ export class Inquirer {
   #open(question: Question, packet: Packet, subject: OpenSubject, nowMs: number): void {
     const { side, inside, sinceMs, replaces = null } = subject;
     const outbound = side === Side.Inside;
-    const remote = hasFlowPerRemote(packet.protocol) ? peerOf(packet, side) : null;
+    const remote = this.#options.cache.widths.remote(packet.protocol, peerOf(packet, side));
     const flags = outbound ? outboundFlags(packet) : inboundFlags(packet);
     const opening = { inside, remote, mayBind: outbound, replaces, flags, seenMs: sinceMs };
     this.#options.opener.open(opening, nowMs, (outcome, answeredMs) =>
@@ -395,6 +414,12 @@ function opensFromInside(packet: Packet): boolean {
   return packet.protocol !== ICMP || packet.icmpType === ICMP_ECHO_REQUEST;
 }
 
+/** Nothing that is part of something known elsewhere: no error about a flow, no later segment. */
+function asksToComeIn(packet: Packet): boolean {
+  if (packet.embeddedOffset !== 0) return false;
+  return packet.protocol !== TCP || isFirstSegment(packet);
+}
+
 function insideOf(packet: Packet): Endpoint {
   const { protocol, source, sourcePort } = packet;
   return { domain: 0, protocol, address: ipv4FromNumber(source), port: sourcePort };
@@ -406,9 +431,9 @@ function peerOf(packet: Packet, side: Side): SocketAddress {
     : { address: ipv4FromNumber(packet.source), port: packet.sourcePort };
 }
 
-function findRequest(packet: Packet, side: Side): FindRequest {
+function findRequest(packet: Packet, side: Side, widths: FlowWidths): FindRequest {
   const { protocol } = packet;
-  const remote = hasFlowPerRemote(protocol) ? peerOf(packet, side) : null;
+  const remote = widths.remote(protocol, peerOf(packet, side));
   if (side === Side.Inside) return { direction: 'inside', inside: insideOf(packet), remote };
   const address = ipv4FromNumber(packet.destination);
   const outside = { address, port: packet.destinationPort };
@@ -421,12 +446,13 @@ function takerOf({ source }: Packet, side: Side): number {
 }
 
 /** One text per question: the side, and what the store would be asked by. */
-function keyOf(packet: Packet, side: Side): string {
+function keyOf(packet: Packet, side: Side, widths: FlowWidths): string {
   const { protocol, source, sourcePort, destination, destinationPort } = packet;
-  if (hasFlowPerRemote(protocol)) {
-    return `${side}/${protocol}/${source}:${sourcePort}/${destination}:${destinationPort}`;
-  }
-  return side === Side.Inside
-    ? `${side}/${protocol}/${source}:${sourcePort}`
-    : `${side}/${protocol}/${destination}:${destinationPort}`;
+  const isOut = side === Side.Inside;
+  const ours = isOut ? `${source}:${sourcePort}` : `${destination}:${destinationPort}`;
+  const width = widths.of(protocol);
+  if (width === Width.Binding) return `${side}/${protocol}/${ours}`;
+  const peer = isOut ? destination : source;
+  const port = width === Width.Endpoint ? (isOut ? destinationPort : sourcePort) : 0;
+  return `${side}/${protocol}/${ours}/${peer}:${port}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The cached flows of each outside endpoint: what an event about the endpoint has to reach. For TCP
- * only, where one endpoint has many rows; a UDP or ICMP binding is one row that its key finds.
+ * The cached flows of each outside endpoint: what an event about the endpoint has to reach. Only
+ * where one endpoint has many rows, as for TCP: where the row is the binding its key finds it.
  *
  * Rows leave the table without telling, so handles are checked when they are met, and a few
  * endpoints per tick are looked over; twice as many as come in where there are more than flows.

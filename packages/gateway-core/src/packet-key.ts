@@ -1,8 +1,8 @@
 /**
  * The key by which a packet's row is found (FlowKey's four words). A row is as wide as the store's
- * record: for UDP and ICMP queries the remote endpoint is 0.0.0.0:0.
+ * record: where that is the binding, the remote endpoint is 0.0.0.0:0.
  */
-import { hasFlowPerRemote, OUTSIDE_DOMAIN } from '@flowstore/flow';
+import { type FlowWidths, OUTSIDE_DOMAIN, Width } from '@flowstore/flow';
 import type { Packet } from '@flowstore/nat';
 import { Side } from './frame.ts';
 
@@ -13,20 +13,23 @@ export function writeKey(
   side: Side,
   packet: Packet,
   domain: number,
+  widths: FlowWidths,
   words: Int32Array,
   at: number,
 ): void {
   const { protocol, source, sourcePort, destination, destinationPort } = packet;
-  const perRemote = hasFlowPerRemote(protocol);
+  const width = widths.of(protocol);
+  const byAddress = width !== Width.Binding;
+  const byPort = width === Width.Endpoint;
   if (side === Side.Inside) {
     words[at] = (domain << 8) | protocol;
     words[at + 1] = source;
-    words[at + 2] = perRemote ? destination : 0;
-    words[at + 3] = (sourcePort << 16) | (perRemote ? destinationPort : 0);
+    words[at + 2] = byAddress ? destination : 0;
+    words[at + 3] = (sourcePort << 16) | (byPort ? destinationPort : 0);
   } else {
     words[at] = (OUTSIDE_DOMAIN << 8) | protocol;
-    words[at + 1] = perRemote ? source : 0;
+    words[at + 1] = byAddress ? source : 0;
     words[at + 2] = destination;
-    words[at + 3] = ((perRemote ? sourcePort : 0) << 16) | destinationPort;
+    words[at + 3] = ((byPort ? sourcePort : 0) << 16) | destinationPort;
   }
 }

@@ -20,7 +20,6 @@ import {
   blockOfPort,
   type ClusterConfig,
   type Endpoint,
-  hasFlowPerRemote,
   NEVER,
   type SocketAddress,
   socketAddressEquals,
@@ -174,7 +173,7 @@ export class ProvisionalFlows {
       return;
     }
     const entry = result.kind === 'created' || result.kind === 'exists' ? result.entry : null;
-    const stored = hasFlowPerRemote(flow.inside.protocol) ? entry?.flow : entry?.binding;
+    const stored = flow.remote === null ? entry?.binding : entry?.flow;
     if (!entry || !stored || !socketAddressEquals(entry.outside, flow.outside)) {
       this.#lose(flow);
       const untilMs = nowMs + config.quarantineMs + config.slack.clockSkewMs;

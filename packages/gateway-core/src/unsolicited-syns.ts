@@ -1,15 +1,17 @@
 /**
- * SYNs from outside that no binding waits for (RFC 5382 REQ-4). The inside host may be about to
+ * SYNs from outside that no binding waits for, or lets in (RFC 5382 REQ-4). The inside host may be about to
  * open the same connection (simultaneous open), and an answer would end its attempt. So the sender
  * is told nothing for 6 s; then the store is asked once more, since another gateway may have seen
  * the outbound SYN. If nobody did, the answer is ICMP 3/3.
  *
  * ```
- *   SYN, no binding --> waits 6 s --> flow or binding by then --> dropped
- *                                     the store does not say ---> dropped
- *                                     none ---------------------> ICMP 3/3
+ *   SYN, unasked --> waits 6 s --> its flow is there by then, or ---> dropped
+ *                                  a binding that lets it in
+ *                                  the store does not say ----------> dropped
+ *                                  none ----------------------------> ICMP 3/3
  * ```
  */
+import type { ClusterConfig } from '@flowstore/flow';
 import type { FindRequest, FindResult } from '@flowstore/flow-store';
 import type { GatewayCounters } from './counters.ts';
 import { type FrameMemory, Side } from './frame.ts';
@@ -28,6 +30,7 @@ interface Unsolicited {
 }
 
 export interface UnsolicitedSynsOptions {
+  readonly config: ClusterConfig;
   readonly limits: GatewayLimits;
   readonly policies: Policies;
   readonly counters: GatewayCounters;
@@ -70,7 +73,9 @@ export class UnsolicitedSyns {
   }
 
   #onFound(memory: FrameMemory, result: FindResult | null, nowMs: number): void {
-    if (result?.kind !== 'no') return;
+    if (result === null || result.kind === 'notYet') return;
+    const letsAllIn = this.#options.config.filtering.tcp === 'endpoint-independent';
+    if (result.kind === 'entry' && (letsAllIn || result.entry.flow !== null)) return;
     this.#options.notices.tell(Side.Outside, memory, 0, Reason.NobodyThere, 0, nowMs);
   }
 }

@@ -28,8 +28,8 @@ test('pool and inside prefixes are enough, the rest has the defaults of the clus
 });
 
 test('a partly given map keeps the other defaults', () => {
-  const { timeouts, slack } = clusterSchema.parse({ ...GOOD, timeouts: { udpMs: 200 } });
-  expect(timeouts).toEqual({ ...CLUSTER_DEFAULTS.timeouts, udpMs: 200 });
+  const { timeouts, slack } = clusterSchema.parse({ ...GOOD, timeouts: { udpMs: 200_000 } });
+  expect(timeouts).toEqual({ ...CLUSTER_DEFAULTS.timeouts, udpMs: 200_000 });
   expect(slack).toEqual(CLUSTER_DEFAULTS.slack);
 });
 
@@ -93,5 +93,37 @@ test('unknown settings and durations out of range are refused', () => {
   expect(problems({ ...GOOD, leaseS: 90, timeouts: { udpMs: -1 } })).toEqual([
     'cluster.timeouts.udpMs: found -1, allowed: a whole number from 1 to 604800000',
     expect.stringMatching(/^cluster.leaseS: found a setting that does not exist, allowed: only /),
+  ]);
+});
+
+const FLOORS = [
+  ['tcpEstablishedMs', 7_440_000, 'RFC 5382 REQ-5'],
+  ['tcpTransitoryMs', 240_000, 'RFC 5382 REQ-5'],
+  ['udpMs', 120_000, 'RFC 4787 REQ-5'],
+  ['icmpMs', 60_000, 'RFC 5508 REQ-2'],
+] as const;
+
+test.each(FLOORS)('4787-5b 5382-5a 5508-2a: %s may be changed, down to %d', (name, floorMs) => {
+  const timeouts = { [name]: floorMs };
+  expect(problems({ ...GOOD, timeouts })).toEqual([]);
+  expect(clusterSchema.parse({ ...GOOD, timeouts }).timeouts[name]).toBe(floorMs);
+});
+
+test.each(FLOORS)('4787-5 5382-5 5508-2: %s is not below %d unless that is said', (...floor) => {
+  const [name, floorMs, rfc] = floor;
+  const below = { ...GOOD, timeouts: { [name]: floorMs - 1 } };
+  expect(problems(below)).toEqual([
+    `cluster.timeouts.${name}: found ${floorMs - 1}, allowed: ` +
+      `${floorMs} or more (${rfc}), or less with allowBelowRfcFloors: true`,
+  ]);
+  expect(problems({ ...below, allowBelowRfcFloors: true })).toEqual([]);
+});
+
+test('filtering is one of three, by protocol, endpoint-independent unless said', () => {
+  const { filtering } = clusterSchema.parse({ ...GOOD, filtering: { udp: 'address-dependent' } });
+  expect(filtering).toEqual({ udp: 'address-dependent', tcp: 'endpoint-independent' });
+  expect(problems({ ...GOOD, filtering: { tcp: 'none' } })).toEqual([
+    'cluster.filtering.tcp: found "none", allowed: one of endpoint-independent, ' +
+      'address-dependent, address-and-port-dependent',
   ]);
 });

@@ -1,8 +1,10 @@
 /** ClusterConfig as a file may state it: defaults from CLUSTER_DEFAULTS, every relation checked. */
 import {
+  belowRfcFloors,
   brokenRelations,
   CLUSTER_DEFAULTS,
   type ClusterConfig,
+  FILTERINGS,
   ruleProblems,
 } from '@flowstore/flow';
 import { z } from 'zod';
@@ -18,7 +20,7 @@ export const PER_SUBSCRIBER_LIMIT = 1_048_576;
 
 const durationMs = (minimumMs: number) => z.int().min(minimumMs).max(CLUSTER_DURATION_MS_MAX);
 
-const { timeouts, slack, ...rest } = CLUSTER_DEFAULTS;
+const { timeouts, slack, filtering, inboundRefresh, ...rest } = CLUSTER_DEFAULTS;
 
 const timeoutsSchema = z.strictObject({
   tcpEstablishedMs: durationMs(1).default(timeouts.tcpEstablishedMs),
@@ -32,6 +34,17 @@ const slackSchema = z.strictObject({
   clockSkewMs: durationMs(0).default(slack.clockSkewMs),
 });
 
+const filteringSchema = z.strictObject({
+  udp: z.enum(FILTERINGS).default(filtering.udp),
+  tcp: z.enum(FILTERINGS).default(filtering.tcp),
+});
+
+const inboundRefreshSchema = z.strictObject({
+  tcp: z.boolean().default(inboundRefresh.tcp),
+  udp: z.boolean().default(inboundRefresh.udp),
+  icmp: z.boolean().default(inboundRefresh.icmp),
+});
+
 export const clusterSchema = z
   .strictObject({
     version: z.int().min(1).default(rest.version),
@@ -39,7 +52,10 @@ export const clusterSchema = z
     insidePrefixes: prefixesSchema,
     ...ruleShape,
     timeouts: timeoutsSchema.prefault({}),
+    allowBelowRfcFloors: z.boolean().default(rest.allowBelowRfcFloors),
     slack: slackSchema.prefault({}),
+    filtering: filteringSchema.prefault({}),
+    inboundRefresh: inboundRefreshSchema.prefault({}),
     cacheLeaseMs: durationMs(1).default(rest.cacheLeaseMs),
     leaseMs: durationMs(1).default(rest.leaseMs),
     quarantineMs: durationMs(1).default(rest.quarantineMs),
@@ -66,5 +82,11 @@ export const clusterSchema = z
     const problem = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
     for (const [path, allowed] of ruleProblems(config)) problem([...path], allowed);
+    if (!config.allowBelowRfcFloors) {
+      for (const [name, message] of belowRfcFloors(config.timeouts)) {
+        // What is no duration at all is refused as such.
+        if (config.timeouts[name] >= 1) problem(['timeouts', name], message);
+      }
+    }
     for (const sentence of brokenRelations(config)) problem([], sentence);
   });

@@ -41,7 +41,11 @@ describe('the generated files', () => {
       http: { host: '192.0.2.101', port: 9464 },
       peers: { host: '192.0.2.101', port: 9465, secret: 'the lab keeps no secrets' },
       log: { level: 'info' },
-      cluster: { pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'] },
+      cluster: {
+        pool: ['203.0.113.0/28'],
+        insidePrefixes: ['198.18.0.0/16'],
+        allowBelowRfcFloors: true,
+      },
     });
   });
 

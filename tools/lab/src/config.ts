@@ -67,7 +67,13 @@ export function readConfig(file: string): LabConfig {
 
 function clusterConfig({ minReplicas }: Place, config: LabConfig): Tree {
   const replicas = minReplicas > 0 ? { minReplicas } : {};
-  const cluster: Tree = { pool: [poolPrefix], insidePrefixes: [insidePrefix], ...replicas };
+  const cluster: Tree = {
+    pool: [poolPrefix],
+    insidePrefixes: [insidePrefix],
+    // Who shortens timeouts here means it; by themselves they are the defaults.
+    allowBelowRfcFloors: true,
+    ...replicas,
+  };
   return deepMerge(cluster, config.cluster ?? {});
 }
 

@@ -154,7 +154,7 @@ function readEntry(entry: Hash, config: ClusterConfig) {
   const inside: Endpoint = unpackEndpoint(entry.subject);
   const binding = unpackBindingRecord(entry.fields.get('b')!);
   const flows = [...entry.fields].filter(([field]) => field !== 'b');
-  const states = hasFlowPerRemote(inside.protocol)
+  const states = hasFlowPerRemote(config.filtering, inside.protocol)
     ? flows.map(([, bytes]) => unpackFlowRecord(bytes))
     : [binding];
   if (states.length === 0) throw new Error(`${formatEndpoint(inside)} has no flow`);

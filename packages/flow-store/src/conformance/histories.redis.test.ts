@@ -177,7 +177,7 @@ async function run(
     }
     case 'touch': {
       const { inside, remote, identity } = known.request(step);
-      const peer = hasFlowPerRemote(inside.protocol) ? (remote ?? WEB) : null;
+      const peer = hasFlowPerRemote(config.filtering, inside.protocol) ? (remote ?? WEB) : null;
       return store.touch([{ inside, remote: peer, identity, seen: step.seen }]);
     }
     case 'close':
@@ -199,7 +199,7 @@ function openRequest(step: Step & { op: 'open' }, known: Known): OpenRequest {
   const at = INSIDES[step.inside]!;
   return {
     inside: at,
-    remote: hasFlowPerRemote(at.protocol) ? REMOTES[step.remote]! : null,
+    remote: hasFlowPerRemote(config.filtering, at.protocol) ? REMOTES[step.remote]! : null,
     proposal: step.port === null ? null : proposalOf(at.protocol, step.port),
     incarnation: holderOf(((step.port ?? 0) >> 1) & 1, step.foreign),
     nonce: step.nonce,

@@ -61,7 +61,7 @@ export function firstDeadlineMs(entry: Entry, config: ClusterConfig): number {
 }
 
 function deadlines(entry: Entry, config: ClusterConfig): number[] {
-  const states = hasFlowPerRemote(entry.inside.protocol)
+  const states = hasFlowPerRemote(config.filtering, entry.inside.protocol)
     ? [...entry.flows.values()]
     : [entry.binding];
   return states.map((state) => flowDeadlineMs(entry, state, config));

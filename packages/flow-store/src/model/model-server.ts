@@ -89,7 +89,7 @@ export class ModelServer {
   }
 
   open(requests: readonly contract.OpenRequest[]): contract.OpenResult[] {
-    requests.forEach(checkOpen);
+    for (const request of requests) checkOpen(request, this.config.filtering);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfInside(request.inside));
       return shard.open(request, this.config, nowMs);
@@ -114,7 +114,7 @@ export class ModelServer {
   }
 
   touch(requests: readonly contract.TouchRequest[]): contract.TouchResult[] {
-    requests.forEach(checkTouch);
+    for (const request of requests) checkTouch(request, this.config.filtering);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfInside(request.inside));
       return shard.touch(request, this.config, nowMs);
@@ -122,7 +122,7 @@ export class ModelServer {
   }
 
   close(requests: readonly contract.CloseRequest[]): contract.CloseResult[] {
-    requests.forEach(checkClose);
+    for (const request of requests) checkClose(request, this.config.filtering);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfInside(request.inside));
       return shard.close(request, this.config, nowMs);
@@ -177,7 +177,7 @@ export class ModelServer {
   }
 
   reassert(requests: readonly contract.ReassertRequest[]): contract.ReassertResult[] {
-    requests.forEach(checkReassert);
+    for (const request of requests) checkReassert(request, this.config.filtering);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfInside(request.inside));
       return shard.reassert(request, this.config, nowMs);

@@ -171,7 +171,7 @@ export class ModelShard {
     const identity = this.#newIdentity(nonce, nowMs);
     const record = { ...identity, ...firstState(seen, nowMs) };
     const empty = { ...identity, flags: 0, seenMs: 0, rstMs: 0 };
-    const perRemote = hasFlowPerRemote(inside.protocol);
+    const perRemote = hasFlowPerRemote(config.filtering, inside.protocol);
     const entry: Entry = {
       inside,
       binding: { ...(perRemote ? empty : record), outside },
@@ -213,7 +213,8 @@ export class ModelShard {
       return { kind: inGrace ? 'notYet' : 'no' };
     }
     const found = storedEntry(entry, request.remote, config, nowMs);
-    const flowIsMissing = hasFlowPerRemote(entry.inside.protocol) && request.remote !== null;
+    const flowIsMissing =
+      hasFlowPerRemote(config.filtering, entry.inside.protocol) && request.remote !== null;
     if (inGrace && flowIsMissing && found.flow === null) return { kind: 'notYet' };
     return { kind: 'entry', entry: found };
   }

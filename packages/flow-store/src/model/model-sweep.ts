@@ -131,7 +131,7 @@ function sweepRow(
     counts.flowsDeleted += 1;
   }
   if (entryDeadlineMs(entry, config) > nowMs) return;
-  if (!hasFlowPerRemote(block.protocol)) counts.flowsDeleted += 1;
+  if (!hasFlowPerRemote(config.filtering, block.protocol)) counts.flowsDeleted += 1;
   counts.bindingsDeleted += 1;
   shard.unbind(entry, config, nowMs, nextBelow());
 }

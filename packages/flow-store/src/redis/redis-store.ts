@@ -123,7 +123,7 @@ export class RedisFlowStore implements contract.FlowStore {
   }
 
   async open(requests: readonly contract.OpenRequest[]): Promise<(contract.OpenResult | null)[]> {
-    requests.forEach(checkOpen);
+    for (const request of requests) checkOpen(request, this.config.filtering);
     return this.#batched(openCodec, requests);
   }
 
@@ -153,14 +153,14 @@ export class RedisFlowStore implements contract.FlowStore {
   async touch(
     requests: readonly contract.TouchRequest[],
   ): Promise<(contract.TouchResult | null)[]> {
-    requests.forEach(checkTouch);
+    for (const request of requests) checkTouch(request, this.config.filtering);
     return this.#batched(touchCodec, requests);
   }
 
   async close(
     requests: readonly contract.CloseRequest[],
   ): Promise<(contract.CloseResult | null)[]> {
-    requests.forEach(checkClose);
+    for (const request of requests) checkClose(request, this.config.filtering);
     return this.#batched(closeCodec, requests);
   }
 
@@ -219,7 +219,7 @@ export class RedisFlowStore implements contract.FlowStore {
   async reassert(
     requests: readonly contract.ReassertRequest[],
   ): Promise<(contract.ReassertResult | null)[]> {
-    requests.forEach(checkReassert);
+    for (const request of requests) checkReassert(request, this.config.filtering);
     return this.#batched(reassertCodec, requests);
   }
 
