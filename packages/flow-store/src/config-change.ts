@@ -32,6 +32,7 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
   'allowBelowRfcFloors',
   'slack.outageMs',
   'ttlMarginMs',
+  'preservePortParity',
   'flowsPerEndpointMax',
   'newBindingsPerSubscriberPerSMax',
 ]);

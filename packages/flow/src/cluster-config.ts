@@ -46,6 +46,8 @@ export interface ClusterConfig {
    * says what fewer protect against). 0: there are none, and nothing is waited for.
    */
   readonly minReplicas: number;
+  /** Whether an even port gets an even one, where that is to be had (RFC 4787 REQ-4). */
+  readonly preservePortParity: boolean;
   /** Flows that one inside endpoint may hold at once. */
   readonly flowsPerEndpointMax: number;
   /**
@@ -85,6 +87,7 @@ export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = 
   heartbeatMs: 5_000,
   ttlMarginMs: 600_000,
   minReplicas: 0,
+  preservePortParity: true,
   flowsPerEndpointMax: 1_024,
   // What a subscriber is differs too much for one figure: a phone, or a node with a hundred pods
   // behind it. Paired pooling bounds one at the ports of an outside address in any case.

@@ -11,7 +11,7 @@ import {
   type SocketAddress,
 } from '@flowstore/flow';
 import type { OpenResult, StoredEntry } from '@flowstore/flow-store';
-import type { PortRange, Settlement } from '@flowstore/nat';
+import { Parity, type PortRange, type Settlement } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { PortKeeper } from './port-keeper.ts';
 import type { ProvisionalFlows, ProvisionalOpening } from './provisional-flows.ts';
@@ -49,6 +49,8 @@ interface Attempt extends Opening {
   readonly onDone: OnOpened;
   /** 0: none. */
   port: number;
+  /** Of which it should be, until no more blocks are to be had. */
+  parity: Parity;
   proposals: number;
   /** No port is in hand, nor to be leased: the store may choose one. */
   mayBeAny: boolean;
@@ -77,10 +79,9 @@ export class Opener {
   open(opening: Opening, nowMs: number, onDone: OnOpened): void {
     const range = this.#options.ports.rangeFor(opening.inside);
     const nonce = this.#options.random();
-    this.#propose(
-      { ...opening, nonce, range, onDone, port: 0, proposals: 0, mayBeAny: false, mayWait: false },
-      nowMs,
-    );
+    const parity = this.#options.ports.parityFor(opening.inside);
+    const attempt = { ...opening, nonce, range, parity, onDone, port: 0, proposals: 0 };
+    this.#propose({ ...attempt, mayBeAny: false, mayWait: false }, nowMs);
   }
 
   #propose(attempt: Attempt, nowMs: number): void {
@@ -90,7 +91,7 @@ export class Opener {
       return;
     }
     const unasked = this.#mayDoWithout(attempt, nowMs);
-    attempt.port = attempt.mayBind ? ports.take(attempt.range, unasked, nowMs) : 0;
+    attempt.port = attempt.mayBind ? this.#take(attempt, unasked, nowMs) : 0;
     if (unasked && attempt.port !== 0) {
       attempt.onDone({ kind: 'provisional', opening: attempt }, nowMs);
       return;
@@ -102,6 +103,7 @@ export class Opener {
     ports.lease(attempt.range, nowMs, (outcome, leasedMs) => {
       if (outcome === 'granted') this.#propose(attempt, leasedMs);
       else if (outcome === 'noAnswer') attempt.onDone({ kind: 'noAnswer' }, leasedMs);
+      else if (this.#takeOther(attempt, leasedMs)) this.#ask(attempt, leasedMs);
       else {
         // No block is to be had; but the endpoint may have a binding already, another gateway's,
         // or there may be single ports.
@@ -110,6 +112,20 @@ export class Opener {
         this.#ask(attempt, leasedMs);
       }
     });
+  }
+
+  /** Without the store there are no more blocks, so there the parity is a wish. */
+  #take({ range, parity }: Attempt, unasked: boolean, nowMs: number): number {
+    const { ports } = this.#options;
+    const port = ports.take(range, parity, unasked, nowMs);
+    return port === 0 && unasked ? ports.take(range, Parity.Any, unasked, nowMs) : port;
+  }
+
+  /** No more blocks are to be had: a port of the other parity is better than none. */
+  #takeOther(attempt: Attempt, nowMs: number): boolean {
+    attempt.parity = Parity.Any;
+    attempt.port = this.#take(attempt, false, nowMs);
+    return attempt.port !== 0;
   }
 
   #ask(attempt: Attempt, nowMs: number): void {

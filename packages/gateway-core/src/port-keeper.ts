@@ -12,13 +12,17 @@ import {
   type IpAddress,
   shardOfBlock,
   shardOfInside,
+  TCP,
+  UDP,
 } from '@flowstore/flow';
 import type { LeaseRef, LeaseResult, RenewResult } from '@flowstore/flow-store';
 import {
   type HeldBlock,
   type OutsidePool,
+  Parity,
   PortBlocks,
   type PortRange,
+  parityOf,
   type Settlement,
 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
@@ -91,13 +95,23 @@ export class PortKeeper {
    * A port to propose, 0 where none is in hand; leases ahead when few are left.
    * @param unasked it is to be used without the store
    */
-  take(range: PortRange, unasked: boolean, nowMs: number): number {
+  take(range: PortRange, parity: Parity, unasked: boolean, nowMs: number): number {
     const { blocks } = this;
-    const port = unasked ? blocks.takeSure(range, nowMs) : blocks.take(range, nowMs);
-    if (port !== 0 && this.blocks.available(range, nowMs) < this.#limits.freePortsLow) {
+    const port = unasked
+      ? blocks.takeSure(range, nowMs, parity)
+      : blocks.take(range, nowMs, parity);
+    // Of one parity there are half as many.
+    const low = this.#limits.freePortsLow / (parity === Parity.Any ? 1 : 2);
+    if (port !== 0 && blocks.available(range, nowMs, parity) < low) {
       this.lease(range, nowMs, () => {});
     }
     return port;
+  }
+
+  /** Which outside ports this inside endpoint should have (RFC 4787 REQ-4). */
+  parityFor({ protocol, port }: Endpoint): Parity {
+    const isPort = protocol === TCP || protocol === UDP;
+    return isPort && this.#config.preservePortParity ? parityOf(port) : Parity.Any;
   }
 
   /** The store answered a proposal of ours. */

@@ -35,6 +35,14 @@ export type Settlement = 'used' | 'unused' | 'unanswered';
 
 const ALL_FREE = (1 << BLOCK_PORTS) - 1;
 
+/** Which ports of a block may be taken: those of one parity, or all. A block begins at an even one. */
+export const Parity = { Even: 0x5555, Odd: 0xaaaa, Any: ALL_FREE } as const;
+export type Parity = (typeof Parity)[keyof typeof Parity];
+
+export function parityOf(port: number): Parity {
+  return port % 2 === 0 ? Parity.Even : Parity.Odd;
+}
+
 export class PortBlocks {
   readonly #ranges = new Map<string, HeldBlock[]>();
   readonly #random: () => number;
@@ -76,18 +84,17 @@ export class PortBlocks {
   }
 
   /** A free port, chosen at random over all held blocks of the range (RFC 6056); 0: none. */
-  take(range: PortRange, nowMs: number): number {
-    return this.#take(this.#usable(range, nowMs), (held) => held.free, nowMs);
+  take(range: PortRange, nowMs: number, parity: Parity = Parity.Any): number {
+    return this.#take(range, (held) => held.free & parity, nowMs);
   }
 
   /** One that no call on its way to the store can still bind to somebody else. */
-  takeSure(range: PortRange, nowMs: number): number {
-    const sure = ({ free, doubtful }: HeldBlock) => free & ~doubtful;
-    const usable = this.#usable(range, nowMs).filter((held) => sure(held) !== 0);
-    return this.#take(usable, sure, nowMs);
+  takeSure(range: PortRange, nowMs: number, parity: Parity = Parity.Any): number {
+    return this.#take(range, ({ free, doubtful }) => free & ~doubtful & parity, nowMs);
   }
 
-  #take(usable: readonly HeldBlock[], maskOf: (held: HeldBlock) => number, nowMs: number): number {
+  #take(range: PortRange, maskOf: (held: HeldBlock) => number, nowMs: number): number {
+    const usable = this.#usable(range, nowMs).filter((held) => maskOf(held) !== 0);
     if (usable.length === 0) return 0;
     const held = usable[this.#random() % usable.length]!;
     const mask = maskOf(held);
@@ -113,8 +120,9 @@ export class PortBlocks {
   }
 
   /** How many ports of the range can be taken now. */
-  available(range: PortRange, nowMs: number): number {
-    return this.#usable(range, nowMs).reduce((sum, held) => sum + countBits(held.free), 0);
+  available(range: PortRange, nowMs: number, parity: Parity = Parity.Any): number {
+    const usable = this.#usable(range, nowMs);
+    return usable.reduce((sum, held) => sum + countBits(held.free & parity), 0);
   }
 
   drop(range: PortRange, block: number): void {

@@ -62,6 +62,7 @@ export const clusterSchema = z
     heartbeatMs: durationMs(1).default(rest.heartbeatMs),
     ttlMarginMs: durationMs(0).default(rest.ttlMarginMs),
     minReplicas: z.int().min(0).max(REPLICAS_LIMIT).default(rest.minReplicas),
+    preservePortParity: z.boolean().default(rest.preservePortParity),
     flowsPerEndpointMax: z
       .int()
       .min(1)
