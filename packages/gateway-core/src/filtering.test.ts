@@ -74,7 +74,7 @@ describe.each(MODES)('4787-8 4787-8a: %s filtering of UDP', (udp, expected) => {
     expect(again.at(-1)).toMatchObject({ side: Side.Inside, to: other, from: own!.from });
   });
 
-  test('4787-12a: an ICMP error comes in whoever sends it, about a packet that was sent', async () => {
+  test('4787-12a: an ICMP error about what was sent comes in, whoever sends it', async () => {
     const world = worldWith({ udp });
     const [sent] = await world.send(0, Side.Inside, udpOut);
     const about = { type: 11, word: 0, keep: 0, about: sent!.bytes };

@@ -4,8 +4,8 @@
  *
  * A row is as wide as the store's record: for TCP one flow, for ICMP queries the binding (remote
  * 0.0.0.0:0), for UDP as wide as its filtering wants it: under endpoint-independent filtering
- * nothing depends on the peer. `confirmedMs` is when the request left whose answer last confirmed the row; whatever
- * was seen later is not reported yet.
+ * nothing depends on the peer. `confirmedMs` is when the request left whose answer last confirmed
+ * the row; whatever was seen later is not reported yet.
  */
 import {
   type ClusterConfig,

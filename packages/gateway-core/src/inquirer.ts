@@ -12,27 +12,16 @@
  * | RST, ICMP echo reply    | dropped            | dropped                          |
  * | ICMP error about a flow | dropped            | dropped                          |
  *
- * A SYN joins a binding only where TCP's filtering is endpoint-independent. What becomes of one that
- * no binding waits for, or that is filtered, is UnsolicitedSyns' business.
+ * A SYN joins a binding only where TCP's filtering is endpoint-independent. What becomes of one
+ * that no binding waits for, or that is filtered, is UnsolicitedSyns' business.
  *
  * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
  * than the question: a master that was replaced answers `no` as well, but no such read.
  */
-import {
-  type ClusterConfig,
-  type Endpoint,
-  type FlowWidths,
-  ICMP,
-  ipv4FromNumber,
-  type SocketAddress,
-  shardOfInside,
-  TCP,
-  Width,
-} from '@flowstore/flow';
+import { type ClusterConfig, type Endpoint, shardOfInside, TCP } from '@flowstore/flow';
 import type { FindRequest, FindResult, StoredEntry } from '@flowstore/flow-store';
 import { NONE } from '@flowstore/flow-table';
 import {
-  ICMP_ECHO_REQUEST,
   inboundFlags,
   isFirstSegment,
   isReset,
@@ -48,6 +37,15 @@ import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.
 import type { GatewayLimits } from './limits.ts';
 import { type Notices, Reason } from './notices.ts';
 import type { Opening } from './opener.ts';
+import {
+  asksToComeIn,
+  findRequest,
+  insideOf,
+  keyOf,
+  opensFromInside,
+  peerOf,
+  takerOf,
+} from './packet-question.ts';
 import type { ProvisionalFlows } from './provisional-flows.ts';
 import { type Asker, type HeldPacket, type Question, Questions } from './questions.ts';
 import type { Restorer } from './restorer.ts';
@@ -406,53 +404,4 @@ interface OpenSubject {
   readonly inside: Endpoint;
   readonly sinceMs: number;
   readonly replaces?: { readonly generation: number; readonly nonce: number };
-}
-
-function opensFromInside(packet: Packet): boolean {
-  if (packet.embeddedOffset !== 0) return false;
-  if (packet.protocol === TCP) return isFirstSegment(packet);
-  return packet.protocol !== ICMP || packet.icmpType === ICMP_ECHO_REQUEST;
-}
-
-/** Nothing that is part of something known elsewhere: no error about a flow, no later segment. */
-function asksToComeIn(packet: Packet): boolean {
-  if (packet.embeddedOffset !== 0) return false;
-  return packet.protocol !== TCP || isFirstSegment(packet);
-}
-
-function insideOf(packet: Packet): Endpoint {
-  const { protocol, source, sourcePort } = packet;
-  return { domain: 0, protocol, address: ipv4FromNumber(source), port: sourcePort };
-}
-
-function peerOf(packet: Packet, side: Side): SocketAddress {
-  return side === Side.Inside
-    ? { address: ipv4FromNumber(packet.destination), port: packet.destinationPort }
-    : { address: ipv4FromNumber(packet.source), port: packet.sourcePort };
-}
-
-function findRequest(packet: Packet, side: Side, widths: FlowWidths): FindRequest {
-  const { protocol } = packet;
-  const remote = widths.remote(protocol, peerOf(packet, side));
-  if (side === Side.Inside) return { direction: 'inside', inside: insideOf(packet), remote };
-  const address = ipv4FromNumber(packet.destination);
-  const outside = { address, port: packet.destinationPort };
-  return { direction: 'outside', protocol, outside, remote };
-}
-
-/** Inside addresses as they are, outside ones above them. */
-function takerOf({ source }: Packet, side: Side): number {
-  return side === Side.Inside ? source : 2 ** 32 + source;
-}
-
-/** One text per question: the side, and what the store would be asked by. */
-function keyOf(packet: Packet, side: Side, widths: FlowWidths): string {
-  const { protocol, source, sourcePort, destination, destinationPort } = packet;
-  const isOut = side === Side.Inside;
-  const ours = isOut ? `${source}:${sourcePort}` : `${destination}:${destinationPort}`;
-  const width = widths.of(protocol);
-  if (width === Width.Binding) return `${side}/${protocol}/${ours}`;
-  const peer = isOut ? destination : source;
-  const port = width === Width.Endpoint ? (isOut ? destinationPort : sourcePort) : 0;
-  return `${side}/${protocol}/${ours}/${peer}:${port}`;
 }

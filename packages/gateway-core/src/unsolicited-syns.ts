@@ -1,8 +1,8 @@
 /**
- * SYNs from outside that no binding waits for, or lets in (RFC 5382 REQ-4). The inside host may be about to
- * open the same connection (simultaneous open), and an answer would end its attempt. So the sender
- * is told nothing for 6 s; then the store is asked once more, since another gateway may have seen
- * the outbound SYN. If nobody did, the answer is ICMP 3/3.
+ * SYNs from outside that no binding waits for, or lets in (RFC 5382 REQ-4). The inside host may be
+ * about to open the same connection (simultaneous open), and an answer would end its attempt. So
+ * the sender is told nothing for 6 s; then the store is asked once more, since another gateway may
+ * have seen the outbound SYN. If nobody did, the answer is ICMP 3/3.
  *
  * ```
  *   SYN, unasked --> waits 6 s --> its flow is there by then, or ---> dropped

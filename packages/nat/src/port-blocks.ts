@@ -35,7 +35,7 @@ export type Settlement = 'used' | 'unused' | 'unanswered';
 
 const ALL_FREE = (1 << BLOCK_PORTS) - 1;
 
-/** Which ports of a block may be taken: those of one parity, or all. A block begins at an even one. */
+/** Which ports of a block may be taken: one parity's, or all. A block begins at an even port. */
 export const Parity = { Even: 0x5555, Odd: 0xaaaa, Any: ALL_FREE } as const;
 export type Parity = (typeof Parity)[keyof typeof Parity];
 
