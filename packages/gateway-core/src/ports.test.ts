@@ -53,7 +53,7 @@ test('4787-3a: no port of 1024 and above gets one below', async () => {
   expect(Math.min(...ports)).toBeGreaterThanOrEqual(1_024);
 });
 
-test('6888-15 7857-9: ports are drawn at random: their order tells nothing of the next', async () => {
+test('6888-15 7857-9: ports are drawn at random, and tell nothing of the next', async () => {
   const ports = await portsOf({ config: one }, mixed);
   const steps = ports.slice(1).map((port, i) => port - ports[i]!);
   const times = (step: number) => steps.filter((other) => other === step).length;
