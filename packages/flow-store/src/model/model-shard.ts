@@ -59,6 +59,11 @@ export class ModelShard {
   #lastGeneration = 0;
   #timeMs = 0;
 
+  /** The next one is larger. */
+  get lastGeneration(): number {
+    return this.#lastGeneration;
+  }
+
   /** Shard time: the server's clock, but it never goes back, whichever server answers. */
   timeMs(clockMs: number): number {
     this.#timeMs = Math.max(this.#timeMs, clockMs);
