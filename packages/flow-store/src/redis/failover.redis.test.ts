@@ -104,7 +104,7 @@ test('Sentinel: a replica that missed the last write takes over, in grace', asyn
 });
 
 test('Cluster: only the shards of the master that died are in grace', async () => {
-  const cluster = await startCluster({ replicas: true });
+  const cluster = await startCluster({ replicas: 1 });
   ends.push(() => cluster.stop());
   const scenario = await begin(cluster.url);
   const { kept, lost } = await failsOver(scenario, cluster.masters[masterOf(SHARD)]!);

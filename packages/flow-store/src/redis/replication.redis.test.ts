@@ -86,7 +86,7 @@ test('scripts that the server forgot are sent again, and counted by replicas too
 });
 
 test('Cluster: where one master’s replica is away, its shards alone have no answer', async () => {
-  const cluster = await startCluster({ replicas: true });
+  const cluster = await startCluster({ replicas: 1 });
   ends.push(() => cluster.stop());
   const store = await connect(cluster.url);
   await store.initialise('new');
@@ -124,7 +124,7 @@ test('where a failover can happen, a deployment that wants no replica is refused
   const none = { config: CONFORMANCE_CONFIG };
   const refused = /cluster.minReplicas: found 0, allowed: 1 or more at redis\+/;
   await expect(connectRedisStore({ url: sentinel.url, ...none })).rejects.toThrow(refused);
-  const cluster = await startCluster({ replicas: true });
+  const cluster = await startCluster({ replicas: 1 });
   ends.push(() => cluster.stop());
   await expect(connectRedisStore({ url: cluster.url, ...none })).rejects.toThrow(refused);
   const single = await connectRedisStore({ url: urlOf(sentinel.master), ...none });

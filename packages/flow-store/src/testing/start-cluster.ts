@@ -1,4 +1,4 @@
-/** A Redis Cluster of three masters for tests, with a replica each if wanted, on loopback. */
+/** A Redis Cluster of three masters for tests, with replicas if wanted, on loopback. */
 import { Redis } from 'ioredis';
 import { freePort, type ServerProcess, startServer } from './server-process.ts';
 import { haveWrites } from './start-sentinel.ts';
@@ -6,7 +6,7 @@ import { haveWrites } from './start-sentinel.ts';
 export interface TestCluster {
   readonly url: string;
   readonly masters: readonly ServerProcess[];
-  /** The n-th is the n-th master's; empty unless wanted. */
+  /** The n-th is the n-th master's, and so on around; empty unless wanted. */
   readonly replicas: readonly ServerProcess[];
   stop(): Promise<void>;
 }
@@ -19,13 +19,14 @@ const MASTERS = 3;
 const SLOTS = 16_384;
 const PATIENCE_MS = 20_000;
 
-export async function startCluster({ replicas = false } = {}): Promise<TestCluster> {
+/** With so many replicas for each master. */
+export async function startCluster({ replicas = 0 } = {}): Promise<TestCluster> {
   const nodes: Node[] = [];
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()));
   };
   try {
-    while (nodes.length < (replicas ? 2 : 1) * MASTERS) nodes.push(await startNode());
+    while (nodes.length < (1 + replicas) * MASTERS) nodes.push(await startNode());
     await join(nodes);
   } catch (error) {
     await stop();
@@ -74,14 +75,14 @@ async function join(nodes: readonly Node[]): Promise<void> {
     const known = `cluster_known_nodes:${nodes.length}`;
     for (const client of clients) await until(client, 'cluster_state:ok', known);
     for (const [i, client] of clients.slice(MASTERS).entries()) {
-      await client.call('CLUSTER', 'REPLICATE', String(await clients[i]!.call('CLUSTER', 'MYID')));
+      const master = clients[i % MASTERS]!;
+      await client.call('CLUSTER', 'REPLICATE', String(await master.call('CLUSTER', 'MYID')));
       await until(client, 'master_link_status:up');
-      await untilTrue(() => haveWrites(clients[i]!, 1));
+      await untilTrue(() => haveWrites(master, 1 + Math.floor(i / MASTERS)));
     }
-    if (nodes.length > MASTERS) {
-      for (const client of clients.slice(0, MASTERS)) {
-        await untilTrue(() => knowsReplicas(client));
-      }
+    const replicas = nodes.length / MASTERS - 1;
+    for (const client of clients.slice(0, MASTERS)) {
+      await untilTrue(() => knowsReplicas(client, replicas));
     }
   } finally {
     for (const client of clients) client.disconnect();
@@ -89,8 +90,8 @@ async function join(nodes: readonly Node[]): Promise<void> {
 }
 
 /** Masters learn of each other's replicas by gossip, and clients ask any of them. */
-async function knowsReplicas(client: Redis): Promise<boolean> {
+async function knowsReplicas(client: Redis, replicas: number): Promise<boolean> {
   const ranges = (await client.call('CLUSTER', 'SLOTS')) as unknown[][];
   // From, to, master, and the replicas after it.
-  return ranges.every((range) => range.length > 3);
+  return ranges.every((range) => range.length === 3 + replicas);
 }
