@@ -36,7 +36,7 @@ export async function publish(
         tell('the deployment runs with this configuration already');
         return true;
       case 'overtaken':
-        throw new StoreUnavailable('somebody else published just now: look again');
+        throw new StoreUnavailable('what holds, or is next, changed just now: look again');
       case 'notInitialised':
         throw new ConfigError('FLOWSTORE_CONFIG_INVALID', [NOT_INITIALISED]);
       case 'refused':

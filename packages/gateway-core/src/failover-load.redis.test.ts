@@ -1,8 +1,8 @@
 /**
- * A master dies under load, and what it had not told its replica is lost: on a real Sentinel and a
- * real Cluster. Nobody's port becomes another's (I1), what a replica had goes on as it was, what was
- * lost is told again under its old identity or opened under a later one (I3), and in the end all is
- * free (I5).
+ * A master dies under load, and what it had not told its replica is lost: on a real Sentinel and on
+ * a real Cluster. Nobody's port becomes another's (I1), what a replica had goes on as it was, what
+ * was lost is told again under its old identity or opened under a later one (I3), and in the end
+ * all is free (I5).
  */
 import { type ClusterConfig, type Identity, parseAddress, SHARDS, TCP } from '@flowstore/flow';
 import { connectRedisStore, type FindRequest, type RedisFlowStore } from '@flowstore/flow-store';
@@ -166,8 +166,8 @@ test.each([
       pair.open.some(({ begunMs }) => begunMs > diedMs + CONFIG.quarantineMs);
     await vi.waitUntil(opensAgain, PATIENCE);
     pair.openNoMore();
-    // What the replica had goes on as it was. What it had not may have been opened anew in grace, by
-    // the gateway that did not know it, before the one that did could tell it.
+    // What the replica had goes on as it was. What it had not may have been opened anew in grace,
+    // by the gateway that did not know it, before the one that did could tell it.
     const isBefore = ({ begunMs }: LoadedFlow) => begunMs < cutMs - CALL_TIMEOUT_MS;
     const isWhole = (flow: LoadedFlow) => isBefore(flow) || !flow.isBroken;
     await vi.waitFor(() => areStored(watcher, pair.open.filter(isWhole)), PATIENCE);

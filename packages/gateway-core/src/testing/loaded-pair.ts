@@ -38,7 +38,7 @@ export interface LoadedFlow {
 export class LoadedPair {
   readonly cores: readonly GatewayCore[];
   readonly flows: LoadedFlow[] = [];
-  /** What must never be, one line each: packets of nobody, shared endpoints, answers gone astray. */
+  /** What must never be, one line each: packets of nobody, shared endpoints, astray answers. */
   readonly wrongs: string[] = [];
   readonly #stores: readonly FlowStore[];
   readonly #owners = new Map<string, LoadedFlow>();
