@@ -12,6 +12,16 @@ const iperf3 = { programs: ['iperf3'], debian: 'iperf3' };
 /** Makes the certificates of the tests. */
 const openssl = { programs: ['openssl'], debian: 'openssl' };
 const ethtool = { programs: ['ethtool'], debian: 'ethtool' };
+/** What a NAT is judged by in the lab. */
+const judges = [
+  { programs: ['curl'], debian: 'curl' },
+  { programs: ['traceroute'], debian: 'traceroute' },
+  { programs: ['tracepath'], debian: 'iputils-tracepath' },
+  { programs: ['mtr'], debian: 'mtr-tiny' },
+  { programs: ['dnsmasq'], debian: 'dnsmasq-base' },
+  { programs: ['dig'], debian: 'bind9-dnsutils' },
+  { programs: ['tcpdump'], debian: 'tcpdump' },
+];
 const docker = { programs: ['docker'], debian: 'docker.io' };
 const mmdebstrap = { programs: ['mmdebstrap'], debian: 'mmdebstrap' };
 
@@ -26,7 +36,8 @@ export function neededTools(task, { linux, root }) {
   // The lab refuses by itself.
   if (!network && (task === 'lab' || task === 'chaos')) return [];
   if (!network) return task === 'test' ? [redis, openssl] : [redis];
-  return task === 'test' ? [redis, openssl, ip, ping, iperf3, ethtool] : [redis, ip, ping];
+  const tested = [redis, openssl, ip, ping, iperf3, ethtool, ...judges];
+  return task === 'test' ? tested : [redis, ip, ping];
 }
 
 /** The ones that are not there. A server that the environment names is as good as installed. */

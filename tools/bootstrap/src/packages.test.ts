@@ -11,8 +11,9 @@ describe('what a task needs', () => {
     expect(debian(neededTools('demo', here))).toEqual(base);
     expect(debian(neededTools('lab', here))).toEqual(base);
     const [redis, ...network] = base;
-    const tools = [redis, 'openssl', ...network, 'iperf3', 'ethtool'];
-    expect(debian(neededTools('test', here))).toEqual(tools);
+    const tools = debian(neededTools('test', here));
+    expect(tools.slice(0, 6)).toEqual([redis, 'openssl', ...network, 'iperf3', 'ethtool']);
+    expect(tools).toContain('tcpdump');
   });
 
   it('is nothing for a benchmark in memory', () => {
