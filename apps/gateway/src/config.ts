@@ -59,6 +59,20 @@ const policiesSchema = z.strictObject({
   unsolicitedSyns: z.enum(['answer', 'silent']).default(DEFAULT_POLICIES.unsolicitedSyns),
 });
 
+/** RFC 6888 REQ-12 to REQ-14. */
+const sessionLogSchema = z.strictObject({
+  record: z.enum(['off', 'bindings']).default('off'),
+  /** How long lines are kept in the store; 0: they are not put there. */
+  streamKeepMs: durationMs(0).default(86_400_000),
+  file: z.string().min(1).describe('a path such as /var/log/flowstore/sessions.jsonl').optional(),
+  fileBytesMax: z
+    .int()
+    .min(4_096)
+    .max(2 ** 40)
+    .default(104_857_600),
+  filesMax: count(1_000).default(10),
+});
+
 export const gatewaySchema = z.strictObject({
   /**
    * Unique in the deployment; a second gateway of the same name takes the first one's place. The
@@ -77,6 +91,7 @@ export const gatewaySchema = z.strictObject({
   limits: limitsSchema.prefault({}),
   peers: peersSchema.prefault({}),
   policies: policiesSchema.prefault({}),
+  sessionLog: sessionLogSchema.prefault({}),
 });
 
 export type GatewayConfig = z.output<typeof gatewaySchema>;

@@ -19,6 +19,7 @@ import { HttpSide } from './http-side.ts';
 import { LinkWatch } from './link-watch.ts';
 import { Membership } from './membership.ts';
 import { Peers } from './peers.ts';
+import { SessionLogging } from './session-logging.ts';
 import { ThreadClient } from './thread-client.ts';
 
 const LOG_EVERY_MS = 10_000;
@@ -80,12 +81,18 @@ export async function startGateway(given: GatewayParts): Promise<Running & { url
     membership.onMembers = (members) => peers.setMembers(members);
     await membership.join();
     undo.unshift(() => membership.leave());
-    const thread = await startThread(parts, store, incarnation, limit, peers);
+    const sessions = new SessionLogging(config, store, limit);
+    undo.unshift(() => sessions.close());
+    const thread = await startThread(parts, store, incarnation, limit, peers, sessions);
     undo.unshift(() => thread.finish(FINISH_TIMEOUT_MS));
     membership.onGoBy = (to) => thread.goBy(to);
     await thread.goBy(membership.goingBy);
     peers.serve(thread);
-    const sources = { peers: () => peers.counters, storeStats: () => store.stats };
+    const sources = {
+      peers: () => peers.counters,
+      storeStats: () => store.stats,
+      sessionLog: () => sessions.counters,
+    };
     http.serve(thread, membership, sources);
     log.info({ url: http.url, incarnation, ...config.devices }, 'forwarding');
     return { log, url: http.url, stop: () => stop(undo, http, log) };
@@ -122,11 +129,13 @@ function startThread(
   incarnation: string,
   limit: LogLimit,
   peers: Peers,
+  sessions: SessionLogging,
 ): Promise<ThreadClient> {
   const { devices, policies } = config;
   const cluster = store.config;
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   return ThreadClient.start({ devices, cluster, limits, policies, incarnation }, store, {
+    onStoreReply: (call, reply) => sessions.observe(call, reply),
     onStoreError: (error) => limit.warn({ err: (error as Error).message }, 'store call failed'),
     onHighWater: (flows) => {
       const { flowsHighWater, flowsMax } = limits;

@@ -52,7 +52,7 @@ export class HttpSide {
   serve(
     thread: ThreadClient,
     membership: Membership,
-    sources: Pick<MetricSources, 'peers' | 'storeStats'>,
+    sources: Pick<MetricSources, 'peers' | 'storeStats' | 'sessionLog'>,
   ): void {
     this.#thread = thread;
     this.#membership = membership;

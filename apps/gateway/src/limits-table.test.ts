@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { registerMetrics } from './metrics.ts';
 import { LoopCounters } from './packet-loop.ts';
 import { PeerCounters } from './peer-socket.ts';
+import { SessionLog } from './session-log.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 /** Where a gateway's queues, buffers, batches and caches are. */
@@ -105,6 +106,17 @@ function isExported(metric: string, text: string): boolean {
     .some((line) => /^\w+/.exec(line)?.[0] === `flowstore_${name}` && line.includes(label ?? ''));
 }
 
+function newSessionLog(): SessionLog {
+  const keep = async () => {};
+  return new SessionLog({
+    gateway: 'gw1',
+    wallMs: () => 0,
+    sessionsMax: 1,
+    keep,
+    write: () => true,
+  });
+}
+
 /** What a gateway shows that has done nothing yet. */
 async function metricsText(): Promise<string> {
   const registry = new Registry();
@@ -139,6 +151,7 @@ async function metricsText(): Promise<string> {
     members: () => 1,
     configState: () => ({ version: 1, nextVersion: 0, refused: false }),
     peers: () => ({ ...new PeerCounters() }),
+    sessionLog: () => newSessionLog().counters,
   });
   return registry.metrics();
 }

@@ -28,6 +28,7 @@ test('counters become series by a rule, and only grow from scrape to scrape', as
     storeStats: () => ({ inFlight: 4, refused: 1, timedOut: 2, failed: 3, unreplicated: 0 }),
     members: () => 2,
     configState: () => ({ version: 3, nextVersion: 4, refused: false }),
+    sessionLog: () => ({ begun: 0 }),
     peers: () => ({ sent: 3, forged: 1 }),
   });
   const first = await registry.metrics();
@@ -63,6 +64,7 @@ test('a packet thread that does not answer is shown, and hides nothing else', as
     storeStats: () => ({ inFlight: 0, refused: 0, timedOut: 0, failed: 0, unreplicated: 0 }),
     members: () => 0,
     configState: () => ({ version: 3, nextVersion: 0, refused: true }),
+    sessionLog: () => ({ begun: 0 }),
     peers: () => ({}),
   });
   const text = await registry.metrics();

@@ -17,6 +17,8 @@ export interface MetricSources {
   readonly configState: () => ConfigState;
   /** What came of messages between gateways, by event. */
   readonly peers: () => Readonly<Record<string, number>>;
+  /** Lines of the session log, by event. */
+  readonly sessionLog: () => Readonly<Record<string, number>>;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -31,6 +33,7 @@ const HELP: Readonly<Record<string, string>> = {
   store_calls_in_flight: 'Script calls whose answer is still to come',
   store_up: 'Whether the store can be reached: 1 or 0',
   peer_messages_total: 'Messages between gateways, by what became of them',
+  session_log_lines_total: 'Lines of the session log, by what became of them',
   config_version: 'Version of the cluster configuration that holds',
   config_next_version: 'Version that is published and gone by beside it; 0: none',
   config_refused: 'Whether a published configuration can’t be gone by: 1 or 0',
@@ -51,6 +54,9 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
     showStore(mirror, sources.storeStats());
     for (const [event, value] of Object.entries(sources.peers())) {
       mirror.counter('peer_messages_total', value, { event });
+    }
+    for (const [event, value] of Object.entries(sources.sessionLog())) {
+      mirror.counter('session_log_lines_total', value, { event: snake(event) });
     }
     const snapshot = await sources.snapshot().catch(() => undefined);
     mirror.gauge('packet_thread_up', snapshot === undefined ? 0 : 1);

@@ -12,6 +12,7 @@ import {
   type PeerMessage,
   performCall,
   type StoreCall,
+  type StoreReply,
 } from '@flowstore/gateway-core';
 import { createWaker, type Waker } from '@flowstore/packet-io';
 import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
@@ -19,6 +20,8 @@ import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-mes
 const SNAPSHOT_TIMEOUT_MS = 2_000;
 
 export interface ThreadEvents {
+  /** A store call was answered; the thread gets the reply once this resolves. */
+  onStoreReply(call: StoreCall, reply: StoreReply): Promise<void>;
   /** A store call got no answer. */
   onStoreError(error: unknown): void;
   /** The table holds more flows than its high-water mark. */
@@ -145,6 +148,7 @@ export class ThreadClient {
 
   async #perform(call: StoreCall): Promise<void> {
     const reply = await performCall(this.#store, call, this.#events.onStoreError);
+    await this.#events.onStoreReply(call, reply);
     this.#post({ kind: 'reply', reply });
   }
 

@@ -15,7 +15,7 @@ socket.on('message', (data, { address, port }) => socket.send(data, port, addres
 socket.bind(7, () => console.log('listening'));
 setTimeout(() => process.exit(), 40_000);
 `;
-/** From as many sockets, one datagram at a time, until each heard its own; prints how often lost. */
+/** From as many sockets, until each heard its own datagram; prints how often one was lost. */
 const ask = `
 const { createSocket } = require('node:dgram');
 let left = ${sockets}, again = 0;

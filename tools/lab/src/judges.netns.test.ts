@@ -94,7 +94,7 @@ describe.skipIf(skip)(`programs that judge${why}`, () => {
 
   beforeAll(async () => {
     await refuseToShareTheLab(lab);
-    await lab.up({ gateways: 3 });
+    await lab.up({ gateways: 3, config: { gateway: { sessionLog: { record: 'bindings' } } } });
     await node('server1', web);
   });
   afterAll(async () => {
@@ -159,6 +159,28 @@ describe.skipIf(skip)(`programs that judge${why}`, () => {
   it('calls: media and control of pairs of ports come back by the port they went to', async () => {
     await node('server1', callee);
     expect(await run(process.execPath, '-e', callers)).toBe('0\n');
+  });
+
+  it('6888-12: the session log in the store tells who had which outside endpoint', async () => {
+    const { store } = await lab.status();
+    const script =
+      "local all = {} for _, k in ipairs(redis.call('KEYS', 'l:*')) do " +
+      "for _, e in ipairs(redis.call('XRANGE', k, '-', '+')) do all[#all + 1] = e[2][2] end end " +
+      'return all';
+    const args = ['-u', `${store.url}`, '--raw', 'EVAL', script, '0'];
+    const { stdout } = await lab.exec('gw1', 'redis-cli', args);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const begun = lines.filter(({ event, how }) => event === 'begin' && how === 'opened');
+    // By curl, dig, traceroute and the calls.
+    expect(new Set(begun.map(({ protocol }) => protocol))).toEqual(new Set(['tcp', 'udp', 'icmp']));
+    for (const { inside, outside } of begun) {
+      expect(inside).toMatch(/^198\.18\.1\.1[01]:\d+$/);
+      expect(outside).toMatch(/^203\.0\.113\.\d+:\d+$/);
+    }
+    expect(stdout).not.toContain('198.51.100');
   });
 
   it('tcpdump: no checksum is wrong on either side, with all offloads off', async () => {

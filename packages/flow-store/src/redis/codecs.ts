@@ -93,6 +93,20 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
   },
 };
 
+/** A line about a binding, and how long it is kept. */
+export interface RecordRequest {
+  readonly inside: Endpoint;
+  readonly line: string;
+  readonly keepMs: number;
+}
+
+export const recordCodec: Codec<RecordRequest, 'recorded'> = {
+  command: 'record',
+  shardOf: ({ inside }) => shardOfInside(inside),
+  encode: ({ line, keepMs }) => new ByteWriter().u48(keepMs).bytes(Buffer.from(line)).done(),
+  decode: (reply) => readReply('record', reply).kind,
+};
+
 const [ASKS, TELLS, WANTS] = [0, 1, 2];
 
 export const fragmentCodec: Codec<contract.FragmentRequest, contract.FragmentResult> = {

@@ -42,6 +42,7 @@ export const COMMANDS = {
   ]),
   find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, READS),
   fragment: signature<contract.FragmentResult['kind']>(['known', 'unknown']),
+  record: signature<'recorded'>(['recorded']),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),
   close: signature<contract.CloseResult['kind']>(['closed', 'alive', 'stale', 'gone', 'notYet']),
   reassert: signature<contract.ReassertResult['kind']>(['restored', 'exists', 'tooLate']),

@@ -37,9 +37,11 @@ import {
   fragmentCodec,
   leaseCodec,
   openCodec,
+  type RecordRequest,
   type RoutedFind,
   readReply,
   reassertCodec,
+  recordCodec,
   releaseCodec,
   renewCodec,
   touchCodec,
@@ -190,6 +192,12 @@ export class RedisFlowStore implements contract.FlowStore {
     checkShard(shard);
     const reply = await this.#single('trim', metaKey(shard), Buffer.alloc(0));
     return readReply('trim', reply).reader.u32();
+  }
+
+  /** Keeps lines of the session log; false where some may be lost. Not part of the contract. */
+  async record(requests: readonly RecordRequest[]): Promise<boolean> {
+    const results = await this.#batched(recordCodec, requests);
+    return !results.includes(null);
   }
 
   async lease(
