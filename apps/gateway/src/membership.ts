@@ -57,7 +57,7 @@ export class Membership {
   get goingBy(): GoingBy {
     const { holds, next } = this.#follower;
     const reportBy = next === null ? holds.timeouts : shorterTimeouts(holds, next);
-    return { config: this.#store.config, reportBy };
+    return { config: this.#store.config, reportBy, rules: { holds, next } };
   }
 
   get configState(): ConfigState {

@@ -75,6 +75,9 @@ export interface OpenRequest {
    * address (ANY_PORT); null where only a flow is to be added to a binding that exists. Ignored
    * when one exists. */
   readonly proposal: SocketAddress | null;
+  /** Blocks of the address of which the store is not to choose a port: somebody has ports of them
+   * by configuration. */
+  readonly reserved?: readonly number[];
   /** 16 hexadecimal digits: this run of this gateway. */
   readonly incarnation: string;
   /** Chosen at random per opening, kept across retries. */
@@ -193,6 +196,8 @@ export interface LeaseRequest {
   readonly blocks: number;
   /** 32 random bits: where the search for a free block begins (RFC 6056). */
   readonly start: number;
+  /** Blocks of the address that are not to be granted. */
+  readonly reserved?: readonly number[];
 }
 
 export interface LeasedBlock extends PortBlock {

@@ -18,7 +18,9 @@ function change(world: World, holds: ClusterConfig, next: ClusterConfig | null):
   expect(config.timeouts).toEqual(
     next === null ? holds.timeouts : goingByBoth(holds, next).timeouts,
   );
-  for (const gateway of world.gateways) gateway.goBy({ config, reportBy }, world.nowMs);
+  for (const gateway of world.gateways) {
+    gateway.goBy({ config, reportBy, rules: { holds, next } }, world.nowMs);
+  }
 }
 
 async function connect(world: World, port: number): Promise<number> {

@@ -29,6 +29,9 @@ export class GatewayCounters {
   datagramsTold = 0;
   /** Datagrams that made room for others: to be asked about again. */
   datagramsForgotten = 0;
+  /** Packets translated by a port forward or a one-to-one rule, and not at all, as a rule says. */
+  packetsByRule = 0;
+  packetsPassed = 0;
   /** Packets copied to wait for the store's answer. */
   packetsHeld = 0;
 

@@ -17,7 +17,6 @@
  */
 import type { ClusterConfig } from '@flowstore/flow';
 import { FlowTable } from '@flowstore/flow-table';
-import { OutsidePool } from '@flowstore/nat';
 import { GatewayCounters } from './counters.ts';
 import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
@@ -44,6 +43,7 @@ import type { StoreCall, StoreReply } from './store-call.ts';
 import { StoreOutbox } from './store-outbox.ts';
 import { SubscriberAccounts } from './subscriber-accounts.ts';
 import { SubscriberGate } from './subscriber-gate.ts';
+import { TranslationRules } from './translation-rules.ts';
 import { UnsolicitedSyns } from './unsolicited-syns.ts';
 
 export interface GatewayOptions {
@@ -83,6 +83,7 @@ export class GatewayCore {
   readonly #notices: Notices;
   readonly #unsolicited: UnsolicitedSyns;
   readonly #path: PacketPath;
+  readonly #rules: TranslationRules;
   #highWaterTaken = 0;
 
   constructor(options: GatewayOptions) {
@@ -92,7 +93,8 @@ export class GatewayCore {
     const config = { ...options.config };
     this.#config = config;
     this.#limits = limits;
-    const pool = new OutsidePool(config.pool);
+    const rules = new TranslationRules({ holds: config, next: null });
+    this.#rules = rules;
     this.#outbox = new StoreOutbox(limits);
     const table = newTable(limits, random(), nowMs);
     this.#cache = new FlowCache(table, config, random);
@@ -104,9 +106,9 @@ export class GatewayCore {
     const restorer = new Restorer(cache, this.#outbox, counters);
     const outbox = this.#outbox;
     const admit = this.#readmit;
-    const shared = { ...options, config, policies, cache, outbox, counters, outage, admit };
+    const shared = { ...options, config, policies, cache, outbox, counters, outage, admit, rules };
     this.#reporter = new FlowReporter({ ...shared, restorer });
-    this.#ports = new PortKeeper({ ...shared, pool });
+    this.#ports = new PortKeeper(shared);
     this.#subscribers = new SubscriberAccounts(shared);
     this.#handOver = new HandOver(outage, this.#ports, shared);
     this.#provisional = new ProvisionalFlows(shared, this.#ports.blocks);
@@ -147,7 +149,6 @@ export class GatewayCore {
     this.#fragments = new Fragments(shared);
     this.#path = new PacketPath({
       ...shared,
-      pool,
       reporter: this.#reporter,
       handOver: this.#handOver,
       inquirer: this.#inquirer,
@@ -190,7 +191,8 @@ export class GatewayCore {
    */
   goBy(to: GoingBy, nowMs: number): void {
     Object.assign(this.#config, to.config);
-    this.#path.serve(to.config.insidePrefixes);
+    this.#rules.change(to.rules);
+    this.#ports.rulesChanged();
     this.#cache.lifetimes.change(to, nowMs);
     this.#replanner.start();
   }

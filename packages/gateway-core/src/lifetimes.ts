@@ -15,13 +15,19 @@ import {
   touchIntervalMs,
 } from '@flowstore/flow';
 import type { FlowTable } from '@flowstore/flow-table';
+import type { RuleConfigs } from './translation-rules.ts';
 
 /** What a gateway goes by: both configurations together while they change. */
 export interface GoingBy {
   readonly config: ClusterConfig;
   /** Flows are reported by these: no longer than the configuration's own. */
   readonly reportBy: Timeouts;
+  /** Rules have no merged form: which is which matters. */
+  readonly rules: RuleConfigs;
 }
+
+/** What lifetimes are made of. */
+type Timing = Pick<GoingBy, 'config' | 'reportBy'>;
 
 /** Touches of one gateway spread over this share of their interval. */
 const TOUCH_JITTER = 0.2;
@@ -29,8 +35,8 @@ const TOUCH_JITTER = 0.2;
 export class Lifetimes {
   readonly #table: FlowTable;
   readonly #random: () => number;
-  #now: GoingBy;
-  #former: GoingBy;
+  #now: Timing;
+  #former: Timing;
   #changedMs = Number.NEGATIVE_INFINITY;
 
   /** @param random uniform 32-bit numbers */
@@ -42,7 +48,7 @@ export class Lifetimes {
     this.#former = this.#now;
   }
 
-  change(to: GoingBy, nowMs: number): void {
+  change(to: Timing, nowMs: number): void {
     this.#former = this.#now;
     this.#now = to;
     this.#changedMs = nowMs;
@@ -89,7 +95,7 @@ export class Lifetimes {
     return sentMs + lifeMs - (isOfNow ? nowMs : Math.max(nowMs, this.#lifeBy(this.#former, slot)));
   }
 
-  #lifeBy({ config }: GoingBy, slot: number): number {
+  #lifeBy({ config }: Timing, slot: number): number {
     const timeout = this.#timeoutBy(config.timeouts, slot);
     return timeout + slackMs(config.slack, timeout);
   }

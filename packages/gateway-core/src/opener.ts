@@ -133,12 +133,14 @@ export class Opener {
     const { address } = range;
     const any = mayBeAny ? { address, port: ANY_PORT } : null;
     const proposal = port === 0 ? any : { address, port };
+    const reserved = proposal === any ? this.#options.ports.reserved(range) : [];
     const queued = this.#options.outbox.ask(
       'open',
       (sendMs) => ({
         inside,
         remote,
         proposal,
+        reserved,
         incarnation: this.#options.incarnation,
         nonce,
         seen: { flags: attempt.flags, ageMs: sendMs - attempt.seenMs, rstAgeMs: null },

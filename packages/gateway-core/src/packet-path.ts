@@ -13,7 +13,7 @@
  *                               <-----------------------+
  * ```
  */
-import { type ClusterConfig, isPoolPort } from '@flowstore/flow';
+import { isPoolPort } from '@flowstore/flow';
 import { NONE } from '@flowstore/flow-table';
 import {
   completeChecksum,
@@ -24,19 +24,18 @@ import {
   isLaterFragment,
   Malformed,
   mayBeSplit,
-  type OutsidePool,
   Packet,
-  PrefixSet,
   parseIpv4,
   setIdentification,
   splitPacket,
   translateDestination,
+  translateDestinationAddress,
   translateErrorDestination,
   translateErrorSource,
-  translateFragmentDestination,
-  translateFragmentSource,
   translateSource,
+  translateSourceAddress,
 } from '@flowstore/nat';
+import { ByRule } from './by-rule.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { KnownDatagram } from './datagrams.ts';
 import type { FlowCache } from './flow-cache.ts';
@@ -56,10 +55,10 @@ import {
 import type { HandOver } from './hand-over.ts';
 import type { Inquirer } from './inquirer.ts';
 import { type Notices, Reason } from './notices.ts';
+import type { TranslationRules } from './translation-rules.ts';
 
 export interface PacketPathOptions {
-  readonly config: ClusterConfig;
-  readonly pool: OutsidePool;
+  readonly rules: TranslationRules;
   readonly cache: FlowCache;
   readonly reporter: FlowReporter;
   readonly handOver: HandOver;
@@ -74,34 +73,31 @@ export interface PacketPathOptions {
 const TAKEN = -2;
 /** A fragment that no flow is needed for: `#datagram` says how it goes. */
 const LATER = -3;
+/** A rule is about the packet, no flow. */
+const BY_RULE = -4;
 
 export class PacketPath {
   readonly #options: PacketPathOptions;
-  readonly #pool: OutsidePool;
+  readonly #rules: TranslationRules;
+  readonly #byRule: ByRule;
   readonly #cache: FlowCache;
   readonly #reporter: FlowReporter;
   readonly #counters: GatewayCounters;
   readonly #notices: Notices;
   readonly #packet = new Packet();
-  #inside: PrefixSet;
-  /** Of the packet read last: it is from inside, to an address of the pool. */
+  /** Of the packet read last: it is from inside, to an outside endpoint of the inside. */
   #turnsBack = false;
   /** Of the packet read last, if it is a fragment. */
   #datagram: KnownDatagram | null = null;
 
   constructor(options: PacketPathOptions) {
     this.#options = options;
-    this.#pool = options.pool;
+    this.#rules = options.rules;
+    this.#byRule = new ByRule(options.rules, options.counters);
     this.#cache = options.cache;
     this.#reporter = options.reporter;
     this.#counters = options.counters;
     this.#notices = options.notices;
-    this.#inside = new PrefixSet(options.config.insidePrefixes);
-  }
-
-  /** Serves these inside addresses from now on. */
-  serve(insidePrefixes: readonly string[]): void {
-    this.#inside = new PrefixSet(insidePrefixes);
   }
 
   /** See GatewayCore.process. */
@@ -196,7 +192,7 @@ export class PacketPath {
     return verdict === Verdict.Forward ? Verdict.Hairpin : verdict;
   }
 
-  /** The slot to translate by, NONE where the store has to be asked, LATER, TAKEN. */
+  /** The slot to translate by, NONE where the store has to be asked, LATER, BY_RULE, TAKEN. */
   #admit(
     side: Side,
     memory: FrameMemory,
@@ -208,6 +204,12 @@ export class PacketPath {
     const packet = this.#packet;
     const available = length - IP_OFFSET;
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
+    this.#turnsBack = side === Side.Inside && this.#rules.turnsBack(packet);
+    if (this.#byRule.takes(side, packet, malformed)) {
+      if (!this.#byRule.isForwarded || !isFragment(packet)) return BY_RULE;
+      const frame = { side, memory, offset, length, sinceMs };
+      return this.#admitFirst(BY_RULE, frame, this.#byRule.address, nowMs);
+    }
     if (malformed !== Malformed.None) {
       this.#counters.malformed[malformed]!++;
       if (malformed === Malformed.Ttl && this.#serves(side, packet)) {
@@ -228,33 +230,38 @@ export class PacketPath {
     // This row may not know that it is closing, or that the next incarnation was opened elsewhere.
     if (this.#cache.maybeNext(slot, side, packet, sinceMs)) return NONE;
     if (!isFragment(packet)) return slot;
-    return this.#admitFirst(slot, { side, memory, offset, length, sinceMs }, nowMs);
+    const { table } = this.#cache;
+    const address = side === Side.Inside ? table.outsideAddress(slot) : table.insideAddress(slot);
+    const frame = { side, memory, offset, length, sinceMs };
+    return this.#admitFirst(slot, frame, address, nowMs);
   }
 
   /** Of a fragmented datagram the first: it may have to wait for its identification. */
-  #admitFirst(slot: number, frame: FragmentFrame, nowMs: number): number {
-    const { table } = this.#cache;
-    const isOut = frame.side === Side.Inside;
-    const address = isOut ? table.outsideAddress(slot) : table.insideAddress(slot);
+  #admitFirst(way: number, frame: FragmentFrame, address: number, nowMs: number): number {
     this.#datagram = this.#options.fragments.first(this.#packet, frame, address, nowMs);
-    return this.#datagram === null ? TAKEN : slot;
+    return this.#datagram === null ? TAKEN : way;
   }
 
   /** Whether the NAT is for who sent it, or for what it was sent to. */
-  #serves(side: Side, { source, destination }: Packet): boolean {
-    return side === Side.Inside ? this.#inside.has(source) : this.#pool.contains(destination);
+  #serves(side: Side, packet: Packet): boolean {
+    if (side === Side.Inside) return this.#rules.serves(packet.domain, packet.source);
+    return this.#rules.isPooled(packet.destination) || this.#byRule.takes(side, packet, 0);
+  }
+
+  #isOurs(packet: Packet): boolean {
+    const { destination } = packet;
+    if (this.#rules.isPooled(destination)) return true;
+    return isLaterFragment(packet) && this.#rules.hasPorts(destination);
   }
 
   #isForUs(side: Side, packet: Packet): boolean {
     const counters = this.#counters;
-    const toPool = this.#pool.contains(packet.destination);
-    this.#turnsBack = toPool && side === Side.Inside;
     if (side === Side.Inside) {
-      if (this.#inside.has(packet.source)) return true;
+      if (this.#rules.serves(packet.domain, packet.source)) return true;
       counters.dropNotInside++;
       return false;
     }
-    if (!toPool) counters.dropNotPool++;
+    if (!this.#isOurs(packet)) counters.dropNotPool++;
     else if (isLaterFragment(packet) || isPoolPort(packet.destinationPort)) return true;
     else counters.dropWellKnownPort++;
     return false;
@@ -264,6 +271,10 @@ export class PacketPath {
     const packet = this.#packet;
     if (slot === LATER) {
       this.#forwardLater(side, memory);
+      return;
+    }
+    if (slot === BY_RULE) {
+      this.#forwardByRule(side, memory, offset);
       return;
     }
     const { table } = this.#cache;
@@ -289,6 +300,16 @@ export class PacketPath {
     }
   }
 
+  #forwardByRule(side: Side, memory: FrameMemory, offset: number): void {
+    const packet = this.#packet;
+    const byRule = this.#byRule;
+    if (byRule.isForwarded) {
+      if (side === Side.Inside) this.#identify(memory, offset, byRule.address);
+      if (isFragment(packet)) this.#options.fragments.pass(this.#datagram!, packet);
+    }
+    byRule.forward(side, packet, memory, offset);
+  }
+
   /** A later fragment has no port and no checksum: only its addresses change. */
   #forwardLater(side: Side, { view }: FrameMemory): void {
     const packet = this.#packet;
@@ -297,12 +318,12 @@ export class PacketPath {
     this.#options.fragments.pass(datagram, packet);
     if (side === Side.Inside) {
       setIdentification(view, packet, datagram.identification);
-      translateFragmentSource(view, packet, datagram.address);
+      translateSourceAddress(view, packet, datagram.address);
       counters.packetsOut++;
       counters.fragmentsOut++;
       counters.bytesOut += packet.totalLength;
     } else {
-      translateFragmentDestination(view, packet, datagram.address);
+      translateDestinationAddress(view, packet, datagram.address);
       counters.packetsIn++;
       counters.fragmentsIn++;
       counters.bytesIn += packet.totalLength;

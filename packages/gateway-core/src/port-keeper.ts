@@ -10,6 +10,7 @@ import {
   type ClusterConfig,
   type Endpoint,
   type IpAddress,
+  ipv4ToNumber,
   shardOfBlock,
   shardOfInside,
   TCP,
@@ -18,7 +19,6 @@ import {
 import type { LeaseRef, LeaseResult, RenewResult } from '@flowstore/flow-store';
 import {
   type HeldBlock,
-  type OutsidePool,
   Parity,
   PortBlocks,
   type PortRange,
@@ -29,6 +29,7 @@ import type { GatewayCounters } from './counters.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Outage } from './outage.ts';
 import type { StoreOutbox } from './store-outbox.ts';
+import type { TranslationRules } from './translation-rules.ts';
 
 /** `granted`: take again; `exhausted`: there are none for us, but perhaps single ports; `notYet`:
  * the store grants none for now;
@@ -44,7 +45,7 @@ const BLOCKS_PER_LEASE_MAX = 8;
 
 export class PortKeeper {
   readonly blocks: PortBlocks;
-  readonly #pool: OutsidePool;
+  readonly #rules: TranslationRules;
   readonly #config: ClusterConfig;
   readonly #limits: GatewayLimits;
   readonly #incarnation: string;
@@ -60,7 +61,7 @@ export class PortKeeper {
   #renewAtMs: number;
 
   constructor(options: {
-    pool: OutsidePool;
+    rules: TranslationRules;
     config: ClusterConfig;
     limits: GatewayLimits;
     incarnation: string;
@@ -70,7 +71,7 @@ export class PortKeeper {
     outage: Outage;
     nowMs: number;
   }) {
-    this.#pool = options.pool;
+    this.#rules = options.rules;
     this.#config = options.config;
     this.#limits = options.limits;
     this.#incarnation = options.incarnation;
@@ -87,7 +88,7 @@ export class PortKeeper {
     return {
       shard: shardOfInside(inside),
       protocol: inside.protocol,
-      address: this.#pool.addressFor(inside.domain, inside.address),
+      address: this.#rules.addressFor(inside.domain, inside.address),
     };
   }
 
@@ -131,6 +132,21 @@ export class PortKeeper {
     return this.blocks.find({ shard, protocol, address }, block) !== undefined;
   }
 
+  /** The blocks of the range that no binding may have a port of. */
+  reserved(range: PortRange): readonly number[] {
+    return this.#rules.reservedBlocks(range);
+  }
+
+  /** The rules changed: what they keep back, and what is of no pool any more, is given back, or let
+   * go where a port of it may be in use without the store's knowing. */
+  rulesChanged(): void {
+    for (const held of [...this.blocks]) {
+      if (this.#mayHold(held, held.block)) continue;
+      if (held.proposed === 0) this.#release(held);
+      else this.#drop(held);
+    }
+  }
+
   /** Leases more of the range; concurrent wishes share the request. */
   lease(range: PortRange, nowMs: number, onDone: OnLeased): void {
     const key = `${range.shard}/${range.protocol}/${range.address.join('.')}`;
@@ -151,7 +167,9 @@ export class PortKeeper {
       return;
     }
     const blocks = Math.min(Math.max(1, inRange), BLOCKS_PER_LEASE_MAX, left);
-    const request = { ...range, incarnation: this.#incarnation, blocks, start: this.#random() };
+    const start = this.#random();
+    const reserved = this.reserved(range);
+    const request = { ...range, incarnation: this.#incarnation, blocks, start, reserved };
     const queued = this.#outbox.ask(
       'lease',
       () => request,
@@ -204,6 +222,8 @@ export class PortKeeper {
       for (const { block, freePorts, lifeMs } of result.blocks) {
         this.#counters.blocksLeased++;
         this.blocks.grant(range, block, freePorts, sentMs + lifeMs, nowMs, sentMs);
+        // The rules may have changed since it was asked for.
+        if (!this.#mayHold(range, block)) this.#release(this.blocks.find(range, block)!);
       }
     }
     // In grace there are no grants: to be asked again, like a store that does not answer.
@@ -230,6 +250,11 @@ export class PortKeeper {
     // Rows that the store lost look free to it; this gateway knows better.
     const free = result.rowsAreSure ? freePorts : freePorts & held.free;
     this.blocks.grant(held, block, free, sentMs + lifeMs, nowMs, sentMs);
+  }
+
+  #mayHold(range: PortRange, block: number): boolean {
+    const isPooled = this.#rules.isPooled(ipv4ToNumber(range.address));
+    return isPooled && !this.#rules.isReserved(range, block);
   }
 
   #release(held: HeldBlock): void {

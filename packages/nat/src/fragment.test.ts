@@ -14,9 +14,9 @@ import {
 } from './testing/packets.ts';
 import {
   setIdentification,
-  translateFragmentDestination,
-  translateFragmentSource,
+  translateDestinationAddress,
   translateSource,
+  translateSourceAddress,
 } from './translate.ts';
 
 /** UDP 198.18.1.10:5000 -> 198.51.100.10:53, identification 0x1234: 16 bytes of data, in two. */
@@ -73,14 +73,14 @@ test('4787-14: the transport checksum changes in the first fragment alone', () =
   const last = bytesOf(LAST);
   const later = parsed(last);
   setIdentification(later.view, later.packet, 0xbeef);
-  translateFragmentSource(later.view, later.packet, OUTSIDE);
+  translateSourceAddress(later.view, later.packet, OUTSIDE);
   expect(hexOf(last)).toBe(LAST_OUT);
 });
 
 test('a later fragment that comes in has another destination, and is else as it was', () => {
   const [, last] = fragmentsOf(buildPacket({ ...spec, protocol: UDP, payload: DATA }), [16]);
   const { view, packet } = parsed(last!);
-  translateFragmentDestination(view, packet, INSIDE);
+  translateDestinationAddress(view, packet, INSIDE);
   const to = '198.18.1.10';
   const whole = buildPacket({ ...spec, to, protocol: UDP, payload: DATA, ttl: 63 });
   expect(hexOf(last!)).toBe(hexOf(fragmentsOf(whole, [16])[1]!));

@@ -57,6 +57,8 @@ export class Packet {
   /** Flags and fragment offset, as in the header. */
   fragment = 0;
   totalLength = 0;
+  /** The inside network that it came from: of whoever read it, not in the packet. */
+  domain = 0;
   protocol = 0;
   source = 0;
   destination = 0;
@@ -103,6 +105,8 @@ export function parseIpv4(
   packet.protocol = view.getUint8(ipOffset + IPV4_PROTOCOL);
   packet.transportOffset = ipOffset + headerLength;
   packet.transportLength = totalLength - headerLength;
+  packet.sourcePort = 0;
+  packet.destinationPort = 0;
   packet.tcpFlags = 0;
   packet.icmpType = 0;
   packet.embeddedOffset = 0;

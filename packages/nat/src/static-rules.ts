@@ -24,8 +24,14 @@ export class StaticRules {
   address = 0;
   port = 0;
   domain = 0;
+  /** And that all of its address is meant. */
+  isWholeAddress = false;
+  /** The outside addresses that have port forwards. */
+  readonly #forwarding: ReadonlySet<number>;
 
   constructor(rules: readonly StaticRule[]) {
+    const forwards = rules.filter(({ protocol }) => protocol !== ANY_PROTOCOL);
+    this.#forwarding = new Set(forwards.map(({ outside }) => Math.floor(outside / PORTS)));
     this.#outbound = new RunTable(
       rules.map(({ domain, protocol, inside, outside, count }) => ({
         realm: realmOf(domain, protocol),
@@ -50,6 +56,10 @@ export class StaticRules {
     return this.#outbound.size === 0;
   }
 
+  hasForwards(outside: number): boolean {
+    return this.#forwarding.has(outside);
+  }
+
   /** Whether a rule gives the inside endpoint an outside one: then that is in address and port. */
   matchInside(domain: number, protocol: number, address: number, port: number): boolean {
     return this.#match(this.#outbound, domain, protocol, address * PORTS + port);
@@ -63,6 +73,7 @@ export class StaticRules {
 
   #match(table: RunTable, domain: number, protocol: number, socket: number): boolean {
     let run = table.find(realmOf(domain, protocol), socket);
+    this.isWholeAddress = run < 0;
     if (run < 0) run = table.find(realmOf(domain, ANY_PROTOCOL), socket);
     if (run < 0) return false;
     const to = table.translate(run, socket);

@@ -43,19 +43,21 @@ export function translateDestination(
   rewrite(view, packet, addressDelta, packet.destinationPort, port, 2, partialChecksum);
 }
 
-/** The same of a later fragment, which has no ports and no checksum of its transport. */
-export function translateFragmentSource(view: DataView, packet: Packet, address: number): void {
+/** The same of a later fragment, which has no ports and no checksum of its transport, and of
+ * whatever else has an address alone. */
+export function translateSourceAddress(view: DataView, packet: Packet, address: number): void {
   view.setUint32(packet.ipOffset + IPV4_SOURCE, address);
   rewriteHeader(view, packet, delta32(packet.source, address));
 }
 
-export function translateFragmentDestination(
-  view: DataView,
-  packet: Packet,
-  address: number,
-): void {
+export function translateDestinationAddress(view: DataView, packet: Packet, address: number): void {
   view.setUint32(packet.ipOffset + IPV4_DESTINATION, address);
   rewriteHeader(view, packet, delta32(packet.destination, address));
+}
+
+/** One hop of TTL, and nothing else. */
+export function passHop(view: DataView, packet: Packet): void {
+  rewriteHeader(view, packet, 0);
 }
 
 export function setIdentification(view: DataView, { ipOffset }: Packet, next: number): void {

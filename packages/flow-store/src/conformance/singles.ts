@@ -31,6 +31,26 @@ export function singleTests(current: () => Scenario): void {
     expect(await openAny(BLOCK_PORTS)).toEqual({ kind: 'exhausted' });
   });
 
+  it('neither leases nor chooses a port of a block that is reserved', async () => {
+    const s = current();
+    const all = await lease(BLOCKS_PER_SHARD);
+    for (const block of all) await s.store.release([{ ...block, incarnation: GATEWAY_2 }]);
+    const [open, ...reserved] = all.map(({ block }) => block);
+    const range = { shard: SHARD, protocol: UDP, address: POOL, incarnation: GATEWAY_2 };
+    const request = { ...range, blocks: BLOCKS_PER_SHARD, start: 7, reserved };
+    for (let n = 0; n < BLOCK_PORTS; n++) {
+      const { outside } = created(await s.open(udp(n), { proposal: ANY, reserved }));
+      expect(blockOfPort(outside.port)).toBe(open);
+    }
+    expect(await s.open(udp(BLOCK_PORTS), { proposal: ANY, reserved })).toEqual({
+      kind: 'exhausted',
+    });
+    expect(await s.store.lease([request])).toEqual([{ kind: 'exhausted' }]);
+    const rest = reserved.filter((block) => block !== reserved[3]);
+    const [result] = await s.store.lease([{ ...request, reserved: rest }]);
+    expect(result).toMatchObject({ kind: 'granted', blocks: [{ block: reserved[3] }] });
+  });
+
   it('gives every port to one only, in one batch as well', async () => {
     const s = current();
     await lease(BLOCKS_PER_SHARD - 1);

@@ -61,6 +61,7 @@ export class ModelPorts {
     for (let step = 0; step < BLOCKS_PER_SHARD && granted.length < request.blocks; step++) {
       const index = (request.start + step) % BLOCKS_PER_SHARD;
       const number = blockOfShard(shard, protocol, address, index);
+      if (request.reserved?.includes(number)) continue;
       const block = this.block(protocol, { address, port: firstPortOfBlock(number) });
       this.expireLease(block, config, nowMs);
       const freePorts = freePortsOf(block, nowMs);
@@ -75,11 +76,13 @@ export class ModelPorts {
   choose(
     { shard, protocol, address }: Pick<contract.LeaseRequest, 'shard' | 'protocol' | 'address'>,
     n: number,
+    reserved: readonly number[],
     config: ClusterConfig,
     nowMs: number,
   ): SocketAddress | null {
     for (let step = 0; step < BLOCKS_PER_SHARD; step++) {
       const number = blockOfShard(shard, protocol, address, (n + step) % BLOCKS_PER_SHARD);
+      if (reserved.includes(number)) continue;
       const first = firstPortOfBlock(number);
       const block = this.block(protocol, { address, port: first });
       this.expireLease(block, config, nowMs);

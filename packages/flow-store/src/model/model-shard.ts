@@ -109,9 +109,9 @@ export class ModelShard {
     nowMs: number,
   ): contract.OpenResult {
     if (!this.grace.mayGrant(config, nowMs)) return { kind: 'noBinding' };
-    const { inside, nonce } = request;
+    const { inside, nonce, reserved = [] } = request;
     const range = { shard: shardOfInside(inside), protocol: inside.protocol, address };
-    const outside = this.ports.choose(range, nonce, config, nowMs);
+    const outside = this.ports.choose(range, nonce, reserved, config, nowMs);
     if (outside === null) return { kind: 'exhausted' };
     return this.#bind(request, outside, config, nowMs);
   }

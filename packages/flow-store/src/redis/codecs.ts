@@ -8,6 +8,7 @@ import {
   packDatagram,
   packSocketAddress,
   packSubscriber,
+  SHARDS,
   type SocketAddress,
   shardOfBlock,
   shardOfDatagram,
@@ -41,7 +42,7 @@ export function readReply<Name extends CommandName>(
 export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
   command: 'open',
   shardOf: ({ inside }) => shardOfInside(inside),
-  encode: ({ nonce, seen, replaces, incarnation, inside, remote, proposal }) =>
+  encode: ({ nonce, seen, replaces, incarnation, inside, remote, proposal, reserved }) =>
     new ByteWriter()
       .u32(nonce)
       .sighting(seen)
@@ -49,7 +50,7 @@ export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
       .incarnation(incarnation)
       .endpoint(inside)
       .socketAddress(remote)
-      .socketAddress(proposal && proposedFor(inside, proposal))
+      .short(proposal === null ? NO_BYTES : proposalFor(inside, proposal, reserved))
       .done(),
   decode(reply) {
     const { kind, reader } = readReply('open', reply);
@@ -58,10 +59,23 @@ export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
   },
 };
 
-/** Where the store is to choose the port, the shard's first block of the address stands for it. */
-function proposedFor(inside: Endpoint, { address, port }: SocketAddress): SocketAddress {
-  if (port !== ANY_PORT) return { address, port };
-  return { address, port: blockOfShard(shardOfInside(inside), inside.protocol, address, 0) };
+const NO_BYTES = new Uint8Array(0);
+
+/** Where the store is to choose the port, the shard's first block of the address stands for it, and
+ * before it stands which of the shard's blocks are reserved. */
+function proposalFor(
+  { protocol, ...inside }: Endpoint,
+  { address, port }: SocketAddress,
+  reserved: readonly number[] = [],
+): Uint8Array {
+  if (port !== ANY_PORT) return packSocketAddress({ address, port });
+  const first = blockOfShard(shardOfInside({ protocol, ...inside }), protocol, address, 0);
+  return Uint8Array.of(...address, ...indexesOf(reserved), 0, first);
+}
+
+/** Of blocks of one shard, which of its blocks they are. */
+function indexesOf(blocks: readonly number[]): number[] {
+  return blocks.map((block) => Math.floor(block / SHARDS));
 }
 
 /** The requests whose shard is known already: the ones that no shard can answer are left out. */
@@ -239,7 +253,7 @@ function feedEvent(reader: ByteReader): contract.FeedEvent | null {
 export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {
   command: 'lease',
   shardOf: ({ shard }) => shard,
-  encode: ({ shard, protocol, address, incarnation, blocks, start }) =>
+  encode: ({ shard, protocol, address, incarnation, blocks, start, reserved = [] }) =>
     new ByteWriter()
       .incarnation(incarnation)
       .u16(Math.min(blocks, BLOCKS_PER_SHARD))
@@ -248,6 +262,7 @@ export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {
       .u8(1 + address.length)
       .u8(protocol)
       .bytes(address)
+      .short(Uint8Array.from(indexesOf(reserved)))
       .done(),
   decode(reply, request, config) {
     const { kind, reader } = readReply('lease', reply);

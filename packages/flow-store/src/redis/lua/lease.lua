@@ -5,7 +5,8 @@
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
 --- @args request incarnation(8) blocks(2) firstBlock(2) start(4), then protocol and address with
----   their length (1) in front. The shard's blocks are every 64th from the first.
+---   their length (1) in front, and which of the shard's blocks are reserved, as bytes with their
+---   number (1) in front. The shard's blocks are every 64th from the first.
 --- @result granted 0 count(1), each: block(2) freePorts(2)
 --- @result exhausted 1
 --- @result notYet 2
@@ -23,14 +24,16 @@
 local GRANTED, EXHAUSTED, NOT_YET = '\0', '\1', '\2'
 
 local function lease(bytes)
-  local incarnation, wanted, first, start, pool = struct.unpack('>c8I2I2I4Bc0', bytes)
+  local incarnation, wanted, first, start, pool, reserved =
+    struct.unpack('>c8I2I2I4Bc0Bc0', bytes)
   if not may_grant() then return NOT_YET end
   local granted = {}
   for step = 0, BLOCKS_PER_SHARD - 1 do
     if #granted == wanted then break end
-    local number = first + (start + step) % BLOCKS_PER_SHARD * SHARDS
+    local index = (start + step) % BLOCKS_PER_SHARD
+    local number = first + index * SHARDS
     local block = block_at(pool .. struct.pack('>I2', number))
-    local free = unleased_ports(block)
+    local free = is_reserved(reserved, index) and 0 or unleased_ports(block)
     if free ~= 0 then
       write_lease(block, incarnation)
       granted[#granted + 1] = struct.pack('>I2I2', number, free)

@@ -7,7 +7,8 @@
 --- @arg policy see parts/shard.lua
 --- @args request nonce(4) flags(1) age(4) rstAge(4) replaces(12, zeros: none) incarnation(8), then
 ---   inside, remote and proposal, each with its length (1) in front, 0 for none. A proposal's port
----   may be below 64: then it is the first of the shard's blocks, and the store chooses a port.
+---   may be below 64: then it is the first of the shard's blocks, and the store chooses a port;
+---   between address and port stands then which of the shard's blocks are reserved, a byte each.
 --- @result created 0 entry
 --- @result exists 1 entry
 --- @result portTaken 2
@@ -89,8 +90,11 @@ end
 -- Binds a port of a block that nobody leases; none while blocks are not granted either.
 local function bind_any(r)
   if not may_grant() then return NO_BINDING end
-  local address, first = sub(r.proposal, 1, -3), byte(r.proposal, -1)
-  local port, block = choose_port(char(r.protocol) .. address, first, r.nonce)
+  -- Before an inside endpoint's address stand domain and protocol, behind it the port.
+  local length = #r.inside - 6
+  local address, first = sub(r.proposal, 1, length), byte(r.proposal, -1)
+  local reserved = sub(r.proposal, length + 1, -3)
+  local port, block = choose_port(char(r.protocol) .. address, first, r.nonce, reserved)
   if not port then return EXHAUSTED end
   local field = char(port % BLOCK_PORTS)
   return bind(r, address .. pack('>I2', port), block, field, row_of(block, field))

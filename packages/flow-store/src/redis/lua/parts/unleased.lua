@@ -32,13 +32,19 @@ local function choose_bit(mask, n)
   return offsets[1] and offsets[n % #offsets + 1]
 end
 
+-- Whether the shard's block of this index is one of those that a configuration keeps back.
+local function is_reserved(reserved, index)
+  return string.find(reserved, string.char(index), 1, true) ~= nil
+end
+
 -- A free port of a pool (protocol and address), in the first block with any from the n-th of the
--- shard's on, and its block; nil where all are leased or full.
-local function choose_port(pool, first, n)
+-- shard's on, and its block; nil where all are leased, full or reserved.
+local function choose_port(pool, first, n, reserved)
   for step = 0, BLOCKS_PER_SHARD - 1 do
-    local number = first + (n + step) % BLOCKS_PER_SHARD * SHARDS
+    local index = (n + step) % BLOCKS_PER_SHARD
+    local number = first + index * SHARDS
     local block = block_at(pool .. pack('>I2', number))
-    local offset = choose_bit(unleased_ports(block), n)
+    local offset = not is_reserved(reserved, index) and choose_bit(unleased_ports(block), n)
     if offset then return FIRST_PORT + number * BLOCK_PORTS + offset, block end
   end
   return nil
