@@ -52,7 +52,7 @@ describe('a port forward', () => {
   const syn = { ...tcpOut, from: REMOTE, fromPort: 4_000, to: '203.0.113.5', toPort: 85 };
   const arrived = { ...syn, to: INSIDE, toPort: 8_085 };
 
-  test('is the same at a gateway that never saw the connection, whoever carries which packet', async () => {
+  test('is the same at a gateway that never saw the connection', async () => {
     const w = world(2);
     await becomes(w, 0, Side.Outside, syn, arrived);
     w.gateways[0] = w.newGateway(0);
@@ -116,7 +116,7 @@ describe('a port forward', () => {
     expect(reply).toMatchObject({ from: '203.0.113.5', fromPort: 80, to: OTHER, toPort: 5_000 });
   });
 
-  test('opens nothing from outside that is not its own, nor for an address that is not served', async () => {
+  test('is for no sender that is not served', async () => {
     const w = world();
     const spoofed = { ...tcpOut, from: '192.0.2.99', fromPort: 8_080 };
     expect(await w.send(0, Side.Inside, spoofed)).toEqual([]);
