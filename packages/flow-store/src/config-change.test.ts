@@ -23,7 +23,6 @@ test('what is published already is no change, and without a deployment there is 
 });
 
 test.each([
-  ['pool', { pool: ['203.0.113.0/29'] }],
   ['cacheLeaseMs', { cacheLeaseMs: 59_000 }],
   ['leaseMs', { leaseMs: 91_000 }],
   ['quarantineMs', { quarantineMs: 300_000 }],

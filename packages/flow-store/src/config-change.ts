@@ -11,7 +11,9 @@
  *
  * Going by both means to break neither's promise. A flow ends by the longer timeout and is reported
  * by the shorter: when N holds, no flow is ended by C, and none whose packets N would count is
- * unreported. A limit is the smaller one. Whom either serves is served.
+ * unreported. A limit is the smaller one. Whom either serves is served, what either has a rule for
+ * goes by that, and what neither has a place for is cancelled: so when N holds, nobody is without
+ * its rules, and what C alone had a place for goes when a gateway goes by N alone.
  *
  * Keys have the TTL that the policy of their last writer gave them, and a touch moves it only with
  * the next step of TTLs. So a flow may live no longer by N than such a key is sure to be there.
@@ -20,11 +22,18 @@ import { type ClusterConfig, canonicalConfig, slackMs, type Timeouts } from '@fl
 import { differingFields } from './config-difference.ts';
 import type { PublishResult } from './deployment.ts';
 
-/** Everything else is relied upon by others: who may use a port, for how long (I1, I2), and where
- * it comes from. There is no going by both of two pools, or of two leases. */
+/** Everything else is relied upon by others: who may use a port, and for how long (I1, I2). There is
+ * no going by both of two leases. A pool is nobody's promise: the store gives each port of any
+ * address to one only, wherever gateways take their addresses from. */
 const FREE_FIELDS: ReadonlySet<string> = new Set([
   'version',
+  'pool',
   'insidePrefixes',
+  'portForwards',
+  'oneToOne',
+  'noNat',
+  'pools',
+  'domains',
   'timeouts.tcpEstablishedMs',
   'timeouts.tcpTransitoryMs',
   'timeouts.udpMs',

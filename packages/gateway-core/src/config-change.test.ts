@@ -1,27 +1,13 @@
 /** The configuration changes while flows go on: none ends early, and none is kept for ever. */
-import { type ClusterConfig, slackMs, TCP, UDP } from '@flowstore/flow';
-import { goingByBoth, shorterTimeouts } from '@flowstore/flow-store';
+import { slackMs, TCP, UDP } from '@flowstore/flow';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { expect, test } from 'vitest';
 import { Side } from './frame.ts';
+import { changeConfig } from './testing/change-config.ts';
 import { INSIDE, REMOTE, TEST_CONFIG, World } from './testing/world.ts';
 
 const SYN = 0x02;
 const ACK = 0x10;
-const LAYOUT = 1;
-
-/** What apps/gateway does on the main thread, for all gateways at once. */
-function change(world: World, holds: ClusterConfig, next: ClusterConfig | null): void {
-  world.store.goBy(holds, next, LAYOUT);
-  const { config } = world.store;
-  const reportBy = next === null ? holds.timeouts : shorterTimeouts(holds, next);
-  expect(config.timeouts).toEqual(
-    next === null ? holds.timeouts : goingByBoth(holds, next).timeouts,
-  );
-  for (const gateway of world.gateways) {
-    gateway.goBy({ config, reportBy, rules: { holds, next } }, world.nowMs);
-  }
-}
 
 async function connect(world: World, port: number): Promise<number> {
   const out = { protocol: TCP, from: INSIDE, fromPort: port, to: REMOTE, toPort: 80 };
@@ -51,12 +37,12 @@ test('no flow in use ends because its report was planned by a longer timeout', a
   const before = touches();
   const timeouts = { ...TEST_CONFIG.timeouts, tcpEstablishedMs: 300_000 };
   const next = { ...TEST_CONFIG, version: 2, timeouts };
-  change(world, TEST_CONFIG, next);
+  changeConfig(world, TEST_CONFIG, next);
   expect(world.gateways[0]!.isReplanned).toBe(false);
   await world.advance(100, 100);
   expect(world.gateways[0]!.isReplanned).toBe(true);
   expect(touches()).toBe(before + 1);
-  change(world, next, null);
+  changeConfig(world, next, null);
   await world.sweep();
   world.gateways[0] = world.newGateway(0);
   expect(await world.send(1, Side.Inside, data(2_000))).toMatchObject([{ fromPort }]);
@@ -73,7 +59,7 @@ test('a report that was under way when the timeout shrank is read by the longer'
   const udp = { protocol: UDP, from: INSIDE, fromPort: 2_000, to: REMOTE, toPort: 53 };
   await world.send(0, Side.Inside, udp);
   await world.advance(101_000, 1_000);
-  change(world, TEST_CONFIG, next);
+  changeConfig(world, TEST_CONFIG, next);
   await world.advance(10_000, 1_000);
   // The touch that this packet is due leaves, and its answer comes after the change.
   world.inject(0, Side.Inside, udp);
@@ -82,7 +68,7 @@ test('a report that was under way when the timeout shrank is read by the longer'
   expect(calls.map(({ operation }) => operation)).toContain('touch');
   const touch = calls.find(({ operation }) => operation === 'touch')!;
   const results = await world.store.touch(touch.requests as never);
-  change(world, next, null);
+  changeConfig(world, next, null);
   gateway.reply({ id: touch.id, results } as never, world.nowMs);
   const before = world.calls.length;
   await world.advance(11_000, 1_000);
@@ -102,10 +88,10 @@ test('whom the deployment serves is served from the first step of the change on'
     toPort: 53,
   });
   expect(await world.send(0, Side.Inside, from('192.0.2.7'))).toHaveLength(0);
-  change(world, TEST_CONFIG, next);
+  changeConfig(world, TEST_CONFIG, next);
   expect(await world.send(0, Side.Inside, from('192.0.2.7'))).toHaveLength(1);
   expect(await world.send(0, Side.Inside, from(INSIDE))).toHaveLength(1);
-  change(world, next, null);
+  changeConfig(world, next, null);
   expect(await world.send(0, Side.Inside, from('192.0.2.7'))).toHaveLength(1);
   expect(await world.send(0, Side.Inside, from(INSIDE))).toHaveLength(0);
 });

@@ -84,6 +84,8 @@ export class GatewayCounters {
   closesAsked = 0;
   flowsClosed = 0;
   flowsForgotten = 0;
+  /** Flows that the rules of a new configuration left no place for. */
+  flowsCancelled = 0;
   resetsSent = 0;
   feedEvents = 0;
   /** Times that a feed did not have what was heard last. */

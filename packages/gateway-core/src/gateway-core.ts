@@ -20,6 +20,7 @@ import { FlowTable } from '@flowstore/flow-table';
 import { GatewayCounters } from './counters.ts';
 import { FeedReader } from './feed-reader.ts';
 import { FlowCache } from './flow-cache.ts';
+import { FlowCanceller } from './flow-canceller.ts';
 import { FlowReporter } from './flow-reporter.ts';
 import { Foresight } from './foresight.ts';
 import { Fragments } from './fragments.ts';
@@ -128,7 +129,8 @@ export class GatewayCore {
       counters,
       config.cacheLeaseMs,
     );
-    this.#replanner = new Replanner(this.#cache, this.#reporter);
+    const canceller = new FlowCanceller(shared);
+    this.#replanner = new Replanner(this.#cache, this.#reporter, canceller);
     this.#feed = new FeedReader({
       ...shared,
       onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
@@ -140,6 +142,7 @@ export class GatewayCore {
     this.#inquirer = new Inquirer({
       ...shared,
       notices,
+      canceller,
       unsolicited: this.#unsolicited,
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional: this.#provisional,

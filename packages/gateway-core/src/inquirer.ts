@@ -33,6 +33,7 @@ import {
 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
+import type { FlowCanceller } from './flow-canceller.ts';
 import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import { type Notices, Reason } from './notices.ts';
@@ -61,6 +62,7 @@ export interface InquirerOptions {
   readonly provisional: ProvisionalFlows;
   readonly restorer: Restorer;
   readonly notices: Notices;
+  readonly canceller: FlowCanceller;
   readonly unsolicited: UnsolicitedSyns;
   readonly outbox: StoreOutbox;
   readonly counters: GatewayCounters;
@@ -201,13 +203,20 @@ export class Inquirer {
     sentMs: number,
     nowMs: number,
   ): void {
-    const { cache, counters, limits } = this.#options;
+    const { cache, canceller, counters, limits } = this.#options;
     if (result === null) {
       this.#rest(question, nowMs + limits.retryMs);
       return;
     }
     if (result.kind === 'notYet') {
       this.#onNotYet(question, nowMs);
+      return;
+    }
+    const isForbidden = result.kind === 'entry' && !canceller.allowsEntry(result.entry, remote);
+    if (isForbidden) {
+      canceller.cancelEntry(result.entry);
+      question.absentSinceMs = Math.min(question.absentSinceMs, sentMs);
+      this.#onAbsent(question, null, nowMs);
       return;
     }
     const known = result.kind === 'entry' && (remote === null || result.entry.flow !== null);
@@ -315,8 +324,13 @@ export class Inquirer {
     outcome: GateOutcome,
     nowMs: number,
   ): void {
-    const { cache, counters, limits, provisional } = this.#options;
+    const { cache, canceller, counters, limits, provisional } = this.#options;
     if (outcome.kind === 'noAnswer') {
+      this.#rest(question, nowMs + limits.retryMs);
+      return;
+    }
+    if (outcome.kind === 'entry' && !canceller.allowsEntry(outcome.entry, remote)) {
+      canceller.cancelEntry(outcome.entry);
       this.#rest(question, nowMs + limits.retryMs);
       return;
     }

@@ -1,10 +1,11 @@
 /**
- * After a change of the configuration: walks once through the table, and plans the next touch of
- * each flow by the timeouts of now. What is overdue by them, and not reported, is reported; so no
+ * After a change of the configuration: walks once through the table, cancels the flows that the
+ * rules of now leave no place for, and plans the next touch of the others by the timeouts of now. What is overdue by them, and not reported, is reported; so no
  * flow in use is taken for idle by a timeout that is shorter than the one it was planned by.
  */
 import { NONE } from '@flowstore/flow-table';
 import type { FlowCache } from './flow-cache.ts';
+import type { FlowCanceller } from './flow-canceller.ts';
 import type { FlowReporter } from './flow-reporter.ts';
 
 /** Rows looked at per tick. */
@@ -13,10 +14,12 @@ const ROWS_PER_TICK_MAX = 4_096;
 export class Replanner {
   readonly #cache: FlowCache;
   readonly #reporter: FlowReporter;
+  readonly #canceller: FlowCanceller;
   /** The slot that it has come to; undefined where there is nothing to do. */
   #at: number | undefined;
 
-  constructor(cache: FlowCache, reporter: FlowReporter) {
+  constructor(cache: FlowCache, reporter: FlowReporter, canceller: FlowCanceller) {
+    this.#canceller = canceller;
     this.#cache = cache;
     this.#reporter = reporter;
   }
@@ -42,6 +45,7 @@ export class Replanner {
   #replan(slot: number, nowMs: number): boolean {
     const { table } = this.#cache;
     if (!table.isActive(slot)) return true;
+    if (!this.#canceller.allowsRow(slot)) return this.#canceller.cancelRow(slot);
     const dueMs = this.#cache.lifetimes.replannedMs(slot);
     if (dueMs >= table.touchDueMs(slot)) return true;
     if (dueMs <= nowMs && this.#cache.hasNews(slot)) return this.#reporter.touch(slot, nowMs);

@@ -26,6 +26,17 @@ export interface RuleConfigs {
   readonly next: RuleConfig | null;
 }
 
+/** Where a flow stands: addresses as numbers; for one without a remote endpoint that is 0. */
+export interface FlowPlace {
+  readonly domain: number;
+  readonly protocol: number;
+  readonly insideAddress: number;
+  readonly insidePort: number;
+  readonly outsideAddress: number;
+  readonly outsidePort: number;
+  readonly remoteAddress: number;
+}
+
 /** What becomes of a packet by rule. */
 export const Treatment = {
   /** No rule is about it: it needs a flow. */
@@ -106,6 +117,13 @@ export class TranslationRules {
     return Treatment.None;
   }
 
+  /** Whether what is gone by has a place for the flow: its inside endpoint is served, has no rule
+   * of its own, and its outside address is one that its pool gives out. */
+  allows(flow: FlowPlace): boolean {
+    for (let i = 0; i < this.#books.length; i++) if (this.#books[i]!.allows(flow)) return true;
+    return false;
+  }
+
   /** The outside address of this inside address's new bindings. */
   addressFor(domain: number, inside: IpAddress): IpAddress {
     return this.#books[0]!.pools.addressFor(domain, inside);
@@ -182,6 +200,17 @@ class RuleBook {
 
   passes(domain: number, remote: number): boolean {
     return this.#passed.has(domain, remote);
+  }
+
+  allows(flow: FlowPlace): boolean {
+    const { domain, protocol, insideAddress, outsideAddress, remoteAddress } = flow;
+    if (!this.serves(domain, insideAddress)) return false;
+    if (!this.pools.poolFor(domain, insideAddress).contains(outsideAddress)) return false;
+    if (!this.hasRules) return true;
+    if (remoteAddress !== 0 && this.passes(domain, remoteAddress)) return false;
+    const { statics } = this;
+    if (statics.matchInside(domain, protocol, insideAddress, flow.insidePort)) return false;
+    return !statics.matchOutside(protocol, outsideAddress, flow.outsidePort);
   }
 
   /** To which domain a packet passes that came from outside, -1 for none. */

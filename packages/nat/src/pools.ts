@@ -6,10 +6,10 @@
 import {
   ANY_PROTOCOL,
   type IpAddress,
-  type Prefix,
-  parsePrefix,
-  prefixContains,
+  ipv4ToNumber,
+  parseAddressRange,
   type RuleConfig,
+  rangeSize,
   staticRules,
 } from '@flowstore/flow';
 import { OutsidePool } from './outside-pool.ts';
@@ -19,10 +19,13 @@ type PoolConfig = Pick<RuleConfig, 'pool' | 'pools' | 'oneToOne'>;
 
 interface Choice {
   readonly domain: number;
-  /** null: all of the domain. */
-  readonly prefix: Prefix | null;
+  /** The inside addresses that it is for. */
+  readonly first: number;
+  readonly last: number;
   readonly pool: OutsidePool;
 }
+
+const ALL = '0.0.0.0/0';
 
 export class Pools {
   readonly #all: readonly OutsidePool[];
@@ -36,11 +39,10 @@ export class Pools {
     this.#default = new OutsidePool(pool, isTaken);
     const choices = pools.flatMap(({ addresses, insidePrefixes, domain }): Choice[] => {
       const own = new OutsidePool(addresses, isTaken);
-      if (insidePrefixes.length === 0) return [{ domain, prefix: null, pool: own }];
-      return insidePrefixes.map((text) => ({ domain, prefix: parsePrefix(text), pool: own }));
+      const prefixes = insidePrefixes.length === 0 ? [ALL] : insidePrefixes;
+      return prefixes.map((text) => ({ domain, ...parseAddressRange(text), pool: own }));
     });
-    const bits = ({ prefix }: Choice) => prefix?.length ?? -1;
-    this.#choices = choices.sort((a, b) => bits(b) - bits(a));
+    this.#choices = choices.sort((a, b) => rangeSize(a) - rangeSize(b));
     this.#all = [...new Set([this.#default, ...choices.map((choice) => choice.pool)])];
   }
 
@@ -50,16 +52,18 @@ export class Pools {
     return false;
   }
 
-  poolFor(domain: number, inside: IpAddress): OutsidePool {
-    const choice = this.#choices.find(
-      ({ domain: own, prefix }) =>
-        own === domain && (prefix === null || prefixContains(prefix, inside)),
-    );
-    return choice?.pool ?? this.#default;
+  poolFor(domain: number, inside: number): OutsidePool {
+    for (let i = 0; i < this.#choices.length; i++) {
+      const choice = this.#choices[i]!;
+      if (choice.domain === domain && choice.first <= inside && inside <= choice.last) {
+        return choice.pool;
+      }
+    }
+    return this.#default;
   }
 
   /** The outside address of every binding of this inside address. */
   addressFor(domain: number, inside: IpAddress): IpAddress {
-    return this.poolFor(domain, inside).addressFor(domain, inside);
+    return this.poolFor(domain, ipv4ToNumber(inside)).addressFor(domain, inside);
   }
 }
