@@ -22,8 +22,8 @@ import { type ClusterConfig, canonicalConfig, slackMs, type Timeouts } from '@fl
 import { differingFields } from './config-difference.ts';
 import type { PublishResult } from './deployment.ts';
 
-/** Everything else is relied upon by others: who may use a port, and for how long (I1, I2). There is
- * no going by both of two leases. A pool is nobody's promise: the store gives each port of any
+/** Everything else is relied upon by others: who may use a port, and for how long (I1, I2). There
+ * is no going by both of two leases. A pool is nobody's promise: the store gives each port of any
  * address to one only, wherever gateways take their addresses from. */
 const FREE_FIELDS: ReadonlySet<string> = new Set([
   'version',

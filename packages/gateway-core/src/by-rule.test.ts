@@ -1,7 +1,13 @@
 /** Port forwards, one-to-one addresses and destinations without NAT: by configuration alone. */
 import { ICMP, TCP, UDP } from '@flowstore/flow';
 import { sumBytes } from '@flowstore/nat';
-import { buildError, buildPacket, type PacketSpec } from '@flowstore/nat/testing';
+import {
+  buildError,
+  buildPacket,
+  fragmentsOf,
+  type PacketSpec,
+  reassembled,
+} from '@flowstore/nat/testing';
 import { describe, expect, test } from 'vitest';
 import { IP_OFFSET, newFrame, Side, Verdict } from './frame.ts';
 import { ACK, back, SYN, SYN_ACK, tcpOut, udpOut } from './testing/traffic.ts';
@@ -217,13 +223,37 @@ describe('6888-6: a destination without NAT', () => {
   });
 });
 
+test('later fragments go by a one-to-one address, or as the first of their forward', async () => {
+  const w = world(2);
+  const payload = Uint8Array.from({ length: 2_000 }, (_, i) => i % 251);
+  const spec = { ...udpOut, from: REMOTE, payload, identification: 7, fragment: 0 };
+  const arrived = async (to: string, toPort: number, order: readonly [number, number]) => {
+    const parts = fragmentsOf(buildPacket({ ...spec, to, toPort }), [1_000]);
+    w.fragments.length = 0;
+    await w.send(0, Side.Outside, parts[order[0]]!);
+    await w.send(1, Side.Outside, parts[order[1]]!);
+    await w.advance(100, 5);
+    return reassembled(w.fragments.map(({ bytes }) => bytes));
+  };
+  const whole = (to: string, toPort: number) => buildPacket({ ...spec, to, toPort, ttl: 63 });
+  expect(await arrived('203.0.113.7', 99, [1, 0])).toEqual(whole(HOST, 99));
+  for (const { counters } of w.gateways) {
+    expect(counters).toMatchObject({ datagramsAsked: 0, datagramsTold: 0 });
+  }
+  expect(await arrived('192.0.2.1', 53, [1, 0])).toEqual(whole(INSIDE, 53));
+  expect(await arrived('192.0.2.1', 53, [0, 1])).toEqual(whole(INSIDE, 53));
+});
+
 test('what is too big for the link behind a rule is told so, or split', async () => {
   const w = world();
   const payload = new Uint8Array(1_400);
   const link = { address: 0xc6120101, mtuBytes: 1_000 };
   w.gateways[0]!.setLink(Side.Inside, link);
   const big = { ...udpOut, from: REMOTE, to: '203.0.113.7', payload };
-  expect(await w.send(0, Side.Outside, big)).toHaveLength(2);
+  await w.send(0, Side.Outside, big);
+  expect(w.gateways[0]!.counters.dropTooBig).toBe(1);
+  await w.send(0, Side.Outside, { ...big, fragment: 0 });
+  expect(w.fragments).toHaveLength(2);
   expect(w.gateways[0]!.counters.packetsSplit).toBe(1);
 });
 

@@ -57,7 +57,7 @@ export class FlowCanceller {
     });
   }
 
-  /** Takes the row out of use, and the flow out of the store; false where there is no room to ask. */
+  /** Takes the row out of use, and the flow out of the store; false: there is no room to ask. */
   cancelRow(slot: number): boolean {
     const request = {
       inside: this.#cache.insideOf(slot),

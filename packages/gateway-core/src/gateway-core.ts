@@ -114,12 +114,8 @@ export class GatewayCore {
     this.#handOver = new HandOver(outage, this.#ports, shared);
     this.#provisional = new ProvisionalFlows(shared, this.#ports.blocks);
     this.#ports.onLost = (range, block) => this.#provisional.leaseEnded(range, block);
-    const opener = new Opener({
-      ...shared,
-      ports: this.#ports,
-      provisional: this.#provisional,
-      proposalsMax: limits.proposalsMax,
-    });
+    const provisional = this.#provisional;
+    const opener = new Opener({ ...shared, ports: this.#ports, provisional });
     this.#reconfirmer = new Reconfirmer(
       this.#cache,
       this.#outbox,
@@ -145,7 +141,7 @@ export class GatewayCore {
       canceller,
       unsolicited: this.#unsolicited,
       opener: new SubscriberGate(this.#subscribers, opener),
-      provisional: this.#provisional,
+      provisional,
       restorer,
       readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
     });

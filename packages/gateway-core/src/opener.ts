@@ -13,6 +13,7 @@ import {
 import type { OpenResult, StoredEntry } from '@flowstore/flow-store';
 import { Parity, type PortRange, type Settlement } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
+import type { GatewayLimits } from './limits.ts';
 import type { PortKeeper } from './port-keeper.ts';
 import type { ProvisionalFlows, ProvisionalOpening } from './provisional-flows.ts';
 import type { StoreOutbox } from './store-outbox.ts';
@@ -65,7 +66,7 @@ export interface OpenerOptions {
   readonly incarnation: string;
   /** Uniform 32-bit numbers. */
   readonly random: () => number;
-  readonly proposalsMax: number;
+  readonly limits: GatewayLimits;
   readonly counters: GatewayCounters;
 }
 
@@ -85,8 +86,8 @@ export class Opener {
   }
 
   #propose(attempt: Attempt, nowMs: number): void {
-    const { ports, proposalsMax } = this.#options;
-    if (attempt.proposals++ >= proposalsMax) {
+    const { ports, limits } = this.#options;
+    if (attempt.proposals++ >= limits.proposalsMax) {
       attempt.onDone({ kind: 'portsExhausted' }, nowMs);
       return;
     }

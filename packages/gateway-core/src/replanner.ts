@@ -1,7 +1,8 @@
 /**
  * After a change of the configuration: walks once through the table, cancels the flows that the
- * rules of now leave no place for, and plans the next touch of the others by the timeouts of now. What is overdue by them, and not reported, is reported; so no
- * flow in use is taken for idle by a timeout that is shorter than the one it was planned by.
+ * rules of now leave no place for, and plans the next touch of the others by the timeouts of now.
+ * What is overdue by them, and not reported, is reported; so no flow in use is taken for idle by a
+ * timeout that is shorter than the one it was planned by.
  */
 import { NONE } from '@flowstore/flow-table';
 import type { FlowCache } from './flow-cache.ts';
