@@ -216,3 +216,29 @@ test('the publisher is told who refuses and why, and is not kept waiting for eve
   const former = { ...CONFIG, version: 2 };
   expect(await publishNext(former)).toMatchObject({ holds: true });
 }, 60_000);
+
+test('rules change under running gateways: only what they leave no place for ends', async () => {
+  const [gw1, gw2] = [await Gateway.start(1, CONFIG), await Gateway.start(2, CONFIG)];
+  const taken = await gw1.send(5_001);
+  const kept = await gw1.send(5_002);
+  expect(await gw2.send(5_001)).toBe(taken);
+  const portForwards = [
+    {
+      protocol: 'udp' as const,
+      outside: `203.0.113.1:${taken}`,
+      inside: '198.18.1.99:53',
+      domain: 0,
+    },
+  ];
+  expect(await publishNext({ ...CONFIG, version: 2, portForwards })).toMatchObject({ holds: true });
+  const inside = { domain: 0, protocol: UDP, address: Uint8Array.of(198, 18, 1, 10), port: 5_001 };
+  await vi.waitFor(async () => {
+    const [found] = await gw2.store.find([{ direction: 'inside', inside, remote: null }]);
+    expect(found?.kind).toBe('no');
+  }, WAIT);
+  expect(await gw1.send(5_002)).toBe(kept);
+  expect(await gw2.send(5_002)).toBe(kept);
+  const anew = await gw2.send(5_001);
+  expect(anew).not.toBe(taken);
+  expect(await gw1.send(5_001)).toBe(anew);
+}, 60_000);

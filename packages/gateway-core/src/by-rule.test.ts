@@ -196,8 +196,8 @@ test('no binding ever has a port of a forward, however scarce ports are', async 
   expect(w.gateways[0]!.counters.portsChosenByStore).toBeGreaterThan(0);
 });
 
-describe('6888-6: a destination without NAT', () => {
-  test('is reached as it is, and answers as it is, at any gateway', async () => {
+describe('a destination without NAT', () => {
+  test('6888-6: is reached as it is, and answers as it is, at any gateway', async () => {
     const w = world(2);
     const out = { ...udpOut, to: DIRECT };
     await becomes(w, 0, Side.Inside, out, out);

@@ -1,6 +1,8 @@
 /** Rules that contradict each other are refused, naming what, where, and what is allowed. */
+import { readFileSync } from 'node:fs';
 import { CLUSTER_DEFAULTS } from '@flowstore/flow';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { clusterSchema } from './cluster-schema.ts';
 import { problemLines } from './config-problems.ts';
 
@@ -19,6 +21,13 @@ function problems(rules: object): string[] {
   if (result.success) return [];
   return problemLines(clusterSchema, value, result.error.issues, () => 'f');
 }
+
+test('the examples of docs/configuration.md are right, and so is all of them together', () => {
+  const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => parse(text!));
+  expect(blocks.length).toBeGreaterThan(6);
+  for (const block of blocks) expect(problems(block)).toEqual([]);
+});
 
 test('rules are written in one form, so that equal configurations hash alike', () => {
   const parsed = clusterSchema.parse({
@@ -118,6 +127,15 @@ test('a destination without NAT is none of the outside addresses', () => {
   expect(problems({ portForwards, noNat: [{ destination: '192.0.2.0/24' }] })[0]).toContain(
     "a prefix beside the rules' outside addresses (192.0.2.5:80)",
   );
+});
+
+test('4787-7: outside and inside addresses that overlap are refused, of every domain', () => {
+  const domains = [{ domain: 7, insidePrefixes: ['10.0.0.0/24'] }];
+  const pools = [{ addresses: ['10.0.0.9'], insidePrefixes: [], domain: 0 }];
+  expect(problems({ domains, pools })).toEqual([
+    'f: pools[0].addresses[0]: found "10.0.0.9", allowed: prefixes outside of insidePrefixes ' +
+      '(10.0.0.0/24 overlaps)',
+  ]);
 });
 
 test('pools and domains that contradict each other are refused', () => {
