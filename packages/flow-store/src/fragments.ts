@@ -10,7 +10,8 @@ import type { Datagram, IpAddress } from '@flowstore/flow';
 
 /** What one of its fragments becomes. */
 export interface Translation {
-  /** The source of what leaves by an outside address, the destination of what comes in. */
+  /** The source of what leaves by an outside address; the destination of what comes in, with its
+   * domain (3 bytes) behind where that is not 0. */
   readonly address: IpAddress;
   readonly identification: number;
 }

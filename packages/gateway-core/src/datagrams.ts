@@ -10,12 +10,17 @@ export interface KnownDatagram {
   readonly key: string;
   /** What the fragments' source (from inside) or destination (from outside) becomes. */
   readonly address: number;
+  /** The inside network that they go to; 0 for those from inside. */
+  readonly domain: number;
   readonly identification: number;
   readonly untilMs: number;
   /** Bytes of its payload that passed here, and how many it has; Infinity before the last came. */
   passedBytes: number;
   payloadBytes: number;
 }
+
+/** What the address of a datagram's fragments becomes, and in which network that is. */
+export type Place = Pick<KnownDatagram, 'address' | 'domain'>;
 
 export class Datagrams {
   readonly #max: number;
@@ -36,10 +41,18 @@ export class Datagrams {
     return known !== undefined && known.untilMs > nowMs ? known : undefined;
   }
 
-  put(key: string, address: number, identification: number, nowMs: number): KnownDatagram {
+  put(key: string, { address, domain }: Place, identification: number, nowMs: number) {
     const untilMs = nowMs + FRAGMENT_LIFE_MS;
     const payloadBytes = Number.POSITIVE_INFINITY;
-    const known = { key, address, identification, untilMs, passedBytes: 0, payloadBytes };
+    const known: KnownDatagram = {
+      key,
+      address,
+      domain,
+      identification,
+      untilMs,
+      passedBytes: 0,
+      payloadBytes,
+    };
     this.#byKey.delete(key);
     this.#byKey.set(key, known);
     if (this.#byKey.size > this.#max) {

@@ -73,11 +73,10 @@ export class FlowCache {
   readonly #outside: OutsideIndex;
   readonly #clockSkewMs: number;
   readonly #inboundRefresh: InboundRefresh;
-  readonly #domain: number;
   readonly #key = new Int32Array(KEY_WORDS);
 
   /** @param random uniform 32-bit numbers */
-  constructor(table: FlowTable, config: ClusterConfig, random: () => number, domain = 0) {
+  constructor(table: FlowTable, config: ClusterConfig, random: () => number) {
     this.table = table;
     this.freshness = new Freshness(config);
     this.lifetimes = new Lifetimes(table, config, random);
@@ -86,13 +85,12 @@ export class FlowCache {
     const isStored = (handle: Handle) => this.storedSlotOf(handle) !== NONE;
     this.#outside = new OutsideIndex(isStored, table.capacity);
     this.#clockSkewMs = config.slack.clockSkewMs;
-    this.#domain = domain;
   }
 
   /** The row of the packet's flow, or NONE. Allocates nothing. */
   lookup(side: Side, packet: Packet, nowMs: number): number {
     const key = this.#key;
-    writeKey(side, packet, this.#domain, this.widths, key, 0);
+    writeKey(side, packet, this.widths, key, 0);
     return this.table.find(key[0]!, key[1]!, key[2]!, key[3]!, nowMs);
   }
 

@@ -13,7 +13,7 @@
 import type { FlowWidths } from '@flowstore/flow';
 import { type FlowTable, PREFETCH_MAX } from '@flowstore/flow-table';
 import { isLaterFragment, Malformed, Packet, parseIpv4 } from '@flowstore/nat';
-import { type FrameMemory, IP_OFFSET, type Side } from './frame.ts';
+import { domainOf, type FrameMemory, IP_OFFSET, type Side } from './frame.ts';
 import { KEY_WORDS, writeKey } from './packet-key.ts';
 
 /** Fewer packets than this have too little to overlap. */
@@ -23,28 +23,27 @@ export class Foresight {
   readonly #table: FlowTable;
   readonly #flowsMin: number;
   readonly #widths: FlowWidths;
-  readonly #domain: number;
   readonly #packet = new Packet();
   readonly #keys = new Int32Array(PREFETCH_MAX * KEY_WORDS);
   #count = 0;
 
   /** Tables of fewer than `flowsMin` flows are taken to be in the cache. */
-  constructor(table: FlowTable, flowsMin: number, widths: FlowWidths, domain = 0) {
+  constructor(table: FlowTable, flowsMin: number, widths: FlowWidths) {
     this.#table = table;
     this.#widths = widths;
     this.#flowsMin = flowsMin;
-    this.#domain = domain;
   }
 
   /** A packet that will be processed soon; what can't be parsed is left to whoever counts it. */
   announce(side: Side, memory: FrameMemory, offset: number, length: number): void {
     if (this.#table.size < this.#flowsMin) return;
     const packet = this.#packet;
+    packet.domain = domainOf(side, memory);
     const available = length - IP_OFFSET;
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
     if (malformed !== Malformed.None || isLaterFragment(packet)) return;
     const at = this.#count * KEY_WORDS;
-    writeKey(side, packet, this.#domain, this.#widths, this.#keys, at);
+    writeKey(side, packet, this.#widths, this.#keys, at);
     this.#count++;
     if (this.#count === PREFETCH_MAX) this.look();
   }

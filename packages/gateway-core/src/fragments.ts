@@ -22,7 +22,7 @@ import { type Datagram, ipv4FromNumber, ipv4ToNumber, OUTSIDE_DOMAIN } from '@fl
 import type { FragmentResult } from '@flowstore/flow-store';
 import { Identifications, IPV4_IDENTIFICATION, type Packet } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
-import { Datagrams, type KnownDatagram } from './datagrams.ts';
+import { Datagrams, type KnownDatagram, type Place } from './datagrams.ts';
 import { FairShare } from './fair-share.ts';
 import { copyFrame, type FrameMemory, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -40,8 +40,7 @@ export interface FragmentFrame {
   readonly sinceMs: number;
 }
 
-interface Told {
-  readonly address: number;
+interface Told extends Place {
   readonly identification: number | null;
 }
 
@@ -110,35 +109,31 @@ export class Fragments {
     return null;
   }
 
-  /** The same for a first fragment, whose flow gives it this address. */
-  first(
-    packet: Packet,
-    frame: FragmentFrame,
-    address: number,
-    nowMs: number,
-  ): KnownDatagram | null {
+  /** The same for a first fragment, whose flow gives it this place. */
+  first(packet: Packet, frame: FragmentFrame, place: Place, nowMs: number): KnownDatagram | null {
+    const { address, domain } = place;
     const { side, memory } = frame;
     const { outage } = this.#options;
     const own = identificationOf(packet, memory);
     const key = keyOf(packet, side, own);
     const known = this.#known.find(key, nowMs);
-    if (known?.address === address) return known;
+    if (known?.address === address && known.domain === domain) return known;
     const fromOutside = side === Side.Outside;
     if (outage.cannotAsk(nowMs)) {
       const { destination, protocol } = packet;
       const chosen = fromOutside
         ? own
         : this.identifications.take(address, destination, protocol, 1);
-      return this.#known.put(key, address, chosen, nowMs);
+      return this.#known.put(key, place, chosen, nowMs);
     }
     const waiting = this.#waiting.get(key) ?? this.#begin(key, packet, side, memory, nowMs);
     if (waiting === null) return null;
     if (!fromOutside && !this.#hold(waiting, frame, true)) return null;
-    if (waiting.told?.address !== address) {
-      waiting.told = { address, identification: fromOutside ? own : null };
+    if (waiting.told?.address !== address || waiting.told.domain !== domain) {
+      waiting.told = { address, domain, identification: fromOutside ? own : null };
       this.#ask(waiting, nowMs);
     }
-    return fromOutside ? this.#known.put(key, address, own, nowMs) : null;
+    return fromOutside ? this.#known.put(key, place, own, nowMs) : null;
   }
 
   /** A fragment of it leaves. */
@@ -193,7 +188,7 @@ export class Fragments {
     }
     this.#begun[side].take(source, 1);
     const datagram = {
-      domain: side === Side.Inside ? 0 : OUTSIDE_DOMAIN,
+      domain: side === Side.Inside ? packet.domain : OUTSIDE_DOMAIN,
       protocol,
       source: ipv4FromNumber(source),
       destination: ipv4FromNumber(destination),
@@ -230,7 +225,7 @@ export class Fragments {
     const { datagram, told } = waiting;
     if (told === null) counters.datagramsAsked++;
     else counters.datagramsTold++;
-    const stored = told && { ...told, address: ipv4FromNumber(told.address) };
+    const stored = told && { ...told, address: packPlace(told) };
     const request = { datagram, told: stored, start: random() & 0xffff };
     const queued = outbox.ask(
       'fragment',
@@ -250,14 +245,13 @@ export class Fragments {
     // It may be over; or the first fragment came since it was asked about.
     if (this.#waiting.get(key) !== waiting || waiting.told !== told) return;
     if (result?.kind === 'known') {
-      const address = ipv4ToNumber(result.address);
-      this.#known.put(key, address, result.identification, nowMs);
+      this.#known.put(key, unpackPlace(result.address), result.identification, nowMs);
     } else if (told !== null) {
       const { protocol, destination } = waiting.datagram;
       const { address, identification } = told;
       const to = ipv4ToNumber(destination);
       const own = () => this.identifications.take(address, to, protocol, 1);
-      this.#known.put(key, address, identification ?? own(), nowMs);
+      this.#known.put(key, told, identification ?? own(), nowMs);
     } else {
       const asked = Math.min(waiting.asked++, ASKED_MAX - 1);
       this.#resting[asked]!.set(waiting, nowMs + ASK_AGAIN_MS * 2 ** asked);
@@ -286,11 +280,22 @@ function halves(max: number): readonly [FairShare, FairShare] {
   return [new FairShare(max / 2), new FairShare(max / 2)];
 }
 
+/** What the store keeps of it: the address, and behind it the domain where that is not 0. */
+function packPlace({ address, domain }: Place): Uint8Array {
+  const bytes = ipv4FromNumber(address);
+  return domain === 0 ? bytes : Uint8Array.of(...bytes, domain >>> 16, domain >>> 8, domain);
+}
+
+function unpackPlace(bytes: Uint8Array): Place {
+  const [high, middle, low] = bytes.length === 4 ? [0, 0, 0] : bytes.subarray(4);
+  return { address: ipv4ToNumber(bytes), domain: (high! << 16) | (middle! << 8) | low! };
+}
+
 function identificationOf({ ipOffset }: Packet, { view }: FrameMemory): number {
   return view.getUint16(ipOffset + IPV4_IDENTIFICATION);
 }
 
 function keyOf(packet: Packet, side: Side, identification: number): string {
-  const { protocol, source, destination } = packet;
-  return `${side}/${protocol}/${source}/${destination}/${identification}`;
+  const { domain, protocol, source, destination } = packet;
+  return `${side}/${domain}/${protocol}/${source}/${destination}/${identification}`;
 }

@@ -11,6 +11,8 @@ export interface FrameMemory {
   readonly view: DataView;
   /** Native address, 0 for plain JavaScript memory. */
   readonly address: number;
+  /** The inside network that its frames come from, or that a frame of its own goes to. */
+  domain?: number;
 }
 
 export const IP_OFFSET = 24;
@@ -67,13 +69,18 @@ export function segmentsOf(memory: FrameMemory, offset: number, packet: Packet):
 }
 
 /** A frame of its own, all of it zero. */
-export function newFrame(length: number): FrameMemory {
+export function newFrame(length: number, domain = 0): FrameMemory {
   const bytes = new Uint8Array(length);
-  return { bytes, view: new DataView(bytes.buffer), address: 0 };
+  return { bytes, view: new DataView(bytes.buffer), address: 0, domain };
+}
+
+/** The inside network of what comes in on a side; what comes from outside has none. */
+export function domainOf(side: Side, { domain = 0 }: FrameMemory): number {
+  return side === Side.Inside ? domain : 0;
 }
 
 export function copyFrame(memory: FrameMemory, offset: number, length: number): FrameMemory {
-  const copy = newFrame(length);
+  const copy = newFrame(length, memory.domain);
   copy.bytes.set(memory.bytes.subarray(offset, offset + length));
   return copy;
 }

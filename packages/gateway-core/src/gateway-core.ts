@@ -174,6 +174,11 @@ export class GatewayCore {
     return this.#path.process(side, memory, offset, length, nowMs);
   }
 
+  /** The inside network that the packet processed last goes to, if it goes inside. */
+  get domain(): number {
+    return this.#path.domain;
+  }
+
   /** The store calls that may leave now. */
   takeCalls(nowMs: number): StoreCall[] {
     return this.#outbox.take(nowMs);
@@ -201,9 +206,9 @@ export class GatewayCore {
     return this.#replanner.isDone;
   }
 
-  /** What the gateway has on a side, for what it says and does about packets itself. */
-  setLink(side: Side, link: OwnLink): void {
-    this.#notices.setLink(side, link);
+  /** What the gateway has on a side (inside: for a domain), for what it says and does about packets itself. */
+  setLink(side: Side, link: OwnLink, domain = 0): void {
+    this.#notices.setLink(side, link, domain);
   }
 
   /** A packet that waited goes on its way anew. */

@@ -34,7 +34,7 @@ import {
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
 import type { FlowCanceller } from './flow-canceller.ts';
-import { copyFrame, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
+import { copyFrame, domainOf, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import { type Notices, Reason } from './notices.ts';
 import type { Opening } from './opener.ts';
@@ -400,14 +400,15 @@ export class Inquirer {
 
   #reset({ memory }: HeldPacket, packet: Packet): void {
     if (packet.protocol !== TCP || isReset(packet) || packet.embeddedOffset !== 0) return;
-    const frame = newFrame(IP_OFFSET + RESET_BYTES);
+    const frame = newFrame(IP_OFFSET + RESET_BYTES, memory.domain);
     writeReset(memory.view, packet, frame.view, IP_OFFSET);
     this.#options.counters.resetsSent++;
     this.#options.emit(Side.Inside, frame, frame.bytes.length);
   }
 
   /** Reads a held packet again; it was read once before it was held, so it is well formed. */
-  #read({ memory }: HeldPacket): Packet {
+  #read({ side, memory }: HeldPacket): Packet {
+    this.#packet.domain = domainOf(side, memory);
     parseIpv4(memory.view, IP_OFFSET, memory.bytes.length - IP_OFFSET, this.#packet);
     return this.#packet;
   }

@@ -18,7 +18,7 @@ import {
   writeOwnError,
 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
-import { type FrameMemory, IP_OFFSET, newFrame, type Side } from './frame.ts';
+import { domainOf, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Policies } from './policies.ts';
 
@@ -46,13 +46,14 @@ export interface NoticesOptions {
   readonly emit: (side: Side, memory: FrameMemory, length: number) => void;
 }
 
+const UNKNOWN_LINK: OwnLink = { address: 0, mtuBytes: Infinity };
 const TOTAL_LENGTH = IP_OFFSET + 2;
 
 export class Notices {
   readonly #options: NoticesOptions;
-  /** Indexed by Side. */
-  readonly #addresses: [number, number] = [0, 0];
-  readonly #mtuBytes: [number, number] = [Infinity, Infinity];
+  /** By domain, and the outside's. */
+  readonly #inside = new Map<number, OwnLink>();
+  #outside: OwnLink = UNKNOWN_LINK;
   /** How many may still be sent in the second that began then. */
   #left = 0;
   #sinceMs = Number.NEGATIVE_INFINITY;
@@ -61,14 +62,20 @@ export class Notices {
     this.#options = options;
   }
 
-  setLink(side: Side, { address, mtuBytes }: OwnLink): void {
-    this.#addresses[side] = address;
-    this.#mtuBytes[side] = mtuBytes === 0 ? Infinity : mtuBytes;
+  /** @param domain of an inside link */
+  setLink(side: Side, given: OwnLink, domain = 0): void {
+    const link = { ...given, mtuBytes: given.mtuBytes === 0 ? Infinity : given.mtuBytes };
+    if (side === Side.Inside) this.#inside.set(domain, link);
+    else this.#outside = link;
   }
 
   /** The largest packet that may leave on the side; Infinity where it is not known. */
-  mtuBytes(side: Side): number {
-    return this.#mtuBytes[side];
+  mtuBytes(side: Side, domain: number): number {
+    return this.#linkOf(side, domain).mtuBytes;
+  }
+
+  #linkOf(side: Side, domain: number): OwnLink {
+    return side === Side.Outside ? this.#outside : (this.#inside.get(domain) ?? UNKNOWN_LINK);
   }
 
   /**
@@ -77,14 +84,16 @@ export class Notices {
    */
   tell(
     side: Side,
-    { view }: FrameMemory,
+    memory: FrameMemory,
     offset: number,
     { type, code }: Reason,
     word: number,
     nowMs: number,
   ): void {
     const { policies, counters, emit } = this.#options;
-    const source = this.#addresses[side];
+    const { view } = memory;
+    const domain = domainOf(side, memory);
+    const source = this.#linkOf(side, domain).address;
     if (policies.ownErrors === 'suppress' || source === 0) return;
     const totalLength = view.getUint16(offset + TOTAL_LENGTH);
     if (!mayBeToldOf(view, offset + IP_OFFSET, totalLength)) return;
@@ -92,7 +101,7 @@ export class Notices {
       counters.ownErrorsWithheld++;
       return;
     }
-    const frame = newFrame(IP_OFFSET + ownErrorBytes(totalLength));
+    const frame = newFrame(IP_OFFSET + ownErrorBytes(totalLength), domain);
     writeOwnError(view, offset + IP_OFFSET, { source, type, code, word }, frame.view, IP_OFFSET);
     counters.ownErrorsSent++;
     emit(side, frame, frame.bytes.length);

@@ -12,12 +12,11 @@ export const KEY_WORDS = 4;
 export function writeKey(
   side: Side,
   packet: Packet,
-  domain: number,
   widths: FlowWidths,
   words: Int32Array,
   at: number,
 ): void {
-  const { protocol, source, sourcePort, destination, destinationPort } = packet;
+  const { domain, protocol, source, sourcePort, destination, destinationPort } = packet;
   const width = widths.of(protocol);
   const byAddress = width !== Width.Binding;
   const byPort = width === Width.Endpoint;

@@ -42,6 +42,7 @@ import type { FlowCache } from './flow-cache.ts';
 import type { FlowReporter } from './flow-reporter.ts';
 import type { FragmentFrame, Fragments } from './fragments.ts';
 import {
+  domainOf,
   type FrameMemory,
   hasPartialChecksum,
   hasSegments,
@@ -87,6 +88,7 @@ export class PacketPath {
   readonly #packet = new Packet();
   /** Of the packet read last: it is from inside, to an outside endpoint of the inside. */
   #turnsBack = false;
+  #domain = 0;
   /** Of the packet read last, if it is a fragment. */
   #datagram: KnownDatagram | null = null;
 
@@ -98,6 +100,11 @@ export class PacketPath {
     this.#reporter = options.reporter;
     this.#counters = options.counters;
     this.#notices = options.notices;
+  }
+
+  /** The inside network that the packet forwarded last goes to, if it goes inside. */
+  get domain(): number {
+    return this.#domain;
   }
 
   /** See GatewayCore.process. */
@@ -125,6 +132,7 @@ export class PacketPath {
     }
     const verdict = this.#leave(slot, side, memory, 0, length, nowMs);
     if (verdict === Verdict.Done) return;
+    memory.domain = this.#domain;
     const way = verdict === Verdict.Hairpin ? Side.Inside : otherSide(side);
     this.#options.emit(way, memory, length);
   }
@@ -139,6 +147,7 @@ export class PacketPath {
     if (slot !== LATER) this.#options.handOver.answer(from, this.#packet, slot !== NONE);
     if (slot === NONE) return;
     const verdict = this.#leave(slot, Side.Outside, memory, 0, length, nowMs);
+    memory.domain = this.#domain;
     if (verdict === Verdict.Forward) this.#options.emit(Side.Inside, memory, length);
   }
 
@@ -152,7 +161,8 @@ export class PacketPath {
   ): Verdict {
     const packet = this.#packet;
     const way = this.#turnsBack ? Side.Inside : otherSide(side);
-    const mtuBytes = this.#notices.mtuBytes(way);
+    this.#domain = this.#domainBehind(slot, side);
+    const mtuBytes = this.#notices.mtuBytes(way, this.#domain);
     if (packet.totalLength > mtuBytes && !segmentsFit(memory, offset, packet, mtuBytes)) {
       if (!mayBeSplit(packet)) {
         this.#counters.dropTooBig++;
@@ -170,6 +180,13 @@ export class PacketPath {
     return this.#turnsBack ? this.#turn(memory, offset, length, nowMs) : Verdict.Forward;
   }
 
+  /** The inside network that the packet comes from, or goes to. */
+  #domainBehind(way: number, side: Side): number {
+    if (side === Side.Inside) return this.#packet.domain;
+    if (way === BY_RULE) return this.#byRule.domain;
+    return way === LATER ? this.#datagram!.domain : this.#cache.table.domain(way);
+  }
+
   /** Sends a translated packet in fragments (RFC 4787 REQ-13a). */
   #split(way: Side, memory: FrameMemory, offset: number, mtuBytes: number): void {
     const packet = this.#packet;
@@ -178,7 +195,7 @@ export class PacketPath {
     if (hasPartialChecksum(memory, offset) && !isFragment(packet))
       completeChecksum(memory.view, packet);
     for (const fragment of splitPacket(memory.view, packet, mtuBytes)) {
-      const frame = newFrame(IP_OFFSET + fragment.length);
+      const frame = newFrame(IP_OFFSET + fragment.length, this.#domain);
       frame.bytes.set(fragment, IP_OFFSET);
       this.#options.emit(way, frame, frame.bytes.length);
     }
@@ -203,6 +220,7 @@ export class PacketPath {
   ): number {
     const packet = this.#packet;
     const available = length - IP_OFFSET;
+    packet.domain = domainOf(side, memory);
     const malformed = parseIpv4(memory.view, offset + IP_OFFSET, available, packet);
     this.#turnsBack = side === Side.Inside && this.#rules.turnsBack(packet);
     if (this.#byRule.takes(side, packet, malformed)) {
@@ -238,7 +256,9 @@ export class PacketPath {
 
   /** Of a fragmented datagram the first: it may have to wait for its identification. */
   #admitFirst(way: number, frame: FragmentFrame, address: number, nowMs: number): number {
-    this.#datagram = this.#options.fragments.first(this.#packet, frame, address, nowMs);
+    const domain = frame.side === Side.Inside ? 0 : this.#domainBehind(way, frame.side);
+    const place = { address, domain };
+    this.#datagram = this.#options.fragments.first(this.#packet, frame, place, nowMs);
     return this.#datagram === null ? TAKEN : way;
   }
 

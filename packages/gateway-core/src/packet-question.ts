@@ -25,8 +25,8 @@ export function asksToComeIn(packet: Packet): boolean {
 }
 
 export function insideOf(packet: Packet): Endpoint {
-  const { protocol, source, sourcePort } = packet;
-  return { domain: 0, protocol, address: ipv4FromNumber(source), port: sourcePort };
+  const { domain, protocol, source, sourcePort } = packet;
+  return { domain, protocol, address: ipv4FromNumber(source), port: sourcePort };
 }
 
 export function peerOf(packet: Packet, side: Side): SocketAddress {
@@ -51,9 +51,9 @@ export function takerOf({ source }: Packet, side: Side): number {
 
 /** One text per question: the side, and what the store would be asked by. */
 export function keyOf(packet: Packet, side: Side, widths: FlowWidths): string {
-  const { protocol, source, sourcePort, destination, destinationPort } = packet;
+  const { domain, protocol, source, sourcePort, destination, destinationPort } = packet;
   const isOut = side === Side.Inside;
-  const ours = isOut ? `${source}:${sourcePort}` : `${destination}:${destinationPort}`;
+  const ours = isOut ? `${domain}/${source}:${sourcePort}` : `${destination}:${destinationPort}`;
   const width = widths.of(protocol);
   if (width === Width.Binding) return `${side}/${protocol}/${ours}`;
   const peer = isOut ? destination : source;
