@@ -206,7 +206,8 @@ export class GatewayCore {
     return this.#replanner.isDone;
   }
 
-  /** What the gateway has on a side (inside: for a domain), for what it says and does about packets itself. */
+  /** What the gateway has on a side (inside: for a domain), for what it says and does about packets
+   * itself. */
   setLink(side: Side, link: OwnLink, domain = 0): void {
     this.#notices.setLink(side, link, domain);
   }

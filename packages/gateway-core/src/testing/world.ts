@@ -8,7 +8,7 @@ import type { FlowStore } from '@flowstore/flow-store';
 import { ModelData, ModelFlowStore } from '@flowstore/flow-store/testing';
 import { ICMP_TIME_EXCEEDED, isFragment, Malformed, Packet, parseIpv4 } from '@flowstore/nat';
 import { buildPacket, checksumsAreRight, type PacketSpec } from '@flowstore/nat/testing';
-import { type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
+import { domainOf, type FrameMemory, IP_OFFSET, newFrame, Side, Verdict } from '../frame.ts';
 import { GatewayCore } from '../gateway-core.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from '../limits.ts';
 import { decodePeerMessage, encodePeerMessage, type PeerMessage } from '../peer-message.ts';
@@ -30,6 +30,8 @@ const CONTROL_PRECEDENCE = 0xc0;
 export interface Sent {
   readonly gateway: number;
   readonly side: Side;
+  /** Of the inside device by which it left; 0 on the outside. */
+  readonly domain: number;
   readonly from: string;
   readonly fromPort: number;
   readonly to: string;
@@ -41,6 +43,7 @@ export interface Sent {
 export interface SentFragment {
   readonly gateway: number;
   readonly side: Side;
+  readonly domain: number;
   readonly bytes: Uint8Array;
 }
 
@@ -73,6 +76,8 @@ export class World {
   /** Every call that left a gateway, in order. */
   readonly calls: StoreCall[] = [];
   nowMs = 1_000_000;
+  /** Of the inside device by which packets come in. */
+  domain = 0;
   storeIsAway = false;
   /** Operations that get lost on their way. */
   readonly lost = new Set<StoreCall['operation']>();
@@ -146,7 +151,7 @@ export class World {
     segmentBytes = 0,
   ): void {
     const bytes = packet instanceof Uint8Array ? packet : buildPacket(packet);
-    const frame = newFrame(IP_OFFSET + bytes.length);
+    const frame = newFrame(IP_OFFSET + bytes.length, this.domain);
     frame.bytes.set(bytes, IP_OFFSET);
     const length = frame.bytes.length;
     // virtio-net's header: what is left to a device.
@@ -157,6 +162,7 @@ export class World {
     const verdict = this.gateways[gateway]!.process(side, frame, 0, length, this.nowMs);
     if (verdict === Verdict.Done) return;
     const staysInside = verdict === Verdict.Hairpin || side === Side.Outside;
+    frame.domain = this.gateways[gateway]!.domain;
     this.#collect(gateway, staysInside ? Side.Inside : Side.Outside, frame, length);
   }
 
@@ -226,10 +232,11 @@ export class World {
 
   #collect(gateway: number, side: Side, memory: FrameMemory, length: number): void {
     const bytes = memory.bytes.slice(IP_OFFSET, length);
+    const domain = domainOf(side, memory);
     const packet = new Packet();
     const view = new DataView(bytes.buffer);
     if (parseIpv4(view, 0, bytes.length, packet) === Malformed.None && isFragment(packet)) {
-      this.fragments.push({ gateway, side, bytes });
+      this.fragments.push({ gateway, side, domain, bytes });
       return;
     }
     const isWhole = this.#options.wrongPayloadsPass || checksumsAreRight(bytes);
@@ -247,6 +254,7 @@ export class World {
     const sent = {
       gateway,
       side,
+      domain,
       from: text(packet.source),
       fromPort: packet.sourcePort,
       to: text(packet.destination),
