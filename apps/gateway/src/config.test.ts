@@ -43,7 +43,7 @@ test('without a name it is called as the box is, and a device may be named by it
   const devices = { inside: '198.18.101.0/24', outside: '198.19.101.0/24' };
   const config = load({ ...nameless, devices });
   expect(config.name).toBe(hostname());
-  expect(config.devices).toEqual(devices);
+  expect(config.devices).toEqual({ ...devices, domains: [] });
 });
 
 test('the environment overrides the file', () => {

@@ -1,14 +1,22 @@
 /** What one gateway process reads: its place in the network, and the cluster's configuration. */
 import { hostname } from 'node:os';
-import { parsePrefix } from '@flowstore/flow';
+import { DOMAIN_MAX, parsePrefix } from '@flowstore/flow';
 import { DEFAULT_LIMITS, DEFAULT_POLICIES } from '@flowstore/gateway-core';
-import { clusterSchema, durationMs, httpSchema, logSchema, redisSchema } from '@flowstore/service';
+import {
+  clusterSchema,
+  DOMAINS_MAX,
+  durationMs,
+  httpSchema,
+  logSchema,
+  redisSchema,
+} from '@flowstore/service';
 import { z } from 'zod';
 
 /** Above so many flows one process's table does not fit the machines this is meant for. */
 const FLOWS_LIMIT = 10_000_000;
 const count = (limit: number) => z.int().min(1).max(limit);
 
+const DOMAIN_DEVICES = `a list of up to ${DOMAINS_MAX} of {domain: 7, inside: eth3}, each once`;
 const INTERFACE = 'the name of a network interface, or the network that it is in (198.18.101.0/24)';
 const interfaceSchema = z
   .string()
@@ -23,6 +31,23 @@ function isPrefix(text: string): boolean {
     return false;
   }
 }
+
+const domainDeviceSchema = z.strictObject({
+  domain: z.int().min(1).max(DOMAIN_MAX),
+  inside: interfaceSchema,
+});
+
+/** Inside networks that may have the same addresses have a device each (cluster.domains). */
+const devicesSchema = z.strictObject({
+  inside: interfaceSchema,
+  outside: interfaceSchema,
+  domains: z
+    .array(domainDeviceSchema)
+    .max(DOMAINS_MAX)
+    .refine((all) => new Set(all.map(({ domain }) => domain)).size === all.length, DOMAIN_DEVICES)
+    .describe(DOMAIN_DEVICES)
+    .default([]),
+});
 
 const limitsSchema = z.strictObject({
   flowsMax: count(FLOWS_LIMIT).default(DEFAULT_LIMITS.flowsMax),
@@ -84,7 +109,7 @@ export const gatewaySchema = z.strictObject({
     .describe('1 to 63 letters, digits, dots, dashes and underscores')
     .default(() => hostname()),
   redis: redisSchema,
-  devices: z.strictObject({ inside: interfaceSchema, outside: interfaceSchema }),
+  devices: devicesSchema,
   cluster: clusterSchema,
   http: httpSchema.prefault({}),
   log: logSchema.prefault({}),

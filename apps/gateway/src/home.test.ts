@@ -19,7 +19,7 @@ const links = {
 
 test('a network stands for the link, or the address, that this box has in it', () => {
   const { devices, http, peers } = settleIn(config, links);
-  expect(devices).toEqual({ inside: 'eth2', outside: 'eth7' });
+  expect(devices).toEqual({ inside: 'eth2', outside: 'eth7', domains: [] });
   expect(http.host).toBe('0.0.0.0');
   expect(peers.host).toBe('192.0.2.101');
 });

@@ -31,6 +31,10 @@ export function settleIn(config: GatewayConfig, links: Links = networkInterfaces
     devices: {
       inside: name('devices.inside', devices.inside),
       outside: name('devices.outside', devices.outside),
+      domains: devices.domains.map(({ domain, inside }) => ({
+        domain,
+        inside: name('devices.domains', inside),
+      })),
     },
     http: { ...http, host: address('http.host', http.host) },
     peers: { ...peers, host: address('peers.host', peers.host) },

@@ -17,7 +17,7 @@ function link(name: string, ifindex: string, carrier: string) {
   writeFileSync(join(folder, name, 'ifindex'), `${ifindex}\n`);
   writeFileSync(join(folder, name, 'carrier'), `${carrier}\n`);
 }
-const watch = () => new LinkWatch({ inside: 'eth1', outside: 'eth2' }, folder);
+const watch = () => new LinkWatch({ inside: 'eth1', outside: 'eth2', domains: [] }, folder);
 
 test('links that carry are no reason', () => {
   expect(watch().look()).toEqual({ reasons: [], gone: false });

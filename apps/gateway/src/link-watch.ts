@@ -18,7 +18,10 @@ export class LinkWatch {
 
   constructor(devices: GatewayConfig['devices'], folder: string = SYSFS) {
     this.#folder = folder;
-    this.#links = Object.entries(devices).map(([side, name]) => ({
+    const { inside, outside, domains } = devices;
+    const others = domains.map((one) => [`domain ${one.domain}’s inside`, one.inside] as const);
+    const all = [['inside', inside] as const, ['outside', outside] as const, ...others];
+    this.#links = all.map(([side, name]) => ({
       side,
       name,
       index: this.#read(name, 'ifindex'),

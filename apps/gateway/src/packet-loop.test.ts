@@ -18,6 +18,7 @@ const udp = { protocol: UDP, from: '198.18.1.10', fromPort: 5000, to: '198.51.10
 
 function build() {
   const [inside, lan] = createMemoryLink('inside', 'lan');
+  const [domainInside, domainLan] = createMemoryLink('inside7', 'lan7');
   const [outside, wan] = createMemoryLink('outside', 'wan');
   const hops = staticNextHops(
     [
@@ -35,8 +36,15 @@ function build() {
       { destination: 0xc6336400, prefixBits: 24, interfaceIndex: 2, mac: '02:00:00:00:00:bb' },
     ],
   );
+  const mac = '02:00:00:00:00:03';
+  const domainHops = staticNextHops(
+    [{ index: 3, name: 'inside7', mac, mtu: 1500, addresses: [] }],
+    [{ destination: 0xc6120000, prefixBits: 16, interfaceIndex: 3, mac: '02:00:00:00:00:cc' }],
+  );
+  const domains = [{ domain: 7, wire: domainInside, hops: domainHops }];
   const config = {
     ...CLUSTER_DEFAULTS,
+    domains: [{ domain: 7, insidePrefixes: ['198.18.0.0/16'] }],
     pool: ['203.0.113.0/28'],
     insidePrefixes: ['198.18.0.0/16'],
   };
@@ -52,7 +60,7 @@ function build() {
     nowMs: 1_000,
     emit: (side, memory, length) => loop.send(side, memory, 0, length, 1_000),
   });
-  const loop: PacketLoop = new PacketLoop(core, { inside, outside }, hops);
+  const loop: PacketLoop = new PacketLoop(core, { inside, outside, domains }, hops);
   const store = new ModelFlowStore({ config, nowMs: () => 5_000 });
   const settle = async () => {
     for (let calls = core.takeCalls(1_000); calls.length > 0; calls = core.takeCalls(1_000)) {
@@ -60,8 +68,29 @@ function build() {
     }
     loop.flush();
   };
-  return { lan, wan, core, loop, settle };
+  return { lan, wan, domainLan, core, loop, settle };
 }
+
+test('networks with the same addresses have a wire each, and next hops of their own', async () => {
+  const { lan, wan, domainLan, loop, settle } = build();
+  for (const from of [lan, domainLan]) {
+    put(from, buildPacket(udp));
+    loop.step(1_000);
+    await settle();
+  }
+  const sent = take(wan);
+  expect(sent).toHaveLength(2);
+  for (const [k, to] of [domainLan, lan].entries()) {
+    const view = new DataView(sent[1 - k]!.buffer);
+    const outside = [...sent[1 - k]!.subarray(IP_OFFSET + 12, IP_OFFSET + 16)].join('.');
+    const toPort = view.getUint16(IP_OFFSET + 20);
+    const { to: from, toPort: fromPort } = udp;
+    put(wan, buildPacket({ protocol: UDP, from, fromPort, to: outside, toPort }));
+    loop.step(1_000);
+    expect(take(to)).toHaveLength(1);
+    expect(take(to === lan ? domainLan : lan)).toHaveLength(0);
+  }
+});
 
 function put(wire: Wire, packet: Uint8Array): void {
   const frame = createFrameMemory(IP_OFFSET + packet.length);

@@ -19,63 +19,108 @@ export class LoopCounters {
   dropWrongWay = 0;
 }
 
+/** An inside network beside that of domain 0: its wire, and the next hops that lie behind it. */
+export interface DomainWire {
+  readonly domain: number;
+  readonly wire: Wire;
+  readonly hops: NextHops;
+}
+
+interface Link extends DomainWire {
+  readonly side: Side;
+  /** The interface that the kernel's routes name. */
+  readonly index: number;
+  /** The wire's, saying which network its frames come from. */
+  readonly memory: FrameMemory;
+}
+
 export class PacketLoop {
   readonly counters = new LoopCounters();
   readonly #core: GatewayCore;
-  /** Indexed by Side. */
-  readonly #wires: readonly [Wire, Wire];
-  readonly #interfaces: readonly [number, number];
-  readonly #hops: NextHops;
+  readonly #outside: Link;
+  /** That of domain 0 first. */
+  readonly #insides: readonly Link[];
+  readonly #hops: readonly NextHops[];
 
-  constructor(core: GatewayCore, wires: { inside: Wire; outside: Wire }, hops: NextHops) {
+  constructor(
+    core: GatewayCore,
+    wires: { inside: Wire; outside: Wire; domains?: readonly DomainWire[] },
+    hops: NextHops,
+  ) {
     this.#core = core;
-    this.#wires = [wires.inside, wires.outside];
-    const { inside, outside } = wires;
-    this.#interfaces = [hops.interfaceIndex(inside.name), hops.interfaceIndex(outside.name)];
-    this.#hops = hops;
+    const { inside, outside, domains = [] } = wires;
+    this.#outside = linkOf(Side.Outside, { domain: 0, wire: outside, hops });
+    const all = [{ domain: 0, wire: inside, hops }, ...domains];
+    this.#insides = all.map((one) => linkOf(Side.Inside, one));
+    this.#hops = all.map((one) => one.hops);
   }
 
   /** Returns how many frames were read: 0 says that there is time to wait. */
   step(nowMs: number): number {
-    this.#hops.poll(nowMs);
-    this.#tellLink(Side.Inside);
-    this.#tellLink(Side.Outside);
-    return this.#drain(Side.Inside, nowMs) + this.#drain(Side.Outside, nowMs);
+    for (const hops of this.#hops) hops.poll(nowMs);
+    this.#tellLink(this.#outside);
+    for (const inside of this.#insides) this.#tellLink(inside);
+    let frames = 0;
+    for (const inside of this.#insides) frames += this.#drain(inside, nowMs);
+    return frames + this.#drain(this.#outside, nowMs);
   }
 
-  /** Sends a frame that is ready but for its Ethernet header. */
+  /** Sends a frame of its own that is ready but for its Ethernet header. */
   send(side: Side, memory: FrameMemory, offset: number, length: number, nowMs: number): void {
-    const destination = memory.view.getUint32(offset + IPV4_DESTINATION);
-    const index = this.#hops.write(memory.view, offset, destination, nowMs);
-    if (index === this.#interfaces[side]) this.#wires[side].send(memory, offset, length);
-    else if (index === NO_ROUTE) this.counters.dropNoRoute++;
-    else if (index === UNRESOLVED) this.counters.dropUnresolved++;
-    else this.counters.dropWrongWay++;
+    this.#sendBy(this.#linkTo(side, memory.domain ?? 0), memory, offset, length, nowMs);
   }
 
   flush(): void {
-    this.#wires[Side.Inside].flush();
-    this.#wires[Side.Outside].flush();
+    this.#outside.wire.flush();
+    for (const { wire } of this.#insides) wire.flush();
   }
 
-  #drain(side: Side, nowMs: number): number {
-    const wire = this.#wires[side];
-    const way = side === Side.Inside ? Side.Outside : Side.Inside;
-    const frames = wire.receive();
-    const { memory } = wire;
-    for (let k = 0; k < frames; k++) {
-      this.#core.announce(side, memory, wire.offset(k), wire.length(k));
+  #linkTo(side: Side, domain: number): Link | undefined {
+    if (side === Side.Outside) return this.#outside;
+    for (let i = 0; i < this.#insides.length; i++) {
+      if (this.#insides[i]!.domain === domain) return this.#insides[i]!;
     }
+    return undefined;
+  }
+
+  #sendBy(
+    link: Link | undefined,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    nowMs: number,
+  ): void {
+    const { counters } = this;
+    if (link === undefined) {
+      // A flow of a domain that this box has no device for.
+      counters.dropNoRoute++;
+      return;
+    }
+    const destination = memory.view.getUint32(offset + IPV4_DESTINATION);
+    const index = link.hops.write(memory.view, offset, destination, nowMs);
+    if (index === link.index) link.wire.send(memory, offset, length);
+    else if (index === NO_ROUTE) counters.dropNoRoute++;
+    else if (index === UNRESOLVED) counters.dropUnresolved++;
+    else counters.dropWrongWay++;
+  }
+
+  #drain(from: Link, nowMs: number): number {
+    const { wire, side, memory } = from;
+    const core = this.#core;
+    const frames = wire.receive();
+    for (let k = 0; k < frames; k++) core.announce(side, memory, wire.offset(k), wire.length(k));
     for (let k = 0; k < frames; k++) {
       const offset = wire.offset(k);
       const length = wire.length(k);
-      if (side === Side.Inside && this.#isLocal(memory, offset, length)) {
+      if (side === Side.Inside && this.#isLocal(from, offset, length)) {
         this.counters.local++;
-      } else {
-        const verdict = this.#core.process(side, memory, offset, length, nowMs);
-        if (verdict === Verdict.Forward) this.send(way, memory, offset, length, nowMs);
-        else if (verdict === Verdict.Hairpin) this.send(side, memory, offset, length, nowMs);
+        continue;
       }
+      const verdict = core.process(side, memory, offset, length, nowMs);
+      if (verdict === Verdict.Done) continue;
+      const goesOut = verdict === Verdict.Forward && side === Side.Inside;
+      const way = goesOut ? this.#outside : this.#linkTo(Side.Inside, core.domain);
+      this.#sendBy(way, memory, offset, length, nowMs);
     }
     // Before this wire is read again: what was queued lies in its memory.
     if (frames > 0) this.flush();
@@ -83,14 +128,19 @@ export class PacketLoop {
   }
 
   /** Addresses and MTUs may change while we run. */
-  #tellLink(side: Side): void {
-    const index = this.#interfaces[side];
-    const address = this.#hops.addressOf(index);
-    this.#core.setLink(side, { address, mtuBytes: this.#hops.mtu(index) });
+  #tellLink({ side, domain, hops, index }: Link): void {
+    const link = { address: hops.addressOf(index), mtuBytes: hops.mtu(index) };
+    this.#core.setLink(side, link, domain);
   }
 
-  #isLocal(memory: FrameMemory, offset: number, length: number): boolean {
+  #isLocal({ memory, hops }: Link, offset: number, length: number): boolean {
     if (length < FRAME_BYTES_MIN) return false;
-    return this.#hops.isLocal(memory.view.getUint32(offset + IPV4_DESTINATION));
+    return hops.isLocal(memory.view.getUint32(offset + IPV4_DESTINATION));
   }
+}
+
+function linkOf(side: Side, { domain, wire, hops }: DomainWire): Link {
+  const { bytes, view, address } = wire.memory;
+  const memory = { bytes, view, address, domain };
+  return { side, domain, wire, hops, index: hops.interfaceIndex(wire.name), memory };
 }

@@ -10,7 +10,13 @@ import {
 } from 'node:worker_threads';
 import { GatewayCore, type OutageState } from '@flowstore/gateway-core';
 import { Malformed } from '@flowstore/nat';
-import { bootClock, createKernelNextHops, createWaiter, openAfPacket } from '@flowstore/packet-io';
+import {
+  bootClock,
+  createKernelNextHops,
+  createWaiter,
+  openAfPacket,
+  type Wire,
+} from '@flowstore/packet-io';
 import { PacketLoop } from './packet-loop.ts';
 import { secureRandom } from './random.ts';
 import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
@@ -26,6 +32,8 @@ class PacketThread {
   readonly #inside;
   readonly #outside;
   readonly #hops;
+  readonly #domains;
+  readonly #parts;
   readonly #waiter;
   readonly #core: GatewayCore;
   readonly #loop: PacketLoop;
@@ -42,7 +50,14 @@ class PacketThread {
     this.#hops = createKernelNextHops({ nowMs });
     this.#inside = openAfPacket({ interfaceName: options.devices.inside });
     this.#outside = openAfPacket({ interfaceName: options.devices.outside });
-    this.#waiter = createWaiter([this.#inside, this.#outside, this.#hops]);
+    this.#domains = options.devices.domains.map(({ domain, inside: interfaceName }) => ({
+      domain,
+      wire: openAfPacket({ interfaceName }),
+      hops: createKernelNextHops({ nowMs, via: interfaceName }),
+    }));
+    const others = this.#domains.flatMap(({ wire, hops }) => [wire, hops]);
+    this.#parts = [this.#inside, this.#outside, this.#hops, ...others];
+    this.#waiter = createWaiter(this.#parts);
     this.#core = new GatewayCore({
       config: options.cluster,
       limits: options.limits,
@@ -52,7 +67,7 @@ class PacketThread {
       nowMs,
       emit: (side, memory, length) => this.#loop.send(side, memory, 0, length, this.#clock()),
     });
-    const wires = { inside: this.#inside, outside: this.#outside };
+    const wires = { inside: this.#inside, outside: this.#outside, domains: this.#domains };
     this.#loop = new PacketLoop(this.#core, wires, this.#hops);
     this.#post({ kind: 'started', wakeFd: this.#waiter.wakeFd });
   }
@@ -123,7 +138,7 @@ class PacketThread {
   #finish(): void {
     this.#finished = true;
     this.#waiter.close();
-    for (const part of [this.#inside, this.#outside, this.#hops]) part.close();
+    for (const part of this.#parts) part.close();
     this.#post({ kind: 'finished' });
     this.#port.close();
   }
@@ -136,10 +151,12 @@ class PacketThread {
       malformed: Object.fromEntries(names.map(([name, code]) => [name, malformed[code]!])),
       gauges: this.#core.gauges,
       loop: { ...this.#loop.counters },
-      inside: { ...this.#inside.counters },
+      inside: summed([this.#inside, ...this.#domains.map(({ wire }) => wire)]),
       outside: { ...this.#outside.counters },
       nextHops: { ...this.#hops.counters },
-      routesReady: this.#hops.resolveGateways(nowMs),
+      routesReady: [this.#hops, ...this.#domains.map(({ hops }) => hops)].every((hops) =>
+        hops.resolveGateways(nowMs),
+      ),
     };
     this.#post({ kind: 'snapshot', snapshot });
   }
@@ -147,6 +164,15 @@ class PacketThread {
   #post(message: FromThread): void {
     this.#port.postMessage(message);
   }
+}
+
+/** What all inside wires counted together. */
+function summed(wires: readonly Wire[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { counters } of wires) {
+    for (const [name, count] of Object.entries(counters)) sums[name] = (sums[name] ?? 0) + count;
+  }
+  return sums;
 }
 
 if (parentPort !== null) new PacketThread(parentPort, workerData as ThreadOptions).run();

@@ -15,7 +15,11 @@ import type {
 } from '@flowstore/gateway-core';
 
 export interface ThreadOptions {
-  readonly devices: { readonly inside: string; readonly outside: string };
+  readonly devices: {
+    readonly inside: string;
+    readonly outside: string;
+    readonly domains: readonly { readonly domain: number; readonly inside: string }[];
+  };
   readonly cluster: ClusterConfig;
   readonly limits: GatewayLimits;
   readonly policies: Policies;

@@ -46,8 +46,12 @@ const NUD_VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_NOARP 
  * once before it returns (a few ms), then follows the kernel's news in poll(). Asking the kernel
  * to resolve needs CAP_NET_ADMIN; without it only neighbours that are already known resolve.
  */
-export function createKernelNextHops(options: { readonly nowMs: number }): NextHops {
-  return new KernelNextHops(options.nowMs);
+export function createKernelNextHops(options: {
+  readonly nowMs: number;
+  /** Only by routes over this interface: two networks behind one each may have the same prefix. */
+  readonly via?: string;
+}): NextHops {
+  return new KernelNextHops(options.nowMs, options.via);
 }
 
 class KernelNextHops implements NextHops {
@@ -62,9 +66,11 @@ class KernelNextHops implements NextHops {
   private askWindowMs = Number.NEGATIVE_INFINITY;
   private asksInWindow = 0;
   private nowMs: number;
+  private readonly via: string | undefined;
 
   private readonly usable = (hop: RouteHop) => {
     const link = this.mirror.links.get(hop.index);
+    if (this.via !== undefined && link?.name !== this.via) return false;
     return link?.up === true && link.mac !== undefined;
   };
   private readonly take = (message: NetlinkMessage) => {
@@ -73,7 +79,8 @@ class KernelNextHops implements NextHops {
     } else this.mirror.apply(message, this.nowMs);
   };
 
-  constructor(nowMs: number) {
+  constructor(nowMs: number, via: string | undefined) {
+    this.via = via;
     this.nowMs = nowMs;
     for (let k = 0; k < START_WAITS_MAX && !this.mirror.complete; k++) {
       this.poll(nowMs);

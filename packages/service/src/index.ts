@@ -9,5 +9,6 @@ export * from './logger.ts';
 export * from './metrics.ts';
 export * from './read-cluster.ts';
 export * from './redact.ts';
+export { DOMAINS_MAX } from './rules-schema.ts';
 export * from './schemas.ts';
 export * from './version.ts';
