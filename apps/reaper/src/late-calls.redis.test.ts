@@ -15,7 +15,7 @@ import { connectRedisStore, type FlowStore, type StoredEntry } from '@flowstore/
 import { metaKey, startRedis, type TestRedis } from '@flowstore/flow-store/testing';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { CLUSTER } from './testing/cluster.ts';
+import { CALL_TIMEOUT_MS, CLUSTER } from './testing/cluster.ts';
 import { HeldWire } from './testing/held-wire.ts';
 import { INCARNATION, insideAt, PEER, plantAt, survivors } from './testing/plant.ts';
 import { ReaperProcess, WAIT } from './testing/reaper-process.ts';
@@ -47,7 +47,11 @@ beforeEach(async () => {
   flows = await startRedis();
   jobs = process.env.REDIS_URL === undefined ? await startRedis() : flows;
   redis = new Redis(flows.url, { protocol: 2 });
-  store = await connectRedisStore({ url: flows.url, config: SHORT });
+  store = await connectRedisStore({
+    url: flows.url,
+    config: SHORT,
+    callTimeoutMs: CALL_TIMEOUT_MS,
+  });
   await store.initialise('new');
   wire = await HeldWire.to(flows.url);
 });

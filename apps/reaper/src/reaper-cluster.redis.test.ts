@@ -3,13 +3,17 @@ import { TCP, UDP } from '@flowstore/flow';
 import { connectRedisStore } from '@flowstore/flow-store';
 import { startCluster } from '@flowstore/flow-store/testing';
 import { expect, test, vi } from 'vitest';
-import { CLUSTER } from './testing/cluster.ts';
+import { CALL_TIMEOUT_MS, CLUSTER } from './testing/cluster.ts';
 import { plant, survivors } from './testing/plant.ts';
 import { ReaperProcess, WAIT } from './testing/reaper-process.ts';
 
 test('stale flows are drained from a cluster, live ones stay', async () => {
   const cluster = await startCluster();
-  const store = await connectRedisStore({ url: cluster.url, config: CLUSTER });
+  const store = await connectRedisStore({
+    url: cluster.url,
+    config: CLUSTER,
+    callTimeoutMs: CALL_TIMEOUT_MS,
+  });
   try {
     await store.initialise('new');
     const live = await plant(store, TCP, 20);

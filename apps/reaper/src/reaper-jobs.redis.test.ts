@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { reaperSchema } from './config.ts';
 import { type Reaper, startReaper } from './reaper.ts';
-import { CLUSTER } from './testing/cluster.ts';
+import { CALL_TIMEOUT_MS, CLUSTER } from './testing/cluster.ts';
 import { PEER, plant, survivors } from './testing/plant.ts';
 import { metricAt, ReaperProcess, WAIT } from './testing/reaper-process.ts';
 
@@ -22,7 +22,11 @@ let store: FlowStore;
 beforeEach(async () => {
   server = await startRedis();
   redis = new Redis(server.url);
-  store = await connectRedisStore({ url: server.url, config: SHORT });
+  store = await connectRedisStore({
+    url: server.url,
+    config: SHORT,
+    callTimeoutMs: CALL_TIMEOUT_MS,
+  });
   await store.initialise('new');
 });
 

@@ -3,7 +3,7 @@ import { connectRedisStore, type FlowStore } from '@flowstore/flow-store';
 import { startRedis, type TestRedis } from '@flowstore/flow-store/testing';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { CLUSTER } from './testing/cluster.ts';
+import { CALL_TIMEOUT_MS, CLUSTER } from './testing/cluster.ts';
 import { plant, survivors } from './testing/plant.ts';
 import { ReaperProcess, WAIT } from './testing/reaper-process.ts';
 
@@ -21,7 +21,11 @@ beforeEach(async () => {
   server = await startRedis();
   redis = new Redis(server.url);
   redis.on('error', () => {});
-  store = await connectRedisStore({ url: server.url, config: CLUSTER });
+  store = await connectRedisStore({
+    url: server.url,
+    config: CLUSTER,
+    callTimeoutMs: CALL_TIMEOUT_MS,
+  });
 });
 
 afterEach(async () => {
@@ -168,7 +172,11 @@ testWithOwnServer('a store that freezes turns it unready, and it recovers by its
     process.kill(server.pid!, 'SIGCONT');
     await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
     await store.end();
-    store = await connectRedisStore({ url: server.url, config: CLUSTER });
+    store = await connectRedisStore({
+      url: server.url,
+      config: CLUSTER,
+      callTimeoutMs: CALL_TIMEOUT_MS,
+    });
     await plant(store, UDP, FLOWS);
     const bindings = () => reaper.metric('flowstore_reaper_bindings_deleted_total');
     await vi.waitFor(async () => expect(await bindings()).toBe(FLOWS), WAIT);
@@ -221,7 +229,7 @@ test('a deployment whose configuration it can’t follow is left alone from then
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
   await redis.flushdb();
   const config = { ...CLUSTER, version: 2, leaseMs: CLUSTER.leaseMs + 1 };
-  const next = await connectRedisStore({ url: server.url, config });
+  const next = await connectRedisStore({ url: server.url, config, callTimeoutMs: CALL_TIMEOUT_MS });
   try {
     await next.initialise('new');
     await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
@@ -249,7 +257,7 @@ test('a configuration that is published is followed, and swept by once it holds'
   await vi.waitFor(async () => expect((await reaper.ready()).status).toBe(200), WAIT);
   const timeouts = { ...CLUSTER.timeouts, udpMs: 10 };
   const config = { ...CLUSTER, version: 2, timeouts };
-  const next = await connectRedisStore({ url: server.url, config });
+  const next = await connectRedisStore({ url: server.url, config, callTimeoutMs: CALL_TIMEOUT_MS });
   try {
     expect(await next.publish()).toEqual({ kind: 'published' });
     await vi.waitFor(async () => {

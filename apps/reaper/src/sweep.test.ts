@@ -2,21 +2,7 @@ import { SHARDS } from '@flowstore/flow';
 import type { FlowStore, SweepResult } from '@flowstore/flow-store';
 import { expect, test } from 'vitest';
 import { shardSets, sweepShards } from './sweep.ts';
-
-const NOTHING: SweepResult = {
-  looks: 0,
-  blocks: 0,
-  flowsDeleted: 0,
-  bindingsDeleted: 0,
-  rowsOrphaned: 0,
-  portsFreed: 0,
-  leasesExpired: 0,
-  inGrace: false,
-  overdueMs: 0,
-  nextDueMs: null,
-  recounts: 0,
-  heldMs: null,
-};
+import { NOTHING_SWEPT } from './testing/nothing-swept.ts';
 
 /** A store whose shards have a backlog of so many calls each. */
 function backlog(callsLeft: Record<number, number>) {
@@ -25,7 +11,12 @@ function backlog(callsLeft: Record<number, number>) {
     asked.push(shard);
     const left = (callsLeft[shard] ?? 1) - 1;
     callsLeft[shard] = left;
-    return { ...NOTHING, portsFreed: shard, leasesExpired: 1, nextDueMs: left > 0 ? 0 : 5_000 };
+    return {
+      ...NOTHING_SWEPT,
+      portsFreed: shard,
+      leasesExpired: 1,
+      nextDueMs: left > 0 ? 0 : 5_000,
+    };
   };
   return { asked, store: { sweep } as unknown as FlowStore };
 }
