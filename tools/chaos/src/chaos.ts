@@ -20,6 +20,8 @@ export interface ChaosOptions {
   readonly load?: Load;
   /** Only these kinds of faults. */
   readonly only?: readonly FaultKind[];
+  /** These in place of a plan. */
+  readonly steps?: readonly Step[];
   readonly log: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -30,7 +32,6 @@ export interface ChaosResult {
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   readonly leftInStore: number;
   readonly violations: readonly Violation[];
-  readonly startedMs: number;
 }
 
 const GATEWAYS = 3;
@@ -47,9 +48,11 @@ const LOOK_EVERY_MS = 2_000;
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { log, store, seed, minutes } = options;
   const figures = figuresOf(options.figures);
-  const steps = planRun(seed, minutes, store, figures).filter(
-    ({ kind }) => options.only === undefined || options.only.includes(kind),
-  );
+  const steps =
+    options.steps ??
+    planRun(seed, minutes, store, figures).filter(
+      ({ kind }) => options.only === undefined || options.only.includes(kind),
+    );
   const lab = new Lab({ log });
   const windows = new Windows();
   const mixed = steps.some(({ kind }) => kind === 'upgrade');
@@ -82,7 +85,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });
     }
     const { stories } = traffic;
-    return { stories, windows: windows.all, faults, leftInStore, violations, startedMs };
+    return { stories, windows: windows.all, faults, leftInStore, violations };
   } finally {
     await lab.down();
   }

@@ -5,6 +5,7 @@ import { runChaos } from './chaos.ts';
 import type { FigureSet } from './figures.ts';
 import { FAULT_KINDS, type FaultKind } from './plan.ts';
 import { reportLines, toJson } from './report.ts';
+import { SCENARIOS, type ScenarioName } from './scenarios.ts';
 
 const MINUTES_MAX = 24 * 60;
 /** A shorter run would see no lease of the default figures end. */
@@ -16,6 +17,7 @@ interface Arguments {
   readonly store: StoreKind;
   readonly figures?: FigureSet;
   readonly only?: FaultKind[];
+  readonly scenario?: ScenarioName;
   readonly json?: true;
 }
 
@@ -33,15 +35,16 @@ function faultKinds(text: string): FaultKind[] {
   throw new InvalidArgumentError(`It must be some of ${FAULT_KINDS.join(',')}.`);
 }
 
-async function run({ minutes, seed, store, only, json, ...args }: Arguments): Promise<number> {
+async function run(args: Arguments): Promise<number> {
+  const { minutes, seed, store, only, scenario, json } = args;
   const figures = args.figures ?? (minutes < DEFAULT_FIGURES_MINUTES_MIN ? 'short' : 'default');
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => abort.abort(name));
   }
   const log = (line: string) => process.stderr.write(`chaos: ${line}\n`);
-  log(`seed ${seed}, ${minutes} min, a ${store} store, ${figures} figures`);
-  const chosen = only === undefined ? {} : { only };
+  const what = scenario ?? `seed ${seed}, ${minutes} min, ${figures} figures`;
+  log(`${what}, a ${store} store`);
   const result = await runChaos({
     minutes,
     seed,
@@ -49,7 +52,8 @@ async function run({ minutes, seed, store, only, json, ...args }: Arguments): Pr
     figures,
     log,
     signal: abort.signal,
-    ...chosen,
+    ...(only === undefined ? {} : { only }),
+    ...(scenario === undefined ? {} : SCENARIOS[scenario]),
   });
   for (const line of reportLines(result)) process.stdout.write(`${line}\n`);
   if (json) process.stdout.write(`${JSON.stringify(toJson(result))}\n`);
@@ -68,6 +72,11 @@ const program = new Command('chaos')
     ]),
   )
   .option('--only <kinds>', 'some kinds of faults alone, with commas', faultKinds)
+  .addOption(
+    new Option('--scenario <name>', 'one outage alone, at its full length').choices(
+      Object.keys(SCENARIOS),
+    ),
+  )
   .option('--json', 'one line of JSON at the end')
   .allowExcessArguments(false)
   .exitOverride();

@@ -42,6 +42,15 @@ function gapRow(stories: readonly FlowStory[]): number[] {
   return counts;
 }
 
+/** Of the flows that were begun while the store was away: how many, and how many failed. */
+export function newWhileAway({ stories, windows }: Pick<ChaosResult, 'stories' | 'windows'>) {
+  const away = windows.filter(({ storeAway }) => storeAway);
+  const begun = stories.filter(({ beganMs }) =>
+    away.some(({ fromMs, toMs }) => beganMs >= fromMs && beganMs < toMs),
+  );
+  return { begun: begun.length, failed: begun.filter(({ openedMs }) => openedMs === null).length };
+}
+
 export function reportLines(result: ChaosResult): string[] {
   const { stories, faults, leftInStore, violations } = result;
   const byClass = FLOW_CLASSES.map((kind) => ({
@@ -61,6 +70,9 @@ export function reportLines(result: ChaosResult): string[] {
   for (const { kind, stories } of byClass) lines.push(row([kind, ...gapRow(stories)]));
   const list = Object.entries(faults).map(([kind, times]) => `${kind} ${times}`);
   lines.push('', `faults: ${list.join(', ') || 'none'}`, `left in the store: ${leftInStore}`);
+  const { begun, failed } = newWhileAway(result);
+  const share = ((100 * failed) / Math.max(1, begun)).toFixed(1);
+  lines.push(`begun while the store was away: ${begun} flows, ${failed} did not open (${share} %)`);
   if (violations.length === 0) lines.push('no violation');
   for (const { invariant, what, examples } of violations) {
     lines.push(`VIOLATION of ${invariant}: ${what}`, ...examples.map((each) => `  ${each}`));
