@@ -44,7 +44,7 @@ async function main() {
   await ensureInstalled();
   const node = chooseNode(root);
   const env = taskEnvironment(root);
-  if (!args.includes('--containers')) await ensureTools(task, env);
+  if (!args.includes('--containers')) await ensureTools(task, env, args);
   if (task === 'bench') await ensureCrates(args, env);
   return runChild(node, [join(root, tasks[task]), ...args], { cwd: process.cwd(), env });
 }

@@ -2,6 +2,12 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { runDrainBench } from './drain/drain-bench.ts';
 import { drainJson, drainReportLines } from './drain/drain-report.ts';
+import {
+  FAILOVER_FLOWS_MAX,
+  FAILOVER_SIZES_DEFAULT,
+  runFailoverBench,
+} from './failover/failover-bench.ts';
+import { failoverJson, failoverReportLines } from './failover/failover-report.ts';
 import { killAll } from './process.ts';
 import { reportLines, toJson } from './report.ts';
 import {
@@ -54,6 +60,13 @@ async function benchDrain({ flows, json }: StoreOptions): Promise<void> {
   if (json) out(JSON.stringify(drainJson(result)));
 }
 
+async function benchFailover({ flows, json }: Partial<StoreOptions>): Promise<void> {
+  const sizes = flows === undefined ? FAILOVER_SIZES_DEFAULT : [flows];
+  const result = await runFailoverBench(sizes, say);
+  for (const line of failoverReportLines(result)) out(line);
+  if (json) out(JSON.stringify(failoverJson(result)));
+}
+
 const program = new Command('bench')
   .description('measures this house against others')
   .exitOverride();
@@ -92,6 +105,18 @@ program
   .allowExcessArguments(false)
   .exitOverride()
   .action(benchDrain);
+program
+  .command('failover')
+  .description('a gateway is killed: this house, and nftables with conntrackd (root, the lab)')
+  .option(
+    '--flows <n>',
+    'this many alone, instead of 1, 1 k and 10 k',
+    wholeUpTo(FAILOVER_FLOWS_MAX),
+  )
+  .option('--json', 'one line of JSON at the end')
+  .allowExcessArguments(false)
+  .exitOverride()
+  .action(benchFailover);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {

@@ -23,13 +23,21 @@ const judges = [
   { programs: ['tcpdump'], debian: 'tcpdump' },
 ];
 const docker = { programs: ['docker'], debian: 'docker.io' };
+/** What the failover's rival is made of, and what measures both. */
+const nft = { programs: ['nft'], debian: 'nftables' };
+const conntrackd = { programs: ['conntrackd'], debian: 'conntrackd' };
+const conntrack = { programs: ['conntrack'], debian: 'conntrack' };
+const tcpdump = { programs: ['tcpdump'], debian: 'tcpdump' };
 const mmdebstrap = { programs: ['mmdebstrap'], debian: 'mmdebstrap' };
 
 /**
  * What the task needs here. Network namespaces take Linux and root: without them the demo runs
  * over an in-memory wire, the tests that need them skip, and the lab refuses by itself.
  */
-export function neededTools(task, { linux, root }) {
+export function neededTools(task, { linux, root, args = [] }) {
+  if (task === 'bench' && args[0] === 'failover') {
+    return linux && root ? [redis, ip, nft, conntrackd, conntrack, tcpdump] : [];
+  }
   if (task === 'bench' || task === 'sim') return [];
   if (task === 'images') return [docker, mmdebstrap];
   const network = linux && root;
@@ -90,15 +98,19 @@ export async function apt(args, env) {
 async function install(missing, env) {
   const packages = missing.map((tool) => tool.debian);
   say(`installing ${packages.join(', ')} (apt-get)`);
-  await stopNewServices(['redis-server', 'docker', 'containerd'], env, async () => {
+  await stopNewServices(['redis-server', 'docker', 'containerd', 'conntrackd'], env, async () => {
     await apt(['update'], env);
     await apt(['install', '-y', '--no-install-recommends', ...packages], env);
   });
 }
 
-export async function ensureTools(task, env) {
+export async function ensureTools(task, env, args = []) {
   const isRoot = process.getuid?.() === 0;
-  const tools = neededTools(task, { linux: process.platform === 'linux', root: isRoot });
+  const tools = neededTools(task, {
+    linux: process.platform === 'linux',
+    root: isRoot,
+    args,
+  });
   const has = (program) => isOnPath(program, env);
   const missing = missingTools(task, tools, env, has);
   if (missing.length === 0) return;

@@ -5,6 +5,10 @@ import type { Conflict } from './traffic/witness.ts';
 import type { Windows } from './windows.ts';
 
 const fileOf = (name: string) => new URL(`./traffic/${name}.ts`, import.meta.url).pathname;
+
+export type { FlowStory } from './traffic/story.ts';
+export { Windows } from './windows.ts';
+
 const LISTENING_MS_MAX = 20_000;
 const OPENED_MS_MAX = 60_000;
 const END_MS_MAX = 40_000;
@@ -16,6 +20,8 @@ export interface Load {
   readonly udps: number;
   readonly shortsPerS: number;
   readonly dnsPerS: number;
+  /** Between two words of a trickle, or datagrams; as client.ts has it when left out. */
+  readonly intervalMs?: number;
 }
 
 /** Of each of two clients. */
@@ -53,6 +59,7 @@ export class TrafficRun {
       udps: load.udps,
       'shorts-per-s': load.shortsPerS,
       'dns-per-s': load.dnsPerS,
+      ...(load.intervalMs === undefined ? {} : { 'interval-ms': load.intervalMs }),
     }).flatMap(([name, count]) => [`--${name}`, String(count)]);
     this.#clients = [1, 2].map((at) => {
       const who = ['--name', `c${at}`, '--address', `198.18.1.${9 + at}`];

@@ -3,7 +3,7 @@
  * start; the others come and go. Each flow's story is a line when it ends.
  *
  *   client.ts --name c1 --address 198.18.1.10 --trickles 50 --idles 10 --bulks 2 --udps 30
- *             --shorts-per-s 10 --dns-per-s 10
+ *             --shorts-per-s 10 --dns-per-s 10 [--interval-ms N, of trickles and UDP]
  */
 import { parseArgs } from 'node:util';
 import { nowMs } from '../clock.ts';
@@ -14,14 +14,16 @@ import { tell } from './tell.ts';
 import { UdpFlow } from './udp-flow.ts';
 
 const SERVERS = ['198.51.100.10', '198.51.100.20'];
-const INTERVALS_MS = { trickle: 300, udp: 300, bulk: 50, idle: 12_000 } as const;
+const DEFAULT_INTERVALS_MS = { trickle: 300, udp: 300, bulk: 50, idle: 12_000 } as const;
 const BULK_LINE_CHARS = 16_384;
 const TICK_MS = 10;
 /** A loop that stood still for so long may have caused gaps of its own. */
 const OWN_STALL_MS = 400;
 const DRAIN_MS = 6_000;
+const BEGIN_PER_TICK = 10;
+const OPENED_MS_MAX = 12_000;
 
-type Staying = keyof typeof INTERVALS_MS;
+type Staying = keyof typeof DEFAULT_INTERVALS_MS;
 type Steady = { say(): void; leave(): void; readonly waits: boolean; readonly answered: boolean };
 
 const { values } = parseArgs({
@@ -32,11 +34,16 @@ const { values } = parseArgs({
     idles: { type: 'string', default: '10' },
     bulks: { type: 'string', default: '2' },
     udps: { type: 'string', default: '30' },
+    'interval-ms': { type: 'string' },
     'shorts-per-s': { type: 'string', default: '10' },
     'dns-per-s': { type: 'string', default: '10' },
   },
 });
 const client = values.address;
+const intervalMs = (kind: Staying): number =>
+  values['interval-ms'] === undefined || kind === 'bulk' || kind === 'idle'
+    ? DEFAULT_INTERVALS_MS[kind]
+    : Number(values['interval-ms']);
 const counts: Record<Staying, number> = {
   trickle: Number(values.trickles),
   idle: Number(values.idles),
@@ -93,22 +100,37 @@ class Pace {
   }
 }
 
-function paceOf(flows: readonly Steady[], intervalMs: number): Pace {
-  let next = 0;
-  return new Pace(intervalMs / flows.length, () => flows[next++ % flows.length]!.say());
-}
-
 const kinds = (Object.keys(counts) as Staying[]).filter((kind) => counts[kind] > 0);
+/** Those that stay, as far as they were begun. */
 const steady = kinds.map((kind) => {
-  const flows = Array.from({ length: counts[kind] }, () => begin(kind));
-  return { flows, pace: paceOf(flows, INTERVALS_MS[kind]) };
+  const flows: Steady[] = [];
+  let next = 0;
+  const say = () => flows[next++ % counts[kind]]?.say();
+  return { kind, flows, pace: new Pace(intervalMs(kind) / counts[kind], say) };
 });
-const all = steady.flatMap(({ flows }) => flows);
 const paces = steady.map(({ pace }) => pace);
 const rates: [number, () => void][] = [
   [Number(values['shorts-per-s']), beginShort],
   [Number(values['dns-per-s']), beginDns],
 ];
+let all: readonly Steady[] = [];
+let begunMs: number | null = null;
+
+/** A few at a time: thousands at once would only queue up. */
+function beginSome(): void {
+  if (begunMs !== null) return;
+  for (const { kind, flows } of steady) {
+    for (let k = 0; k < BEGIN_PER_TICK && flows.length < counts[kind]; k++) flows.push(begin(kind));
+  }
+  all = steady.flatMap(({ flows }) => flows);
+  if (steady.every(({ kind, flows }) => flows.length === counts[kind])) begunMs = nowMs();
+}
+
+/** What does not open in time is not waited for. */
+function areOpened(now: number): boolean {
+  if (begunMs === null) return false;
+  return now - begunMs > OPENED_MS_MAX || all.every((flow) => flow.answered);
+}
 
 function openedAll(): void {
   tell({ event: 'opened', flows: all.length });
@@ -121,7 +143,8 @@ const timer = setInterval(() => {
   if (now - lastTurnMs > OWN_STALL_MS) tell({ event: 'stood', fromMs: lastTurnMs, toMs: now });
   lastTurnMs = now;
   for (const pace of paces) pace.turn(now);
-  if (!opened && all.every((flow) => flow.answered)) {
+  beginSome();
+  if (!opened && areOpened(now)) {
     opened = true;
     openedAll();
   }

@@ -1,0 +1,39 @@
+/** The failover's figures, for people and as JSON. */
+import type { ActiveFigures, FailoverResult, KillFigures } from './failover-bench.ts';
+
+const row = (cells: readonly (string | number)[]) =>
+  cells
+    .map((cell, at) => (at === 0 ? String(cell).padEnd(34) : String(cell).padStart(11)))
+    .join('');
+
+function killRow(name: string, figures: KillFigures): string {
+  const { flows, opened, lost, resets, longestGapMs, takeOverP999Ms, moved } = figures;
+  return row([name, flows, opened, lost, resets, longestGapMs, takeOverP999Ms ?? '-', moved]);
+}
+
+function activeRow(name: string, figures: ActiveFigures): string {
+  const { gateways, asked, openedPercent, handshakeP50Ms, handshakeP99Ms, duplicates } = figures;
+  return row([name, gateways, asked, openedPercent, handshakeP50Ms, handshakeP99Ms, duplicates]);
+}
+
+export function failoverReportLines({ kills, active }: FailoverResult): string[] {
+  const lines = ['one of two gateways is killed; each flow says something once a second', ''];
+  lines.push(row(['', 'flows', 'opened', 'lost', 'resets', 'gap ms', 'p99.9 ms', 'moved']));
+  for (const [at, figures] of kills.flowstore.entries()) {
+    lines.push(killRow('flowstore, both active', figures));
+    lines.push(killRow('nft + conntrackd, active/backup', kills.conntrackd[at]!));
+  }
+  lines.push('', 'all gateways active, ECMP in both directions', '');
+  lines.push(row(['', 'gateways', 'asked', 'work %', 'p50 ms', 'p99 ms', 'duplicates']));
+  for (const at of active.flowstore.keys()) {
+    lines.push(activeRow('flowstore', active.flowstore[at]!));
+    lines.push(activeRow('conntrackd, external cache', active.conntrackd[at]!));
+    const without = active.conntrackdWithoutExternalCache[at]!;
+    lines.push(activeRow('conntrackd, none', without));
+  }
+  return lines;
+}
+
+export function failoverJson(result: FailoverResult): FailoverResult {
+  return result;
+}
