@@ -22,6 +22,8 @@ export interface Load {
   readonly dnsPerS: number;
   /** Between two words of a trickle, or datagrams; as client.ts has it when left out. */
   readonly intervalMs?: number;
+  /** How many of those that stay begin in a second, of each class; 1,000 when left out. */
+  readonly beginPerS?: number;
 }
 
 /** Of each of two clients. */
@@ -60,6 +62,7 @@ export class TrafficRun {
       'shorts-per-s': load.shortsPerS,
       'dns-per-s': load.dnsPerS,
       ...(load.intervalMs === undefined ? {} : { 'interval-ms': load.intervalMs }),
+      ...(load.beginPerS === undefined ? {} : { 'begin-per-s': load.beginPerS }),
     }).flatMap(([name, count]) => [`--${name}`, String(count)]);
     this.#clients = [1, 2].map((at) => {
       const who = ['--name', `c${at}`, '--address', `198.18.1.${9 + at}`];

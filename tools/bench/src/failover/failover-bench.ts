@@ -14,6 +14,9 @@ import { Capture, takeOverMs } from './sightings.ts';
 export const FAILOVER_FLOWS_MAX = 50_000;
 export const FAILOVER_SIZES_DEFAULT = [1, 1_000, 10_000];
 const CONNECTIONS = 5_000;
+/** How fast connections begin: to fill, and where it is measured how long they take. */
+const FILL_PER_S = 2_000;
+const OPEN_PER_S = 400;
 const CALM_MS = 4_000;
 const AFTER_MS = 12_000;
 const INTERVAL_MS = 1_000;
@@ -64,12 +67,14 @@ const ascending = (values: number[]) => values.sort((a, b) => a - b);
 async function withTraffic(
   lab: Lab,
   flows: number,
+  beginPerS: number,
   work: () => Promise<void>,
 ): Promise<{ stories: FlowStory[]; conflicts: number }> {
   const traffic = new TrafficRun(lab, new Windows());
   const none = { idles: 0, bulks: 0, udps: 0, shortsPerS: 0, dnsPerS: 0 };
   const each = Math.max(1, Math.round(flows / 2));
-  await traffic.start({ ...none, trickles: each, intervalMs: INTERVAL_MS }, ANY_TIME_MS);
+  const pace = { intervalMs: INTERVAL_MS, beginPerS: beginPerS / 2 };
+  await traffic.start({ ...none, trickles: each, ...pace }, ANY_TIME_MS);
   await work();
   await traffic.stop();
   return { stories: traffic.stories, conflicts: traffic.conflicts.length };
@@ -78,7 +83,7 @@ async function withTraffic(
 async function measureKill(lab: Lab, flows: number, kill: () => Promise<void>) {
   const folder = mkdtempSync(join(tmpdir(), 'flowstore-failover-'));
   let took: number[] = [];
-  const { stories } = await withTraffic(lab, flows, async () => {
+  const { stories } = await withTraffic(lab, flows, FILL_PER_S, async () => {
     const [arrived, left] = [
       await Capture.start(lab, 'lan', 'gw2', folder),
       await Capture.start(lab, 'wan', 'gw2', folder),
@@ -109,12 +114,12 @@ function takeOver(took: readonly number[]): Pick<KillFigures, 'takeOverP999Ms' |
 async function measureActive(
   lab: Lab,
   gateways: number,
-  count: (conflicts: number) => Promise<number>,
+  count: () => Promise<number>,
 ): Promise<ActiveFigures> {
   let counted = 0;
-  const { stories, conflicts } = await withTraffic(lab, CONNECTIONS, async () => {
+  const { stories, conflicts } = await withTraffic(lab, CONNECTIONS, OPEN_PER_S, async () => {
     await sleep(CALM_MS);
-    counted = await count(0);
+    counted = await count();
   });
   const opened = stories.filter(({ openedMs }) => openedMs !== null);
   const took = ascending(opened.map(({ beganMs, openedMs }) => openedMs! - beganMs));

@@ -3,7 +3,7 @@
  * start; the others come and go. Each flow's story is a line when it ends.
  *
  *   client.ts --name c1 --address 198.18.1.10 --trickles 50 --idles 10 --bulks 2 --udps 30
- *             --shorts-per-s 10 --dns-per-s 10 [--interval-ms N, of trickles and UDP]
+ *             --shorts-per-s 10 --dns-per-s 10 [--interval-ms N] [--begin-per-s N]
  */
 import { parseArgs } from 'node:util';
 import { nowMs } from '../clock.ts';
@@ -20,7 +20,7 @@ const TICK_MS = 10;
 /** A loop that stood still for so long may have caused gaps of its own. */
 const OWN_STALL_MS = 400;
 const DRAIN_MS = 6_000;
-const BEGIN_PER_TICK = 10;
+const BEGIN_PER_TICK_MAX = 32;
 const OPENED_MS_MAX = 12_000;
 
 type Staying = keyof typeof DEFAULT_INTERVALS_MS;
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     bulks: { type: 'string', default: '2' },
     udps: { type: 'string', default: '30' },
     'interval-ms': { type: 'string' },
+    'begin-per-s': { type: 'string', default: '1000' },
     'shorts-per-s': { type: 'string', default: '10' },
     'dns-per-s': { type: 'string', default: '10' },
   },
@@ -116,11 +117,13 @@ const rates: [number, () => void][] = [
 let all: readonly Steady[] = [];
 let begunMs: number | null = null;
 
-/** A few at a time: thousands at once would only queue up. */
-function beginSome(): void {
+/** At their pace: thousands at once would only queue up. */
+function beginSome(now: number): void {
   if (begunMs !== null) return;
+  const due = Math.ceil(((now - startMs) / 1_000) * Number(values['begin-per-s']));
   for (const { kind, flows } of steady) {
-    for (let k = 0; k < BEGIN_PER_TICK && flows.length < counts[kind]; k++) flows.push(begin(kind));
+    const want = Math.min(counts[kind], due, flows.length + BEGIN_PER_TICK_MAX);
+    while (flows.length < want) flows.push(begin(kind));
   }
   all = steady.flatMap(({ flows }) => flows);
   if (steady.every(({ kind, flows }) => flows.length === counts[kind])) begunMs = nowMs();
@@ -138,12 +141,13 @@ function openedAll(): void {
 }
 
 let lastTurnMs = nowMs();
+const startMs = lastTurnMs;
 const timer = setInterval(() => {
   const now = nowMs();
   if (now - lastTurnMs > OWN_STALL_MS) tell({ event: 'stood', fromMs: lastTurnMs, toMs: now });
   lastTurnMs = now;
   for (const pace of paces) pace.turn(now);
-  beginSome();
+  beginSome(now);
   if (!opened && areOpened(now)) {
     opened = true;
     openedAll();
