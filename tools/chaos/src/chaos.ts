@@ -10,6 +10,7 @@ import { type FaultKind, planRun, type Step } from './plan.ts';
 import { StoreAdmin } from './store-admin.ts';
 import type { FlowStory } from './traffic/story.ts';
 import { LOAD_DEFAULT, type Load, TrafficRun } from './traffic-run.ts';
+import { type Vital, Vitals } from './vitals.ts';
 import { type Window, Windows } from './windows.ts';
 
 export interface ChaosOptions {
@@ -32,6 +33,7 @@ export interface ChaosResult {
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   readonly leftInStore: number;
   readonly violations: readonly Violation[];
+  readonly vitals: readonly Vital[];
 }
 
 const GATEWAYS = 3;
@@ -44,6 +46,7 @@ const PROGRAMS = {
 };
 const CALM_MS = 3_000;
 const LOOK_EVERY_MS = 2_000;
+const VITALS_EVERY_MS = 5_000;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { log, store, seed, minutes } = options;
@@ -75,7 +78,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await traffic.start(options.load ?? LOAD_DEFAULT, figures.quarantineMs);
     const startedMs = nowMs();
     await rest(CALM_MS);
-    const faults = await perform(stage, steps, startedMs + minutes * 60_000, log);
+    const vitals = new Vitals();
+    const look = () => lab.status().then((status) => vitals.look(status));
+    const timer = setInterval(() => void look().catch(() => {}), VITALS_EVERY_MS);
+    const endMs = startedMs + minutes * 60_000;
+    const faults = await perform(stage, steps, endMs, log).finally(() => clearInterval(timer));
     await rest(CALM_MS);
     await traffic.stop();
     const leftInStore = await awaitNothingLeft(stage, figures, log);
@@ -85,7 +92,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });
     }
     const { stories } = traffic;
-    return { stories, windows: windows.all, faults, leftInStore, violations };
+    const told = { stories, windows: windows.all, vitals: vitals.all };
+    return { ...told, faults, leftInStore, violations };
   } finally {
     await lab.down();
   }

@@ -54,6 +54,7 @@ async function run(args: Arguments): Promise<number> {
     signal: abort.signal,
     ...(only === undefined ? {} : { only }),
     ...(scenario === undefined ? {} : SCENARIOS[scenario]),
+    ...(args.figures === undefined ? {} : { figures: args.figures }),
   });
   for (const line of reportLines(result)) process.stdout.write(`${line}\n`);
   if (json) process.stdout.write(`${JSON.stringify(toJson(result))}\n`);

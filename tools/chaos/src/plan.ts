@@ -18,6 +18,7 @@ export const FAULT_KINDS = [
   'reaperStop',
   'publish',
   'upgrade',
+  'garbage',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -50,7 +51,12 @@ const ENDS_GATEWAYS: ReadonlySet<FaultKind> = new Set([
   'upgrade',
 ]);
 /** Short, and harmless beside what is going on: they may begin together with another one. */
-const COMPANIONS: ReadonlySet<FaultKind> = new Set(['routeFlap', 'reaperKill', 'reaperStop']);
+const COMPANIONS: ReadonlySet<FaultKind> = new Set([
+  'routeFlap',
+  'reaperKill',
+  'reaperStop',
+  'garbage',
+]);
 /** Waits for all gateways, so none may be away. */
 const NEEDS_ALL: ReadonlySet<FaultKind> = new Set(['publish']);
 

@@ -2,6 +2,7 @@
 import type { ChaosResult } from './chaos.ts';
 import { GAP_MS_MAX } from './judge.ts';
 import { FLOW_CLASSES, type FlowStory } from './traffic/story.ts';
+import type { Vital } from './vitals.ts';
 
 const GAP_BOUNDS_MS = [100, 500, 1_000, 3_000, 10_000, 30_000, Infinity];
 const TABLE = ['class', 'opened', 'survived', 'reset', 'silent', 'refused', 'stalled', 'misdeliv.'];
@@ -42,6 +43,13 @@ function gapRow(stories: readonly FlowStory[]): number[] {
   return counts;
 }
 
+function vitalLine(vital: Vital): string {
+  const { name, minutes, rssMb, mbPerMinute, fdsFirst, fdsLast } = vital;
+  const memory = `${rssMb.toFixed(0)} MB, ${mbPerMinute.toFixed(1)} MB a minute`;
+  const time = `over ${minutes.toFixed(1)} min`;
+  return `${name.padEnd(9)} ${memory} ${time}, file descriptors ${fdsFirst} -> ${fdsLast}`;
+}
+
 /** Of the flows that were begun while the store was away: how many, and how many failed. */
 export function newWhileAway({ stories, windows }: Pick<ChaosResult, 'stories' | 'windows'>) {
   const away = windows.filter(({ storeAway }) => storeAway);
@@ -73,6 +81,7 @@ export function reportLines(result: ChaosResult): string[] {
   const { begun, failed } = newWhileAway(result);
   const share = ((100 * failed) / Math.max(1, begun)).toFixed(1);
   lines.push(`begun while the store was away: ${begun} flows, ${failed} did not open (${share} %)`);
+  for (const vital of result.vitals) lines.push(vitalLine(vital));
   if (violations.length === 0) lines.push('no violation');
   for (const { invariant, what, examples } of violations) {
     lines.push(`VIOLATION of ${invariant}: ${what}`, ...examples.map((each) => `  ${each}`));

@@ -1,5 +1,6 @@
 import type { FaultKind } from '../plan.ts';
 import type { Fault } from './fault.ts';
+import { garbage } from './garbage.ts';
 import { cutOff, gatewayKill, gatewayStop, linkDown, routeFlap, upgrade } from './gateways.ts';
 import { publish, reaperKill, reaperStop } from './others.ts';
 import {
@@ -25,4 +26,5 @@ export const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   reaperStop,
   publish,
   upgrade,
+  garbage,
 };
