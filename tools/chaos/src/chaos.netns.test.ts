@@ -18,7 +18,6 @@ function skipReason(): string {
 
 const skip = skipReason();
 const why = skip === '' ? '' : ` (${skip})`;
-const base = { seed: 1, store: 'single', figures: 'short', log: () => {} } as const;
 
 const step = (kind: FaultKind, over: Partial<Step> = {}): Step => ({
   kind,

@@ -1,4 +1,4 @@
-/** What each program of the lab takes: memory and file descriptors, while it is the same process. */
+/** What each program of the lab takes, memory and file descriptors, while it is the same one. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { LabStatus } from '@flowstore/lab';
 import { nowMs } from './clock.ts';
