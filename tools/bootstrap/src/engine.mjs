@@ -17,6 +17,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +37,10 @@ const needed = [
   { program: 'ip', debian: 'iproute2' },
 ];
 const servicesOfDebian = ['docker', 'containerd'];
+const weights = [
+  ['/sys/fs/cgroup/cpu', 'cpu.shares', 1024],
+  ['/sys/fs/cgroup', 'cpu.weight', 100],
+];
 
 const answers = (env, ...args) =>
   spawnSync('docker', args, { env, stdio: 'ignore', timeout: 20_000 }).status === 0;
@@ -87,7 +92,8 @@ async function install(env) {
   });
 }
 
-const folderOf = (pid) => join(parent, `flowstore-engine-${pid}`);
+const nameOf = (pid) => `flowstore-engine-${pid}`;
+const folderOf = (pid) => join(parent, nameOf(pid));
 
 // Of a run that was killed; its processes went with it.
 function removeLeftovers() {
@@ -100,8 +106,7 @@ function removeLeftovers() {
 function remove(pid) {
   rmSync(folderOf(pid), { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   // Empty by now; a control group goes by rmdir alone, the innermost first.
-  const name = `flowstore-engine-${pid}`;
-  const find = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${name}*`];
+  const find = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${nameOf(pid)}*`];
   spawnSync('find', [...find, '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
 }
 
@@ -128,7 +133,7 @@ function daemonScript(folder) {
     'ip-forward': false,
     'ip-masq': false,
     'exec-opt': 'native.cgroupdriver=cgroupfs',
-    'cgroup-parent': `/flowstore-engine-${process.pid}`,
+    'cgroup-parent': `/${nameOf(process.pid)}`,
     'log-level': 'warn',
   };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
@@ -140,6 +145,20 @@ function daemonScript(folder) {
     ...dataMount(data, freemem()),
     `exec dockerd ${args.join(' ')}`,
   ].join('\n');
+}
+
+/**
+ * All containers are in one control group, whose share of a busy machine would be one process's: then
+ * twenty of them wait for each other until BFD takes its neighbours for dead. So it gets twenty shares.
+ */
+function weighContainers(pid) {
+  for (const [parent, file, one] of weights) {
+    // One of the two is a hierarchy that deals out CPU here: version 1, or version 2.
+    if (!existsSync(join(parent, 'cgroup.procs'))) continue;
+    const group = join(parent, nameOf(pid));
+    mkdirSync(group, { recursive: true });
+    if (existsSync(join(group, file))) writeFileSync(join(group, file), `${20 * one}`);
+  }
 }
 
 async function start(env) {
@@ -176,6 +195,7 @@ async function start(env) {
   say('starting a private Docker engine');
   try {
     await ready(own, child, log);
+    weighContainers(process.pid);
   } catch (error) {
     await stop();
     throw error;

@@ -94,7 +94,7 @@ async function makeTar({ folder, say }: TarPlace, recipe: Recipe): Promise<strin
   if (existsSync(file)) return file;
   say(`making a ${suite} of Debian packages (mmdebstrap, a minute or two)`);
   mkdirSync(folder, { recursive: true });
-  const unfinished = join(folder, `${process.pid}.tar`);
+  const unfinished = join(folder, `${process.pid}-${name}.tar`);
   const options = [
     '--quiet',
     '--variant=minbase',

@@ -68,11 +68,9 @@ export async function makeImages(place: Place): Promise<void> {
 }
 
 async function importTars({ cache: folder, say }: Place): Promise<void> {
-  const tars = {
-    [DEBIAN]: await debianTar({ folder, say }),
-    [NEXT]: await nextTar({ folder, say }),
-  };
-  for (const [tag, tar] of Object.entries(tars)) {
+  const place = { folder, say };
+  const [debian, next] = await Promise.all([debianTar(place), nextTar(place)]);
+  for (const [tag, tar] of Object.entries({ [DEBIAN]: debian, [NEXT]: next })) {
     say(`importing ${tag}`);
     await run('docker', ['import', tar, tag]);
   }

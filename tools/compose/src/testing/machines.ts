@@ -13,15 +13,16 @@ import { Topology } from './topology.ts';
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 const LIMIT_MS = 240_000;
 
-/** What a box's own engine does; it has none here, so the commands go to ours. */
+/** How a block begins that is for a box's own engine; it has none here, so it is given to ours. */
 const OF_THE_ENGINE = /^(docker compose |cat > \.env |sed -i \S+ \.env)/;
 
 export class Machines {
   readonly topology = new Topology({ file: 'tools/compose/machines.yaml' });
   /** A copy of `deploy` for each box: it is the box's own. */
-  readonly #home = mkdtempSync(join(tmpdir(), 'flowstore-machines-'));
+  #home = '';
 
   async up(): Promise<void> {
+    this.#home = mkdtempSync(join(tmpdir(), 'flowstore-machines-'));
     await this.topology.up();
     for (const name of MACHINES) {
       const deploy = [join(root, 'deploy'), `${this.topology.name(name)}-1:/root/deploy`];
