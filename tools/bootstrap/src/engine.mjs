@@ -148,8 +148,8 @@ function daemonScript(folder) {
 }
 
 /**
- * All containers are in one control group, whose share of a busy machine would be one process's: then
- * twenty of them wait for each other until BFD takes its neighbours for dead. So it gets twenty shares.
+ * All containers are in one control group, whose share of a busy machine would be one process's:
+ * twenty of them waited for each other until BFD took its neighbours for dead. So it gets twenty.
  */
 function weighContainers(pid) {
   for (const [parent, file, one] of weights) {

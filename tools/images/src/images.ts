@@ -29,7 +29,8 @@ export const IMAGE_VARIABLES = {
   REDIS_IMAGE: DEBIAN,
   PROMETHEUS_IMAGE: NEXT,
   KUBECTL_IMAGE: NEXT,
-  STORE_SERVERS: `redis-server@${DEBIAN} redis-server@${NEXT} valkey-server@${NEXT}`,
+  // This release's own Redis is the one that all other tests have.
+  STORE_SERVERS: `redis-server@${NEXT} valkey-server@${NEXT}`,
 } as const;
 
 const PRODUCTION = [
