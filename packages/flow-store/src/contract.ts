@@ -130,6 +130,8 @@ export type FindResult =
 
 export interface TouchRequest {
   readonly inside: Endpoint;
+  /** What it is bound to, as far as the caller knows: there the store looks. */
+  readonly outside: SocketAddress;
   readonly remote: SocketAddress | null;
   readonly identity: Identity;
   readonly seen: Sighting;

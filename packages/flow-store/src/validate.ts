@@ -51,8 +51,12 @@ function checkOutside(inside: Endpoint, { address, port }: SocketAddress): void 
   );
 }
 
-export function checkTouch({ inside, remote }: TouchRequest, filtering: FilteringByProtocol): void {
+export function checkTouch(
+  { inside, remote, outside }: TouchRequest,
+  filtering: FilteringByProtocol,
+): void {
   checkRemote(inside, remote, filtering);
+  checkOutside(inside, outside);
 }
 
 /** Without a remote endpoint a close means the whole binding, whatever flows it has. */

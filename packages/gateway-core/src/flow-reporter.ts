@@ -102,6 +102,7 @@ export class FlowReporter {
     this.#counters.touchesSent++;
     return {
       inside: this.#cache.insideOf(slot),
+      outside: this.#cache.outsideOf(slot),
       remote: this.#cache.remoteOf(slot),
       identity: this.#cache.identityOf(slot),
       seen: this.#cache.sighting(slot, nowMs),

@@ -3,25 +3,25 @@
  * be true of it at any instant, whatever was done:
  *
  * - every key has a TTL, the configuration aside, that outlives what it is the backstop of;
- * - I1: two bindings never share an outside endpoint;
- * - every binding has its row, under its identity, unless its row was lost with it;
+ * - I1: two bindings never share an outside endpoint, since each has its row;
+ * - every entry leads to a row that is bound to it, unless the row was lost;
+ * - a row knows whether there are further flows, and no flows are without a row;
  * - subscribers have as many ports as is counted, unless the shard says that this is not sure;
  * - the index names every block that holds something, early enough for all that is due in it.
  */
 import {
   BLOCK_PORTS,
+  type BoundRow,
   type ClusterConfig,
   deadlineMs,
-  type Endpoint,
   FLOW_RECORD_BYTES,
   firstPortOfBlock,
   formatEndpoint,
   hasFlowPerRemote,
-  identityEquals,
   packEndpoint,
   packSubscriber,
-  unpackBindingRecord,
   unpackEndpoint,
+  unpackEntry,
   unpackFlowRecord,
   unpackLeaseRecord,
   unpackPortRow,
@@ -31,13 +31,20 @@ import { mastersOf, type RedisClient } from '../redis/redis-client.ts';
 /** Between PTTL's being set and our reading it real time went by. */
 const READ_LATE_MS = 10_000;
 
-interface Hash {
+interface Key {
   readonly key: Buffer;
   readonly tag: string;
   /** What follows the tag in the key. */
   readonly subject: Buffer;
-  readonly fields: Map<string, Buffer>;
   readonly ttlMs: number;
+}
+
+interface Hash extends Key {
+  readonly fields: Map<string, Buffer>;
+}
+
+interface Entry extends Key {
+  readonly value: Buffer;
 }
 
 interface Index {
@@ -47,68 +54,148 @@ interface Index {
   readonly isCounted: boolean;
 }
 
+interface Stored {
+  /** By tag and inside endpoint. */
+  readonly entries: Map<string, Entry>;
+  readonly flows: Map<string, Hash>;
+  /** By tag and member. */
+  readonly blocks: Map<string, Hash>;
+  readonly counts: Hash[];
+  readonly indexes: Map<string, Index>;
+}
+
+export interface CheckOptions {
+  /** A port's row, whichever its layout, in this release's. */
+  readonly inThisLayout: (bytes: Buffer) => Buffer;
+  /** Whether blocks were lost, so that entries may lead nowhere. */
+  readonly mayDangle: boolean;
+}
+
 /** Throws an Error that says what is wrong. */
 export async function checkStored(
   redis: RedisClient,
   config: ClusterConfig,
   nowMs: number,
-  inThisLayout = (bytes: Buffer) => bytes,
+  { inThisLayout, mayDangle }: CheckOptions,
 ): Promise<void> {
-  const hashes: Hash[] = [];
-  const indexes = new Map<string, Index>();
-  const found = await Promise.all(mastersOf(redis).map((master) => master.keysBuffer('*')));
-  const keys = found.flat();
-  const ttls = await Promise.all(keys.map((key) => redis.pttl(key)));
-  for (const [place, key] of keys.entries()) {
-    const [, kind, tag] = /^(\w):\{(\w+)\}/.exec(key.toString('latin1')) ?? [];
-    const ttlMs = ttls[place]!;
-    if (kind === undefined || tag === undefined) throw new Error(`unknown key ${show(key)}`);
-    if (ttlMs < 0 && kind !== 'c' && kind !== 'd') throw new Error(`key without TTL: ${show(key)}`);
-    if (kind === 'i') {
-      const scores = await scoresOf(redis, key);
-      const isCounted = (await redis.hget(`s:{${tag}}`, 'n')) !== '0';
-      indexes.set(tag, { ttlMs, scores, isCounted });
-    } else if (kind === 'e' || kind === 'p' || kind === 'n') {
-      const fields = await fieldsOf(redis, key, kind, inThisLayout);
-      const subject = key.subarray(`e:{${tag}}:`.length);
-      hashes.push({ key, tag, subject, fields, ttlMs });
-    }
-  }
-  const entries = hashes.filter(({ key }) => key[0] === 0x65);
-  const blocks = hashes.filter(({ key }) => key[0] === 0x70);
-  const counts = hashes.filter(({ key }) => key[0] === 0x6e);
-  const tags = [...indexes.keys()].filter((tag) => indexes.get(tag)!.isCounted);
-  for (const tag of tags) {
+  const stored = await readStored(redis, inThisLayout);
+  const { entries, flows, blocks, counts, indexes } = stored;
+  for (const [tag, { isCounted }] of indexes) {
+    if (!isCounted) continue;
     const ofTag = (hash: Hash) => hash.tag === tag;
-    checkCounts(counts.filter(ofTag), blocks.filter(ofTag), config);
+    checkCounts(counts.filter(ofTag), [...blocks.values()].filter(ofTag), config);
   }
-  for (const entry of entries) checkEntry(entry, blocks, config, nowMs);
-  for (const block of blocks) {
+  for (const entry of entries.values()) {
+    const row = rowOf(entry, stored);
+    if (row === null && !mayDangle) throw new Error(`${nameOf(entry)} has no row of its own`);
+    if (row !== null) checkEntry(entry, row, stored, config, nowMs);
+  }
+  for (const { key, tag, subject } of flows.values()) {
+    const entry = entries.get(idOf(tag, subject));
+    if (entry === undefined || rowOf(entry, stored)?.hasMore !== true)
+      throw new Error(`flows without a row: ${show(key)}`);
+  }
+  for (const block of blocks.values()) {
     const index = indexes.get(block.tag);
     if (index === undefined) throw new Error(`no index: ${show(block.key)}`);
     if (index.ttlMs < block.ttlMs - READ_LATE_MS) throw new Error('an index goes before a block');
-    checkBlock(block, entries, looksOf(block, index), config, nowMs);
+    checkBlock(block, stored, looksOf(block, index), config, nowMs);
   }
 }
 
-function checkEntry(entry: Hash, blocks: Hash[], config: ClusterConfig, nowMs: number): void {
-  const { binding, inside, lastMs } = readEntry(entry, config);
-  const { address, port } = binding.outside;
-  const number = Math.floor((port - firstPortOfBlock(0)) / BLOCK_PORTS);
-  const member = Buffer.from([inside.protocol, ...address, number >> 8, number & 0xff]);
-  const block = blocks.find(({ subject }) => subject.equals(member));
-  const row = block?.fields.get(String.fromCharCode(port % BLOCK_PORTS));
-  const what = formatEndpoint(inside);
-  if (block === undefined || row === undefined) throw new Error(`${what} has no row`);
-  const held = unpackPortRow(row);
-  if (held.kind !== 'bound' || !identityEquals(held.identity, binding)) {
-    throw new Error(`the row of ${what} is another's: its outside endpoint may be shared`);
+async function readStored(
+  redis: RedisClient,
+  inThisLayout: CheckOptions['inThisLayout'],
+): Promise<Stored> {
+  const stored: Stored = {
+    entries: new Map(),
+    flows: new Map(),
+    blocks: new Map(),
+    counts: [],
+    indexes: new Map(),
+  };
+  const found = await Promise.all(mastersOf(redis).map((master) => master.keysBuffer('*')));
+  for (const key of found.flat()) {
+    const [, kind, tag] = /^(\w):\{(\w+)\}/.exec(key.toString('latin1')) ?? [];
+    if (kind === undefined || tag === undefined) throw new Error(`unknown key ${show(key)}`);
+    const ttlMs = await redis.pttl(key);
+    if (ttlMs < 0 && kind !== 'c' && kind !== 'd') throw new Error(`key without TTL: ${show(key)}`);
+    const subject = key.subarray(`e:{${tag}}:`.length);
+    const at = { key, tag, subject, ttlMs };
+    const id = idOf(tag, subject);
+    if (kind === 'i') {
+      const isCounted = (await redis.hget(`s:{${tag}}`, 'n')) !== '0';
+      stored.indexes.set(tag, { ttlMs, scores: await scoresOf(redis, key), isCounted });
+    } else if (kind === 'e') {
+      stored.entries.set(id, { ...at, value: (await redis.getBuffer(key))! });
+    } else if (kind === 'x') {
+      stored.flows.set(id, { ...at, fields: await fieldsOf(redis, key) });
+    } else if (kind === 'n') {
+      stored.counts.push({ ...at, fields: await fieldsOf(redis, key) });
+    } else if (kind === 'p') {
+      const fields = await fieldsOf(redis, key);
+      for (const [field, bytes] of fields)
+        if (field !== 'L') fields.set(field, inThisLayout(bytes));
+      stored.blocks.set(id, { ...at, fields });
+    }
   }
-  if (!entry.subject.equals(packEndpoint(held.inside))) throw new Error(`${what}: foreign row`);
-  const needMs = Math.max(0, lastMs - nowMs) + config.ttlMarginMs - READ_LATE_MS;
+  return stored;
+}
+
+/** The row to which the entry leads; null where that is not bound to it. */
+function rowOf({ tag, subject, value }: Entry, { blocks }: Stored): BoundRow | null {
+  const { address, port } = unpackEntry(value);
+  const number = Math.floor((port - firstPortOfBlock(0)) / BLOCK_PORTS);
+  const { protocol } = unpackEndpoint(subject);
+  const member = Buffer.from([protocol, ...address, number >> 8, number & 0xff]);
+  const bytes = blocks.get(idOf(tag, member))?.fields.get(String.fromCharCode(port % BLOCK_PORTS));
+  const row = bytes && unpackPortRow(bytes);
+  return row?.kind === 'bound' && subject.equals(packEndpoint(row.inside)) ? row : null;
+}
+
+function checkEntry(
+  entry: Entry,
+  row: BoundRow,
+  { flows, blocks }: Stored,
+  config: ClusterConfig,
+  nowMs: number,
+): void {
+  const what = nameOf(entry);
+  const further = flows.get(idOf(entry.tag, entry.subject));
+  if (row.hasMore !== (further !== undefined)) throw new Error(`${what}: where are its flows?`);
+  if ((row.state === null) !== hasFlowPerRemote(config.filtering, row.inside.protocol))
+    throw new Error(`${what} has flows, or none, against its protocol`);
+  const deadlines = deadlinesOf(row, further, config);
+  if (deadlines.length === 0) throw new Error(`${what} has no flow`);
+  const needMs =
+    Math.max(0, ...deadlines.map((at) => at - nowMs)) + config.ttlMarginMs - READ_LATE_MS;
   if (entry.ttlMs < needMs) throw new Error(`${what} goes ${needMs - entry.ttlMs} ms early`);
+  const furtherMs = Math.max(0, ...furtherDeadlines(row, further, config).map((at) => at - nowMs));
+  if (further !== undefined && further.ttlMs < furtherMs)
+    throw new Error(`${what}: flows go early`);
+  const { address, port } = unpackEntry(entry.value);
+  const number = Math.floor((port - firstPortOfBlock(0)) / BLOCK_PORTS);
+  const member = Buffer.from([row.inside.protocol, ...address, number >> 8, number & 0xff]);
+  const block = blocks.get(idOf(entry.tag, member))!;
   if (block.ttlMs < needMs + config.quarantineMs)
     throw new Error(`the block of ${what} goes early`);
+}
+
+function furtherDeadlines(row: BoundRow, further: Hash | undefined, config: ClusterConfig) {
+  return [...(further?.fields.values() ?? [])].map((bytes) => {
+    if (bytes.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
+    const { timeouts, slack } = config;
+    return deadlineMs(timeouts, slack, row.inside.protocol, unpackFlowRecord(bytes));
+  });
+}
+
+function deadlinesOf(row: BoundRow, further: Hash | undefined, config: ClusterConfig): number[] {
+  const own = row.state ?? row.first;
+  const { timeouts, slack } = config;
+  return [
+    ...(own === null ? [] : [deadlineMs(timeouts, slack, row.inside.protocol, own)]),
+    ...furtherDeadlines(row, further, config),
+  ];
 }
 
 /** When the sweep looks at a port of the block; the lease is looked at with the last one. A block
@@ -124,14 +211,14 @@ function looksOf(block: Hash, { scores }: Index): (offset: number) => number {
 
 function checkBlock(
   block: Hash,
-  entries: Hash[],
+  stored: Stored,
   looksAtMs: (offset: number) => number,
   config: ClusterConfig,
   nowMs: number,
 ): void {
   for (const [field, bytes] of block.fields) {
     const offset = field === 'L' ? BLOCK_PORTS : field.charCodeAt(0);
-    const dueMs = dueOfField(field, bytes, entries, config);
+    const dueMs = dueOfField(block, field, bytes, stored, config);
     const lateMs = looksAtMs(offset) - dueMs;
     if (lateMs > 0) throw new Error(`${show(block.key)} is looked at ${lateMs} ms late`);
     const needMs = Math.max(0, dueMs - nowMs) + config.ttlMarginMs - READ_LATE_MS;
@@ -140,28 +227,23 @@ function checkBlock(
   }
 }
 
-/** When a port or the lease wants a look; a row whose entry is gone wants none. */
-function dueOfField(field: string, bytes: Buffer, entries: Hash[], config: ClusterConfig): number {
+/** When a port or the lease wants a look; a row that nothing leads to wants none. */
+function dueOfField(
+  block: Hash,
+  field: string,
+  bytes: Buffer,
+  stored: Stored,
+  config: ClusterConfig,
+): number {
   if (field === 'L') return unpackLeaseRecord(bytes).untilMs;
   const row = unpackPortRow(bytes);
   if (row.kind === 'quarantined') return row.untilMs;
-  const packed = packEndpoint(row.inside);
-  const entry = entries.find(({ subject }) => subject.equals(packed));
-  return entry === undefined ? Number.POSITIVE_INFINITY : readEntry(entry, config).dueMs;
-}
-
-function readEntry(entry: Hash, config: ClusterConfig) {
-  const inside: Endpoint = unpackEndpoint(entry.subject);
-  const binding = unpackBindingRecord(entry.fields.get('b')!);
-  const flows = [...entry.fields].filter(([field]) => field !== 'b');
-  const states = hasFlowPerRemote(config.filtering, inside.protocol)
-    ? flows.map(([, bytes]) => unpackFlowRecord(bytes))
-    : [binding];
-  if (states.length === 0) throw new Error(`${formatEndpoint(inside)} has no flow`);
-  const deadlines = states.map((state) =>
-    deadlineMs(config.timeouts, config.slack, inside.protocol, state),
-  );
-  return { inside, binding, dueMs: Math.min(...deadlines), lastMs: Math.max(...deadlines) };
+  const id = idOf(block.tag, Buffer.from(packEndpoint(row.inside)));
+  const entry = stored.entries.get(id);
+  const led = entry === undefined ? null : rowOf(entry, stored);
+  if (led === null || led.identity.generation !== row.identity.generation)
+    return Number.POSITIVE_INFINITY;
+  return Math.min(...deadlinesOf(row, stored.flows.get(id), config));
 }
 
 /** The bound rows of each shard, by subscriber, are what is counted; a count outlives its rows. */
@@ -190,20 +272,10 @@ function checkCounts(counts: Hash[], blocks: Hash[], config: ClusterConfig): voi
   for (const key of expected.keys()) throw new Error(`${JSON.stringify(key)} is not counted`);
 }
 
-async function fieldsOf(
-  redis: RedisClient,
-  key: Buffer,
-  kind: string,
-  inThisLayout: (bytes: Buffer) => Buffer,
-): Promise<Map<string, Buffer>> {
+async function fieldsOf(redis: RedisClient, key: Buffer): Promise<Map<string, Buffer>> {
   const flat = (await redis.callBuffer('HGETALL', key)) as Buffer[];
   const fields = new Map<string, Buffer>();
-  for (let i = 0; i < flat.length; i += 2) {
-    const isRecord = kind === 'e' && flat[i]!.length > 1;
-    const bytes = kind === 'e' ? inThisLayout(flat[i + 1]!) : flat[i + 1]!;
-    if (isRecord && bytes.length !== FLOW_RECORD_BYTES) throw new Error('odd flow record');
-    fields.set(flat[i]!.toString('latin1'), bytes);
-  }
+  for (let i = 0; i < flat.length; i += 2) fields.set(flat[i]!.toString('latin1'), flat[i + 1]!);
   return fields;
 }
 
@@ -214,6 +286,14 @@ async function scoresOf(redis: RedisClient, key: Buffer): Promise<Map<string, nu
     scores.set(flat[i]!.toString('latin1'), Number(flat[i + 1]));
   }
   return scores;
+}
+
+function idOf(tag: string, subject: Buffer): string {
+  return `${tag}/${subject.toString('latin1')}`;
+}
+
+function nameOf({ subject }: Entry): string {
+  return formatEndpoint(unpackEndpoint(subject));
 }
 
 function show(key: Buffer): string {

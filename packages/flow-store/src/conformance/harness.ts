@@ -14,9 +14,11 @@ export interface Harness {
   connect(config?: ClusterConfig, layout?: number): Promise<FlowStore>;
   /** Moves the store's time on. Between two calls it stands still. */
   advance(ms: number): Promise<void>;
-  /** Makes an entry vanish without trace, as a failover that lost writes would. */
+  /** Makes an entry vanish without trace, as a failover that lost writes would; its port's row
+   * stays behind, and nothing leads to it. */
   loseEntry(inside: Endpoint): Promise<void>;
-  /** The same for the whole block of an outside endpoint: rows, marks and lease. */
+  /** The same for the whole block of an outside endpoint: bindings, marks and lease. What led to
+   * the bindings stays behind. */
   loseBlock(protocol: number, outside: SocketAddress): Promise<void>;
   /** Lets the TTL of the block come, as when no reaper was there in time. */
   expireBlock(protocol: number, outside: SocketAddress): Promise<void>;

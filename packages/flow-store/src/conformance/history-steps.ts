@@ -11,6 +11,7 @@ import {
   hasFlowPerRemote,
   type Identity,
   type SocketAddress,
+  UDP,
 } from '@flowstore/flow';
 import fc from 'fast-check';
 import type * as contract from '../contract.ts';
@@ -109,6 +110,7 @@ function portOf(protocol: number, port: number): SocketAddress {
 
 interface KnownFlow {
   readonly inside: Endpoint;
+  readonly outside: SocketAddress;
   readonly remote: SocketAddress | null;
   readonly identity: Identity;
 }
@@ -122,13 +124,14 @@ export class Known {
     const result = answer as contract.OpenResult;
     if (result.kind !== 'created' && result.kind !== 'exists') return;
     const { inside, remote } = call.request;
-    const { binding, flow } = result.entry;
-    this.#flows.unshift({ inside, remote: null, identity: binding.identity });
-    if (flow !== null) this.#flows.unshift({ inside, remote, identity: flow.identity });
+    const { binding, flow, outside } = result.entry;
+    this.#flows.unshift({ inside, outside, remote: null, identity: binding.identity });
+    if (flow !== null) this.#flows.unshift({ inside, outside, remote, identity: flow.identity });
   }
 
   flow(number: number): KnownFlow {
-    const none = { inside: INSIDES[0]!, remote: null, identity: { generation: 1, nonce: 1 } };
+    const identity = { generation: 1, nonce: 1 };
+    const none = { inside: INSIDES[0]!, outside: portOf(UDP, 0), remote: null, identity };
     return this.#flows[number] ?? none;
   }
 
@@ -174,11 +177,12 @@ export function callOf(step: Step, known: Known): Call {
       return { op: 'find', request: { direction: 'outside', protocol, outside, remote: peer } };
     }
     case 'touch': {
-      const { inside, remote, identity } = known.request(step);
+      const { inside, outside, remote, identity } = known.request(step);
       const peer = hasFlowPerRemote(HISTORY_CONFIG.filtering, inside.protocol)
         ? (remote ?? WEB)
         : null;
-      return { op: 'touch', request: { inside, remote: peer, identity, seen: step.seen } };
+      const request = { inside, outside, remote: peer, identity, seen: step.seen };
+      return { op: 'touch', request };
     }
     case 'close': {
       const reason = step.idle ? 'idle' : 'cancel';

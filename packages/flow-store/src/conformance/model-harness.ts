@@ -14,8 +14,14 @@ export function modelHarness(config: ClusterConfig, startMs = 1_700_000_000_000)
   // A new deployment, so without grace, but for its configuration.
   for (const { grace } of store.data.shards) grace.markFresh(runId);
   const loseBlock: Harness['loseBlock'] = async (protocol, outside) => {
-    const shard = shardOfOutside(protocol, outside.address, outside.port);
-    store.data.shards[shard]!.ports.blocks.delete(blockKeyOf(protocol, outside));
+    const { entries, ports } =
+      store.data.shards[shardOfOutside(protocol, outside.address, outside.port)]!;
+    const block = blockKeyOf(protocol, outside);
+    ports.blocks.delete(block);
+    // A port's row is the truth about its binding.
+    for (const [key, { inside, binding }] of entries) {
+      if (blockKeyOf(inside.protocol, binding.outside) === block) entries.delete(key);
+    }
   };
   return {
     store,

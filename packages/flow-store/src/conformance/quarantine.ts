@@ -100,13 +100,14 @@ export function quarantineTests(current: () => Scenario): void {
     expect(renewed).toMatchObject({ kind: 'granted' });
   });
 
-  it('leaves the port of the next holder alone when a binding that lost its row ends', async () => {
+  it('knows nothing of a binding whose row was lost, but its next holder', async () => {
     const s = current();
     const lost = await s.bound(udp());
     await s.harness.loseBlock(UDP, lost.outside);
     const next = await s.bound(udp(1));
     expect(next.outside).toEqual(lost.outside);
-    expect(await s.close(udp(), null, lost.binding.identity)).toEqual({ kind: 'closed' });
+    expect(await s.find(udp())).toEqual({ kind: 'no' });
+    expect(await s.close(udp(), null, lost.binding.identity)).toEqual({ kind: 'gone' });
     expect(await s.findOutside(UDP, next.outside)).toEqual({ kind: 'entry', entry: next });
   });
 

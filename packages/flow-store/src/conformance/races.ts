@@ -70,13 +70,14 @@ export function raceTests(current: () => Scenario): void {
 
   it('merges what many gateways saw, whatever the order', async () => {
     const s = current();
-    const { binding } = await s.bound(udp(), { seen: seen(0, 50_000) });
+    const { binding, outside } = await s.bound(udp(), { seen: seen(0, 50_000) });
     const stores = await Promise.all(Array.from({ length: CLIENTS }, () => s.harness.connect()));
     await Promise.all(
       stores.map((store, client) =>
         store.touch([
           {
             inside: udp(),
+            outside,
             remote: null,
             identity: binding.identity,
             seen: seen(client % 2 === 0 ? OUT_DATA : 8, 100 * (client + 1)),

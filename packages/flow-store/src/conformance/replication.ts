@@ -47,7 +47,7 @@ export function replicationTests(current: () => Scenario): void {
     const [opened] = await store.open([s.opening(udp(), { proposal })]);
     if (opened?.kind !== 'created') throw new Error(`not created but ${opened?.kind}`);
     const { identity } = opened.entry.binding;
-    const request = { inside: udp(), remote: null, identity };
+    const request = { inside: udp(), outside: proposal, remote: null, identity };
     const find = { direction: 'inside', inside: udp(), remote: null } as const;
     expect((await store.find([find]))[0]!.kind).toBe('entry');
     expect((await store.touch([{ ...request, seen: NOTHING_SEEN }]))[0]!.kind).toBe('merged');

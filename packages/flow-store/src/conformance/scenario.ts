@@ -1,7 +1,9 @@
 /** The people of the conformance tests: inside endpoints, peers, gateways with leased ports. */
 import {
+  blockOfShard,
   type Endpoint,
   firstPortOfBlock,
+  formatEndpoint,
   type Identity,
   type IpAddress,
   OUT_SYN,
@@ -44,6 +46,8 @@ export function seen(flags: number, ageMs: number | null = 0): Sighting {
 export class Scenario {
   readonly harness: Harness;
   readonly store: FlowStore;
+  /** By inside endpoint: where it was bound last, as far as openings said. */
+  readonly #outsides = new Map<string, SocketAddress>();
   #lastNonce = 0;
 
   constructor(harness: Harness) {
@@ -71,6 +75,9 @@ export class Scenario {
 
   async open(inside: Endpoint, more: Partial<OpenRequest> = {}): Promise<OpenResult> {
     const [result] = await this.store.open([this.opening(inside, more)]);
+    if (result?.kind === 'created' || result?.kind === 'exists') {
+      this.#outsides.set(formatEndpoint(inside), result.entry.outside);
+    }
     return result!;
   }
 
@@ -111,7 +118,14 @@ export class Scenario {
     identity: Identity,
     sighting: Sighting,
   ) {
-    const [result] = await this.store.touch([{ inside, remote, identity, seen: sighting }]);
+    const { protocol } = inside;
+    const anywhere = {
+      address: POOL,
+      port: firstPortOfBlock(blockOfShard(SHARD, protocol, POOL, 0)),
+    };
+    const outside = this.#outsides.get(formatEndpoint(inside)) ?? anywhere;
+    const request = { inside, outside, remote, identity, seen: sighting };
+    const [result] = await this.store.touch([request]);
     return result!;
   }
 

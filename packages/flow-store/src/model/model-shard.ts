@@ -302,10 +302,11 @@ export class ModelShard {
     config: ClusterConfig,
     nowMs: number,
   ): contract.TouchResult {
-    const { inside, remote, identity, seen } = request;
+    const { inside, outside, remote, identity, seen } = request;
     const entry = this.entries.get(entryKey(inside));
     const record = remote === null ? entry?.binding : entry?.flows.get(remoteKey(remote));
     if (entry === undefined || record === undefined) return { kind: 'gone' };
+    if (!socketAddressEquals(entry.binding.outside, outside)) return { kind: 'gone' };
     if (flowDeadlineMs(entry, record, config) <= nowMs) return { kind: 'gone' };
     if (!identityEquals(record, identity)) return { kind: 'stale' };
     const merged = this.#merge(entry, record, remote, seen, config, nowMs);

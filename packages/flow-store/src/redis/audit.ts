@@ -9,13 +9,14 @@ import { SHARD_TAGS } from './keys.ts';
 
 /** What did not agree, by the bit in the script's answer. */
 export const AUDIT_FINDINGS = [
-  /** An entry without a binding: deleted. */
+  /** An entry that names no outside endpoint: deleted. */
   'entryUnreadable',
-  /** An entry whose port is not, or no longer, bound to it: deleted, and told void. */
+  /** An entry whose port is not, or no longer, bound to it: deleted, and told void. Or flows of
+   * which no row knows: deleted. */
   'entryWithoutRow',
   /** A key that would stay for ever: given a TTL. */
   'keyWithoutTtl',
-  /** A bound row whose entry is gone or another's: its port begins a quarantine. */
+  /** A bound row to which no entry leads: its port begins a quarantine. */
   'rowWithoutEntry',
   /** A block that no sweep would come to: indexed. */
   'blockNotIndexed',
@@ -39,7 +40,7 @@ export interface AuditFinding {
 export interface AuditStep {
   /** Where to go on; null at the end of the walk. */
   readonly next: string | null;
-  /** Entries and blocks that were checked. */
+  /** Keys that were checked. */
   readonly checked: number;
   /** Those that could not be, because their shard is in grace. */
   readonly notYet: number;
@@ -61,10 +62,11 @@ export interface AuditRequest {
   readonly subject: Buffer;
 }
 
-const SUBJECT = /^(?:([ep]):\{(..)\}:|(s):\{(..)\}$)/;
+const SUBJECT = /^(?:([exp]):\{(..)\}:|(s):\{(..)\}$)/;
 const SHARD_BY_TAG = new Map(SHARD_TAGS.map((tag, shard) => [tag, shard]));
 
-/** Those of the keys that are entries or blocks of ours, and a shard's meta key, for its counts. */
+/** Those of the keys that are entries, flows or blocks of ours, and a shard's meta key, for its
+ * counts. */
 export function auditRequests(keys: readonly Buffer[]): AuditRequest[] {
   return keys.flatMap((key) => {
     const match = SUBJECT.exec(key.toString('latin1'));

@@ -1,13 +1,13 @@
 /** Cursors over packed requests and replies. Network byte order, like the records. */
 import {
   type Endpoint,
-  FLOW_RECORD_BYTES,
+  type FlowState,
   getUint48,
   type Identity,
   packEndpoint,
   packSocketAddress,
   type SocketAddress,
-  unpackEndpoint,
+  unpackBoundRow,
   unpackSocketAddress,
 } from '@flowstore/flow';
 import type { Sighting, StoredEntry, StoredFlow } from '../contract.ts';
@@ -15,6 +15,10 @@ import { wholeAgeMs } from '../validate.ts';
 
 const NO_AGE = 0xffffffff;
 const INITIAL_BYTES = 96;
+const NO_BYTES = new Uint8Array(0);
+/** Which flow of an entry the answer is about: the row's first, or one that is told beside it. */
+const FIRST = 1;
+const FURTHER = 2;
 
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
@@ -63,6 +67,16 @@ export class ByteWriter {
 
   endpoint(inside: Endpoint): this {
     return this.short(packEndpoint(inside));
+  }
+
+  /** In one piece: the first one's length, then that of both in front. */
+  endpoints(inside: Endpoint, remote: SocketAddress | null): this {
+    const packed = packEndpoint(inside);
+    const peer = remote === null ? NO_BYTES : packSocketAddress(remote);
+    return this.u8(packed.length)
+      .u8(packed.length + peer.length)
+      .bytes(packed)
+      .bytes(peer);
   }
 
   /** null: of no length. */
@@ -155,18 +169,26 @@ export class ByteReader {
     return this.#bytes.subarray(this.#at);
   }
 
-  storedFlow(): StoredFlow {
-    return { ...this.#record(), lifeMs: this.u32() };
+  /** Of a flow whose identity is known. */
+  storedState(identity: Identity): StoredFlow {
+    return { identity, flags: this.u8(), reset: this.u8() === 1, lifeMs: this.u32() };
   }
 
-  storedEntry(): StoredEntry {
-    const inside = unpackEndpoint(this.short());
-    const outsideBytes = this.u8() - FLOW_RECORD_BYTES;
-    const binding = this.#record();
-    const outside = unpackSocketAddress(new Uint8Array(this.bytes(outsideBytes)));
+  /** `asked`: the outside endpoint that the question named; the answer then does not repeat it. */
+  storedEntry(asked: SocketAddress | null): StoredEntry {
+    const which = this.u8();
     const lifeMs = this.u32();
-    const flow = this.atEnd ? null : { ...this.#record(), lifeMs };
-    return { inside, outside, binding: { ...binding, lifeMs }, flow };
+    const further = which === FURTHER ? { ...this.#record(), lifeMs } : null;
+    const outsideBytes = this.short();
+    const outside = outsideBytes.length === 0 ? asked : unpackSocketAddress(outsideBytes);
+    if (outside === null) throw new RangeError('the store answered no outside endpoint');
+    // A copy: what is kept of a reply must not hold on to all of it.
+    const { identity, inside, state, first } = unpackBoundRow(new Uint8Array(this.rest()));
+    const binding = { identity, flags: state?.flags ?? 0, reset: isReset(state), lifeMs };
+    if (which !== FIRST || first === null) return { inside, outside, binding, flow: further };
+    const { generation, nonce, flags } = first;
+    const flow = { identity: { generation, nonce }, flags, reset: isReset(first), lifeMs };
+    return { inside, outside, binding, flow };
   }
 
   /** As it is stored, but for its instants: those are the store's own. */
@@ -182,4 +204,8 @@ export class ByteReader {
     this.#at += length;
     return at;
   }
+}
+
+function isReset(state: FlowState | null): boolean {
+  return state !== null && state.rstMs > state.seenMs;
 }

@@ -44,18 +44,19 @@ export const openCodec: Codec<contract.OpenRequest, contract.OpenResult> = {
   shardOf: ({ inside }) => shardOfInside(inside),
   encode: ({ nonce, seen, replaces, incarnation, inside, remote, proposal, reserved }) =>
     new ByteWriter()
+      .u8(inside.protocol)
+      .short(proposal === null ? NO_BYTES : proposalFor(inside, proposal, reserved))
       .u32(nonce)
       .sighting(seen)
-      .identity(replaces)
       .incarnation(incarnation)
       .endpoint(inside)
       .socketAddress(remote)
-      .short(proposal === null ? NO_BYTES : proposalFor(inside, proposal, reserved))
+      .identity(replaces)
       .done(),
-  decode(reply) {
+  decode(reply, { proposal }) {
     const { kind, reader } = readReply('open', reply);
     if (kind !== 'created' && kind !== 'exists') return { kind };
-    return { kind, entry: reader.storedEntry() };
+    return { kind, entry: reader.storedEntry(proposal) };
   },
 };
 
@@ -101,9 +102,11 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
     }
     return writer.socketAddress(request.remote).done();
   },
-  decode(reply) {
+  decode(reply, { request }) {
     const { kind, reader } = readReply('find', reply);
-    return kind === 'entry' ? { kind, entry: reader.storedEntry() } : { kind };
+    if (kind !== 'entry') return { kind };
+    const asked = request.direction === 'outside' ? request.outside : null;
+    return { kind, entry: reader.storedEntry(asked) };
   },
 };
 
@@ -147,16 +150,17 @@ export const fragmentCodec: Codec<contract.FragmentRequest, contract.FragmentRes
 export const touchCodec: Codec<contract.TouchRequest, contract.TouchResult> = {
   command: 'touch',
   shardOf: ({ inside }) => shardOfInside(inside),
-  encode: ({ identity, seen, inside, remote }) =>
+  encode: ({ identity, seen, inside, remote, outside }) =>
     new ByteWriter()
+      .u8(inside.protocol)
+      .socketAddress(outside)
       .identity(identity)
       .sighting(seen)
-      .endpoint(inside)
-      .socketAddress(remote)
+      .endpoints(inside, remote)
       .done(),
-  decode(reply) {
+  decode(reply, { identity }) {
     const { kind, reader } = readReply('touch', reply);
-    return kind === 'merged' ? { kind, flow: reader.storedFlow() } : { kind };
+    return kind === 'merged' ? { kind, flow: reader.storedState(identity) } : { kind };
   },
 };
 
@@ -171,10 +175,10 @@ export const reassertCodec: Codec<contract.ReassertRequest, contract.ReassertRes
       .socketAddress(remote)
       .socketAddress(outside)
       .done(),
-  decode(reply) {
+  decode(reply, { identity }) {
     const { kind, reader } = readReply('reassert', reply);
-    if (kind === 'restored') return { kind, flow: reader.storedFlow() };
-    return kind === 'exists' ? { kind, entry: reader.storedEntry() } : { kind };
+    if (kind === 'restored') return { kind, flow: reader.storedState(identity) };
+    return kind === 'exists' ? { kind, entry: reader.storedEntry(null) } : { kind };
   },
 };
 
@@ -188,9 +192,9 @@ export const closeCodec: Codec<contract.CloseRequest, contract.CloseResult> = {
       .endpoint(inside)
       .socketAddress(remote)
       .done(),
-  decode(reply) {
+  decode(reply, { identity }) {
     const { kind, reader } = readReply('close', reply);
-    return kind === 'alive' ? { kind, flow: reader.storedFlow() } : { kind };
+    return kind === 'alive' ? { kind, flow: reader.storedState(identity) } : { kind };
   },
 };
 

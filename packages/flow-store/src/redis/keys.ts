@@ -4,8 +4,9 @@
  * ```
  * s:{tag}                                  meta of the shard: its time, its last generation
  * i:{tag}                                  index: blocks by their earliest possible deadline
- * p:{tag}:<protocol><address><block>       block: rows and lease
- * e:{tag}:<inside endpoint>                entry: binding and flows
+ * p:{tag}:<protocol><address><block>       block: its ports' bindings and marks, and the lease
+ * e:{tag}:<inside endpoint>                entry: the outside endpoint that it is bound to
+ * x:{tag}:<inside endpoint>                its flows, but for the first one
  * n:{tag}:<last byte of the address>       how many ports each subscriber has in the shard
  * ```
  *

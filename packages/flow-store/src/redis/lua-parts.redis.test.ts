@@ -1,17 +1,21 @@
 /** The Lua parts say the same as @flowstore/flow: deadlines, merging, packed records. */
 import {
   BLOCK_PORTS,
+  type BoundRow,
   deadlineMs,
   type FlowState,
   ICMP,
   ICMPV6,
   mergeState,
+  packBoundRow,
+  packEndpoint,
   packFlowRecord,
-  packPortRow,
+  packQuarantineMark,
   packSocketAddress,
   parseAddress,
   TCP,
   UDP,
+  unpackEntry,
   unpackFlowRecord,
 } from '@flowstore/flow';
 import fc from 'fast-check';
@@ -38,7 +42,7 @@ afterAll(async () => {
 
 /** Runs a body after the parts, in a script that exists for the test alone. */
 async function probe(body: string, ...args: Buffer[]): Promise<unknown> {
-  const parts = ['shard', 'subscriber', 'flow', 'block', 'entry'].map(
+  const parts = ['shard', 'subscriber', 'flow', 'row', 'block', 'entry'].map(
     (part) => `--- @include ${part}`,
   );
   const tags = ['--- @command probe', '--- @purpose test', '--- @cost none', ...parts];
@@ -81,7 +85,7 @@ it('merging is the same, and so is the record', async () => {
      for i = 2, #ARGV, 2 do
        local record = read_record(ARGV[i])
        merge(record, read_record(ARGV[i + 1]))
-       merged[#merged + 1] = pack_record(record.id, record)
+       merged[#merged + 1] = pack_record(record)
      end
      return merged`,
     ...packed(states),
@@ -93,23 +97,73 @@ it('merging is the same, and so is the record', async () => {
   });
 });
 
-it('rows are read as they were packed', async () => {
-  const identity = { generation: 1_700_000_000_123_456, nonce: 99 };
-  const bound = packPortRow({ kind: 'bound', identity, inside: INSIDE });
-  const mark = packPortRow({ kind: 'quarantined', untilMs: 1_700_000_000_123, inside: INSIDE });
-  const bare = packPortRow({ kind: 'quarantined', untilMs: 5, inside: null });
-  const [isBound, row, until, same, bareUntil, holder] = (await probe(
-    `local id, inside = holder_of(ARGV[2])
-     local until_ms, holder = mark_of(ARGV[3])
-     local bare_until_ms, nobody = mark_of(ARGV[4])
-     return { is_bound(ARGV[2]) and not is_bound(ARGV[3]) and 1 or 0, bound_row(id, inside),
-       until_ms, holder == inside and 1 or 0, bare_until_ms, nobody }`,
-    ...[bound, mark, bare].map((bytes) => Buffer.from(bytes)),
+const identity = fc.record({ generation: fc.maxSafeNat(), nonce: fc.nat(2 ** 32 - 1) });
+const address = fc.constantFrom('198.18.1.10', '2001:db8::10').map(parseAddress);
+const boundRow: fc.Arbitrary<BoundRow> = fc
+  .record({
+    identity,
+    own: fc.option(identity),
+    state,
+    inside: address.map((address) => ({ ...INSIDE, address })),
+    remote: fc.option(address.map((address) => ({ address, port: 443 }))),
+    isFlowed: fc.boolean(),
+    hasMore: fc.boolean(),
+  })
+  .map(({ identity, own, state, inside, remote, isFlowed, hasMore }): BoundRow => {
+    const row = { kind: 'bound', identity, inside } as const;
+    if (!isFlowed) return { ...row, state, first: null, hasMore: false };
+    const first = remote && { ...(own ?? identity), ...state, remote };
+    return { ...row, state: null, first, hasMore };
+  });
+
+it('rows are read as they were packed, and packed as they were', async () => {
+  const rows = fc.sample(boundRow, 500).map((row) => Buffer.from(packBoundRow(row)));
+  const packed = (await probe(
+    `local packed = {}
+     for i = 2, #ARGV do
+       local binding, kind = read_row(ARGV[i]), byte(ARGV[i])
+       assert(is_bound(ARGV[i]) and holder_of(ARGV[i]) == binding.inside)
+       if binding.first then
+         local flags, seen_ms, rst_ms = state_in(ARGV[i], kind)
+         local first = binding.first
+         assert(flags == first.flags and seen_ms == first.seen_ms and rst_ms == first.rst_ms)
+       end
+       packed[#packed + 1] = pack_row(binding)
+     end
+     return packed`,
+    ...rows,
+  )) as Buffer[];
+  expect(packed).toEqual(rows);
+});
+
+it('quarantine marks are read as they were packed', async () => {
+  const untilMs = 1_700_000_000_123;
+  const mark = packQuarantineMark({ kind: 'quarantined', untilMs, inside: INSIDE });
+  const bare = packQuarantineMark({ kind: 'quarantined', untilMs: 5, inside: null });
+  const [until, holder, bareUntil, nobody] = (await probe(
+    `local until_ms, holder = mark_of(ARGV[2])
+     local bare_until_ms, nobody = mark_of(ARGV[3])
+     assert(not is_bound(ARGV[2]) and not is_bound(ARGV[3]) and is_free(ARGV[3]))
+     return { until_ms, holder, bare_until_ms, nobody }`,
+    ...[mark, bare].map((bytes) => Buffer.from(bytes)),
   )) as unknown[];
-  expect(isBound).toBe(1);
-  expect(row).toEqual(Buffer.from(bound));
-  expect([until, same, bareUntil]).toEqual([1_700_000_000_123, 1, 5]);
-  expect(holder).toEqual(Buffer.alloc(0));
+  expect([until, bareUntil]).toEqual([untilMs, 5]);
+  expect(holder).toEqual(Buffer.from(packEndpoint(INSIDE)));
+  expect(nobody).toEqual(Buffer.alloc(0));
+});
+
+it('an entry leads to the outside endpoint that it was written for', async () => {
+  for (const text of ['0.0.0.0', '203.0.113.1', '255.255.255.255', '2001:db8:ffff::1']) {
+    const outside = { address: parseAddress(text), port: 65_535 };
+    const packed = Buffer.from(packSocketAddress(outside));
+    const [pointer, back] = (await probe(
+      'local pointer = pointer_to(ARGV[2]) return { pointer, outside_of(pointer) }',
+      packed,
+    )) as Buffer[];
+    expect(back).toEqual(packed);
+    expect(unpackEntry(new Uint8Array(pointer!))).toEqual(outside);
+  }
+  expect(await probe(`return outside_of('nowhere') or 'nil'`)).toEqual(Buffer.from('nil'));
 });
 
 it('a port is found in the same block', async () => {

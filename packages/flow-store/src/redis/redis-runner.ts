@@ -1,6 +1,7 @@
 /** Scripts over one connection, or a cluster's; see redis-client.ts. */
 import { createHash } from 'node:crypto';
 import type { ScanPage } from './audit.ts';
+import { packBatch, unpackBatch } from './batch.ts';
 import { COMMAND_NAMES, COMMANDS, type CommandName } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { mastersOf } from './redis-client.ts';
@@ -15,7 +16,7 @@ const SHAS = new Map(
   }),
 );
 
-type ScriptCall = (key: string, ...args: Buffer[]) => Promise<Buffer[]>;
+type ScriptCall = (key: string, policy: Buffer, batch: Buffer) => Promise<Buffer>;
 
 export class RedisRunner implements ScriptRunner {
   readonly #connection: Connection;
@@ -44,7 +45,8 @@ export class RedisRunner implements ScriptRunner {
   async #runTimed(command: CommandName, key: string, args: readonly Buffer[]) {
     const { client } = this.#connection;
     const pipeline = client.pipeline().time();
-    pipeline.callBuffer('evalsha', SHAS.get(command)!, 1, key, ...args);
+    const [policy, ...requests] = args;
+    pipeline.callBuffer('evalsha', SHAS.get(command)!, 1, key, policy!, packBatch(requests));
     const answers = await pipeline
       .time()
       .exec()
@@ -54,14 +56,15 @@ export class RedisRunner implements ScriptRunner {
     const heldUs = instantUs(after as Instant) - instantUs(before as Instant);
     const held = Buffer.alloc(4);
     held.writeUInt32BE(Math.min(Math.max(0, heldUs), 0xffff_ffff));
-    return [...(replies as Buffer[]), held];
+    return [...unpackBatch(replies as Buffer), held];
   }
 
   async #run(command: CommandName, key: string, args: readonly Buffer[]): Promise<Buffer[]> {
     const { client } = this.#connection;
+    const [policy, ...requests] = args;
     const call = (client as unknown as Record<string, ScriptCall>)[`${scriptName(command)}Buffer`]!;
     try {
-      return await call.call(client, key, ...args);
+      return unpackBatch(await call.call(client, key, policy!, packBatch(requests)));
     } catch (error) {
       throw this.#connection.explain(command, error);
     }

@@ -14,6 +14,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Cluster } from 'ioredis';
+import { packBatch, unpackBatch } from './batch.ts';
 import { COMMAND_NAMES, type CommandName } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { slotOfTag } from './keys.ts';
@@ -108,8 +109,10 @@ export class ReplicatedRunner implements Pick<ScriptRunner, 'run' | 'end'> {
     const pipeline = client.pipeline();
     for (const { command, key, args } of jobs) {
       const { sha, lua } = this.#scripts.get(command)!;
-      if (this.#known.has(command)) pipeline.callBuffer('evalsha', sha, 1, key, ...args);
-      else pipeline.callBuffer('eval', lua, 1, key, ...args);
+      const [policy, ...requests] = args;
+      const sent = [1, key, policy!, packBatch(requests)] as const;
+      if (this.#known.has(command)) pipeline.callBuffer('evalsha', sha, ...sent);
+      else pipeline.callBuffer('eval', lua, ...sent);
     }
     pipeline.wait(replicas, waitMs);
     const outcomes = await this.#inTime(pipeline.exec() as Promise<Outcome[]>);
@@ -137,7 +140,7 @@ export class ReplicatedRunner implements Pick<ScriptRunner, 'run' | 'end'> {
     const error = ran[0] ?? waited[0];
     const have = waited[1] as number;
     if (error !== null) job.fail(connection.explain(command, error));
-    else if (have >= replicas) job.answer(ran[1] as Buffer[]);
+    else if (have >= replicas) job.answer(unpackBatch(ran[1] as Buffer));
     else {
       const few = `${have} of ${replicas} replicas have it after ${waitMs} ms`;
       job.fail(new Unreplicated(`${command}: ${few} (cluster.minReplicas)`));

@@ -78,8 +78,8 @@ export async function close(store: FlowStore, found: readonly FoundFlow[]): Prom
   expectAll('close', await store.close(found.map((it) => ({ ...named(it), reason }))), 'closed');
 }
 
-function named({ flow: { inside, remote }, entry }: FoundFlow) {
-  return { inside, remote, identity: (entry.flow ?? entry.binding).identity };
+function named({ flow: { inside, outside, remote }, entry }: FoundFlow) {
+  return { inside, outside, remote, identity: (entry.flow ?? entry.binding).identity };
 }
 
 type Results = readonly ({ readonly kind: string } | null)[];

@@ -1,5 +1,5 @@
 /** A deployment is upgraded from one layout of records to the next, and no flow is dropped. */
-import { IN_DATA, OUT_DATA, silenceMs } from '@flowstore/flow';
+import { IN_DATA, OUT_DATA, ROW_BOUND, ROW_FIRST, ROW_FLOWED, silenceMs } from '@flowstore/flow';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { FlowStore, MemberInfo } from '../../contract.ts';
 import { connectRedisStore } from '../../redis/connect.ts';
@@ -9,8 +9,9 @@ import { CONFORMANCE_CONFIG as CONFIG } from '../harness.ts';
 import { type RedisHarness, redisHarness } from '../redis-harness.ts';
 import { GATEWAY_1, GATEWAY_2, Scenario, seen, tcp, udp, WEB } from '../scenario.ts';
 import { recordConformance } from '../suite.ts';
-import { BRIDGED, FORMER, FORMER_LAYOUT, inThisLayout, inTurns } from './releases.ts';
+import { BRIDGED, FORMER, FORMER_KIND, FORMER_LAYOUT, inThisLayout, inTurns } from './releases.ts';
 
+const MARK = 0x71; // 'q'
 const GW1: MemberInfo = {
   name: 'gw1',
   incarnation: GATEWAY_1,
@@ -55,11 +56,13 @@ describe('an upgrade', () => {
     return { harness, former, bridged };
   }
 
-  /** Lengths of all records, each once. */
-  async function lengths({ redis }: RedisHarness): Promise<number[]> {
-    const keys = await redis.keysBuffer('e:*');
-    const values = await Promise.all(keys.map((key) => redis.hvalsBuffer(key)));
-    return [...new Set(values.flat().map((value) => value.length))].sort((a, b) => a - b);
+  /** The bound rows' first bytes, each once: 'z' in the former layout, else a kind. */
+  async function kinds({ redis }: RedisHarness): Promise<number[]> {
+    const keys = await redis.keysBuffer('p:*');
+    const blocks = await Promise.all(keys.map((key) => redis.hgetallBuffer(key)));
+    const rows = blocks.flatMap((block) => Object.entries(block));
+    const bound = rows.filter(([field, row]) => field !== 'L' && row[0] !== MARK);
+    return [...new Set(bound.map(([, row]) => row[0]!))].sort((a, b) => a - b);
   }
 
   test('writes the former layout while needed, then the next, and drops no flow', async () => {
@@ -68,12 +71,12 @@ describe('an upgrade', () => {
     const flow = await scenario.bound(tcp());
     const other = await scenario.bound(udp());
     const { identity } = flow.flow!;
-    const request = { inside: tcp(), remote: WEB, identity };
+    const request = { inside: tcp(), outside: flow.outside, remote: WEB, identity };
     const touch = (store: FlowStore) =>
       store.touch([{ ...request, seen: seen(OUT_DATA | IN_DATA) }]);
     expect(await touch(bridged)).toMatchObject([{ kind: 'merged' }]);
     expect(await touch(former)).toMatchObject([{ kind: 'merged' }]);
-    expect(await lengths(harness)).toEqual([26, 32]);
+    expect(await kinds(harness)).toEqual([FORMER_KIND]);
 
     // The former gateway is gone; a silence later the next layout is written.
     await former.leave(GW1);
@@ -87,8 +90,8 @@ describe('an upgrade', () => {
     expect(await touch(bridged)).toMatchObject([
       { kind: 'merged', flow: { flags: expect.any(Number), identity } },
     ]);
-    // The touched flow is in the next layout, its binding and the other one in the former.
-    expect(await lengths(harness)).toEqual([25, 32]);
+    // The touched row is in the next layout, the other one in the former.
+    expect(await kinds(harness)).toEqual([FORMER_KIND, ROW_BOUND | ROW_FLOWED | ROW_FIRST]);
     const inside = { direction: 'inside', remote: null } as const;
     const found = await bridged.find([
       { ...inside, inside: tcp(), remote: WEB },

@@ -9,16 +9,20 @@ import { connectRedisStore } from '../../redis/connect.ts';
 import type { Release } from '../../redis/release.ts';
 
 export const FORMER_LAYOUT = RECORD_LAYOUT - 1;
-const FORMER_HEAD_BYTES = 26;
+export const FORMER_KIND = 0x7a; // 'z'
 
 const bridge = readFileSync(new URL('./bridge.lua', import.meta.url), 'utf8');
-const isKnown = 'if #bytes % 6 ~= 2 then return bytes end';
+const knowsLater = 'if not row or field == LEASE or string.byte(row) ~= FORMER then return row end';
 
 export const BRIDGED: Release = { layout: RECORD_LAYOUT, bridge };
 /** Knows nothing of what came after it. */
 export const FORMER: Release = {
   layout: FORMER_LAYOUT,
-  bridge: bridge.replace(isKnown, "if #bytes % 6 ~= 2 then error('a later layout') end"),
+  bridge: bridge.replace(
+    knowsLater,
+    `if row and field ~= LEASE and string.byte(row) >= BOUND then error('a later layout') end
+  ${knowsLater}`,
+  ),
 };
 
 /** Both over the same keys, while both are there: every call goes to the other one. */
@@ -38,14 +42,8 @@ export async function inTurns(url: string, config: ClusterConfig): Promise<FlowS
   });
 }
 
-/** A record of an entry, whichever its layout, in this release's. */
+/** A port's row, whichever its layout, in this release's. */
 export function inThisLayout(bytes: Buffer): Buffer {
-  if (bytes.length % 6 !== 2) return bytes;
-  const [state, flags, identity, rest] = [
-    bytes.subarray(0, 12),
-    bytes.subarray(12, 13),
-    bytes.subarray(13, 25),
-    bytes.subarray(FORMER_HEAD_BYTES),
-  ];
-  return Buffer.concat([identity, flags, state, rest]);
+  if (bytes[0] !== FORMER_KIND) return bytes;
+  return Buffer.concat([bytes.subarray(-1), bytes.subarray(1, -1)]);
 }

@@ -1,18 +1,19 @@
 #!lua
 --- @command audit
---- @purpose Checks one entry, one block, or the shard's counts, against all that must agree: row
----   and entry name each other, the index names the block in time, TTLs are there and outlive what
----   they guard, subscribers have as many rows as is counted (in a shard of more than 64 blocks: as
----   many in no block).
+--- @purpose Checks one entry, one endpoint's further flows, one block, or the shard's counts,
+---   against all that must agree: row and entry name each other, further flows are known to their
+---   row, the index names the block in time, TTLs are there and outlive what they guard,
+---   subscribers have as many rows as is counted (in a shard of more than 64 blocks: as many in no
+---   block).
 ---   What does not agree is taken away by check-and-delete, its port begins a quarantine and all
 ---   are told; what only is looked at too late, or would stay for ever, is put right, and wrong
 ---   counts are counted anew. Not in grace.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
---- @args request 'e' and an inside endpoint, 'p' and a block's member, or 's'
+--- @args request 'e' or 'x' and an inside endpoint, 'p' and a block's member, or 's'
 --- @result audited 0 findings(2), a bit each, as in audit.ts
 --- @result notYet 1
---- @cost 4 calls per entry, 3 and 3 per bound row for a block, 1 per block and 256 for the counts.
+--- @cost 4 calls per entry, 4 and 1 per bound row for a block, 1 per block and 256 for the counts.
 ---   Per script: 7 calls more.
 --- @include shard
 --- @include feed
@@ -20,6 +21,7 @@
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 --- @include entry
 --- @include recount
@@ -33,37 +35,50 @@ local COUNTED_BLOCKS_MAX = 64
 -- What a key is given that would stay for ever: the longest life.
 local LONGEST_TTL_MS = LIFE_TCP_LONGEST_MS + TTL_MARGIN_MS
 
-local function audit_entry(inside)
-  local key = entry_key(inside)
-  if call('EXISTS', key) == 0 then return 0 end
-  local bytes = call('HGET', key, 'b')
-  if not bytes or #bytes <= RECORD_BYTES then
-    call('DEL', key)
-    return UNREADABLE
-  end
-  local binding = read_binding(bytes)
-  local block, field = block_of(protocol_of(inside), binding.outside)
-  local row = call('HGET', block.key, field)
-  if row ~= bound_row(binding.id, inside) then
-    -- Its port may be another's, or become it: who uses this entry must stop.
-    call('DEL', key)
-    tell_void(protocol_of(inside), binding.outside, '', new_generation())
-    if not row then quarantine(block, field, inside) end
-    return WITHOUT_ROW
-  end
+-- Of an entry or a hash of flows that stays, whether it would for ever.
+local function audit_ttl(key, block)
   if call('PTTL', key) ~= -1 then return 0 end
   extend(key, LONGEST_TTL_MS)
-  extend(block.key, LONGEST_TTL_MS + QUARANTINE_MS)
+  keep_block(block, LONGEST_TTL_MS + QUARANTINE_MS)
   return WITHOUT_TTL
 end
 
--- Looks at a bound row; gives its next deadline, or nil where nothing is bound by it.
-local function entry_of_row(row)
-  local id, inside = holder_of(row)
-  local entry = read_entry(inside)
-  if not entry or entry.binding.id ~= id then return nil, inside end
+local function audit_entry(inside)
+  local key = ENTRY_PREFIX .. inside
+  -- Of another type it is an error, which is a table.
+  local pointer = redis.pcall('GET', key)
+  if not pointer then return 0 end
+  local outside = type(pointer) == 'string' and outside_of(pointer)
+  if not outside then
+    call('DEL', key)
+    return UNREADABLE
+  end
+  local binding = binding_at(inside, outside)
+  if binding then return audit_ttl(key, binding.block) end
+  -- Its port may be another's, or become it: who uses this entry must stop.
+  call('DEL', key)
+  tell_void(protocol_of(inside), outside, '', new_generation())
+  local block, field = block_of(protocol_of(inside), outside)
+  if not row_of(block, field) then quarantine(block, field, inside) end
+  return WITHOUT_ROW
+end
+
+local function audit_flows(inside)
+  local key = FLOWS_PREFIX .. inside
+  if call('EXISTS', key) == 0 then return 0 end
+  local binding = binding_of(inside)
+  if binding and binding.more then return audit_ttl(key, binding.block) end
+  call('DEL', key)
+  return WITHOUT_ROW
+end
+
+-- Looks at a bound row; gives its next deadline, or nil where nothing leads to it.
+local function due_of_row(block, field, row)
+  local inside = holder_of(row)
+  if not leads_here(inside, block, field) then return nil, inside end
+  local first_ms = survey(binding_of(inside)).first_ms
   -- What is dead is the sweep's.
-  return math.max(now_ms, entry.first_ms < math.huge and entry.first_ms or now_ms), inside
+  return max(now_ms, first_ms < math.huge and first_ms or now_ms), inside
 end
 
 local function audit_rows(block, rows)
@@ -73,10 +88,10 @@ local function audit_rows(block, rows)
       local _, until_ms = lease_of(row)
       due_ms = math.min(due_ms, until_ms)
     elseif is_bound(row) then
-      local next_ms, inside = entry_of_row(row)
+      local next_ms, inside = due_of_row(block, field, row)
       if next_ms then
         due_ms = math.min(due_ms, next_ms)
-        keep_for_ms = math.max(keep_for_ms, call('PTTL', entry_key(inside)))
+        keep_for_ms = max(keep_for_ms, call('PTTL', ENTRY_PREFIX .. inside))
       else
         orphan(block, field, inside)
         findings = WITHOUT_ENTRY
@@ -98,7 +113,7 @@ local function audit_block_counts(rows)
   local bound = {}
   for field, row in pairs(rows) do
     if field ~= 'L' and is_bound(row) then
-      local subscriber = subscriber_of(sub(row, 14))
+      local subscriber = subscriber_of(holder_of(row))
       bound[subscriber] = (bound[subscriber] or 0) + 1
     end
   end
@@ -135,7 +150,7 @@ local function audit_block(member)
   end
   if findings > 0 then
     look_again(block, math.min(due_ms, now_ms))
-    extend(block.key, ttl_ms)
+    keep_block(block, ttl_ms)
   end
   return findings
 end
@@ -167,8 +182,8 @@ end
 local function audit(bytes)
   if in_grace() then return NOT_YET end
   local kind, subject = sub(bytes, 1, 1), sub(bytes, 2)
-  local findings = kind == 'e' and audit_entry(subject) or kind == 'p' and audit_block(subject)
-    or audit_counts()
+  local findings = kind == 'e' and audit_entry(subject) or kind == 'x' and audit_flows(subject)
+    or kind == 'p' and audit_block(subject) or audit_counts()
   return AUDITED .. pack('>I2', findings)
 end
 

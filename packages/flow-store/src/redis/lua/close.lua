@@ -8,57 +8,62 @@
 --- @args request identity(12) reason(1: 0 idle, 1 cancel), then inside and remote, each with its
 ---   length (1) in front, 0 for none
 --- @result closed 0
---- @result alive 1 flow
+--- @result alive 1 flags(1) reset(1) life(4)
 --- @result stale 2
 --- @result gone 3
 --- @result notYet 4
---- @cost 1 call where nothing is closed; 3 for a flow of several; 5 with the binding. Whole TCP
----   bindings: all of the endpoint's flows read. 2 per block. Per script: 9 calls more.
+--- @cost 1 call per block, 2 more where something is closed in it. A flow that is not the row's
+---   first one: 3 more; a whole binding with more than one: all of its flows read. Per script: 11
+---   calls more.
 --- @include shard
 --- @include feed
 --- @include grace
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 --- @include entry
 
 local CLOSED, ALIVE, STALE, GONE, NOT_YET = '\0', '\1', '\2', '\3', '\4'
 local CANCEL = 1
 
-local function close_whole(inside, identity, cancel)
-  local entry = read_entry(inside)
-  if not entry then return GONE end
-  if entry.binding.id ~= identity then return STALE end
-  if entry.live > 0 and not cancel then
-    return ALIVE .. pack_stored(entry.binding, entry.last_ms)
+local function close_whole(binding, identity, cancel)
+  if binding.id ~= identity then return STALE end
+  local all = survey(binding)
+  if all.live > 0 and not cancel then
+    local own = binding.flowed and NOTHING or binding.first
+    return pack_state(ALIVE, own.flags, own.seen_ms, own.rst_ms, all.last_ms)
   end
   if not cancel and in_grace() then return NOT_YET end
-  unbind(inside, entry.binding)
+  unbind(binding)
   return CLOSED
 end
 
-local function close(bytes)
-  local identity, reason, inside, remote = struct.unpack('>c12BBc0Bc0', bytes)
-  local cancel = reason == CANCEL
-  if remote == '' then return close_whole(inside, identity, cancel) end
-  local key = entry_key(inside)
-  local fields = redis.call('HMGET', key, 'b', remote)
-  if not fields[1] or not fields[2] then return GONE end
-  local flow = fields[2]
-  if string.sub(flow, 1, IDENTITY_BYTES) ~= identity then return STALE end
-  local until_ms = deadline_of(TCP, state_in(flow))
-  if until_ms > now_ms and not cancel then return ALIVE .. flow .. pack_life(until_ms) end
-  if not cancel and in_grace() then return NOT_YET end
-  local binding = read_binding(fields[1])
-  if redis.call('HLEN', key) == 2 then
-    unbind(inside, binding)
-    return CLOSED
+local function close(request)
+  local identity, reason, inside, remote = parse('>c12BBc0Bc0', request)
+  local binding, cancel = binding_of(inside), reason == CANCEL
+  if not binding then return GONE end
+  if remote == '' then return close_whole(binding, identity, cancel) end
+  local flow = record_of(binding, remote)
+  if not flow then return GONE end
+  if flow.id ~= identity then return STALE end
+  local until_ms = deadline_ms(binding.protocol, flow)
+  if until_ms > now_ms and not cancel then
+    return pack_state(ALIVE, flow.flags, flow.seen_ms, flow.rst_ms, until_ms)
   end
-  redis.call('HDEL', key, remote)
-  if cancel then tell_void(TCP, binding.outside, remote, new_generation()) end
+  if not cancel and in_grace() then return NOT_YET end
+  if binding.more then delete_flows(binding, { remote }) end
+  if not binding.more and (not binding.first or binding.remote == remote) then
+    unbind(binding)
+  elseif cancel then
+    tell_void(binding.protocol, binding.outside, remote, new_generation())
+  end
   return CLOSED
 end
 
+local insides = {}
+each_request(function(request) insides[#insides + 1] = parse('>Bc0', request, 14) end)
+read_entries(insides)
 note_grace()
 return answer_all(close)

@@ -18,6 +18,7 @@
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 --- @include unleased
 

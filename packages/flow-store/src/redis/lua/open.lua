@@ -5,10 +5,11 @@
 ---   already is answered, with the sighting merged into it. The opener's nonce makes it idempotent.
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
---- @args request nonce(4) flags(1) age(4) rstAge(4) replaces(12, zeros: none) incarnation(8), then
----   inside, remote and proposal, each with its length (1) in front, 0 for none. A proposal's port
----   may be below 64: then it is the first of the shard's blocks, and the store chooses a port;
----   between address and port stands then which of the shard's blocks are reserved, a byte each.
+--- @args request protocol(1) proposal nonce(4) flags(1) age(4) rstAge(4) incarnation(8) inside
+---   remote replaces(12, zeros: none); proposal, inside and remote each with its length (1) in
+---   front, 0 for none. A proposal's port may be below 64: then it is the first of the shard's
+---   blocks, and the store chooses a port; between address and port stands then which of the
+---   shard's blocks are reserved, a byte each.
 --- @result created 0 entry
 --- @result exists 1 entry
 --- @result portTaken 2
@@ -16,8 +17,8 @@
 --- @result leaseLost 4
 --- @result noBinding 5
 --- @result exhausted 6
---- @cost new binding: 3 calls; flow on a binding: 3 calls and all of the endpoint's flows read;
----   exists: 1 to 3 calls. 4 per block; where the store chooses, 2 more per block passed by. Per
+--- @cost new binding: 1 call; flow on a binding: 3 calls, 3 more where the row has one already;
+---   exists: 1 or 2 calls. 3 per block; where the store chooses, 2 more per block passed by. Per
 ---   script: 9 calls more.
 --- @include shard
 --- @include feed
@@ -25,6 +26,7 @@
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 --- @include entry
 --- @include opening
@@ -32,59 +34,58 @@
 
 local CREATED, EXISTS, PORT_TAKEN, LIMIT, LEASE_LOST, NO_BINDING, EXHAUSTED =
   '\0', '\1', '\2', '\3', '\4', '\5', '\6'
+-- Ports below it are none: the store is to choose.
+local ANY_BELOW = 256
 
--- No port is below 1,024: the store is to choose one of the address.
-local function is_any(proposal) return byte(proposal, -2) == 0 end
+-- By place in the batch: where the request begins, and of what is proposed block and field, and an
+-- IPv4 outside endpoint as a number. All rows that the batch may need are read once per block.
+local starts, numbers, proposed, fields = {}, {}, {}, {}
 
--- Also notes which port is proposed: a block is read once, with all rows that the batch may need.
-local function read_request(bytes)
-  local nonce, flags, age_ms, rst_age_ms, replaces, incarnation, inside, remote, proposal =
-    parse('>I4BI4I4c12c8Bc0Bc0Bc0', bytes)
-  local protocol, block, field = protocol_of(inside), nil, nil
-  if proposal ~= '' and not is_any(proposal) then
-    block, field = block_of(protocol, proposal)
-    local wanted = block.wanted
-    if wanted then wanted[#wanted + 1] = field
-    else block.wanted = { block.key, 'L', field } end
+local function read_proposals()
+  local at, i = 1, 1
+  while at <= #BATCH do
+    local length, protocol, size, number = parse('>I3BBI6', BATCH, at)
+    starts[i] = at
+    if size == 6 and number % 65536 >= ANY_BELOW then
+      local block, field = block_of_number(protocol, number)
+      numbers[i], proposed[i], fields[i] = number, block, field
+      if not block.wanted then want(block, 'L') end
+      want(block, field)
+    end
+    at, i = at + 3 + length, i + 1
   end
+end
+
+local function read_request(at)
+  local size = byte(BATCH, at + 4)
+  local nonce, flags, age_ms, rst_age_ms, incarnation, inside, remote, replaces =
+    parse('>I4BI4I4c8Bc0Bc0c12', BATCH, at + 5 + size)
   return {
-    nonce = nonce, replaces = replaces, incarnation = incarnation,
-    inside = inside, remote = remote, proposal = proposal,
-    block = block, field = field,
+    nonce = nonce, replaces = replaces, incarnation = incarnation, inside = inside,
+    remote = remote, protocol = byte(BATCH, at + 3), proposal = sub(BATCH, at + 5, at + 4 + size),
     seen = sighting(flags, age_ms, rst_age_ms),
-    protocol = protocol, key = entry_key(inside), was_there = false,
   }
 end
 
-local function read_wanted(block)
-  local wanted, rows = block.wanted, block.rows
-  if not wanted then return end
-  block.wanted = nil
-  local values = call('HMGET', unpack(wanted))
-  for i = 2, #wanted do
-    local field = wanted[i]
-    if rows[field] == nil then rows[field] = values[i - 1] end
+-- Whether the block's lease is held, and by whom.
+local function holder_now(block)
+  if block.holder == nil then
+    local incarnation, until_ms = lease_of(row_of(block, 'L'))
+    block.holder = until_ms and until_ms > now_ms and incarnation
   end
+  return block.holder
 end
 
--- Writes a new binding, and for TCP its first flow, in place of a dead one if there is one;
--- `former` is the port's row so far.
+-- Writes a new binding and its first flow; `former` is the port's row so far.
 local function bind(r, outside, block, field, former)
   local generation, state = new_generation(), first_state(r.seen)
-  local id = pack('>I8I4', generation, r.nonce)
-  local binding, flow = pack_record(id, state), nil
-  if r.was_there then call('DEL', r.key) end
-  if r.remote == '' then
-    binding = binding .. outside
-    call('HSET', r.key, 'b', binding)
-  else
-    binding, flow = id .. NO_STATE .. outside, binding
-    call('HSET', r.key, 'b', binding, r.remote, flow)
-  end
-  write_row(block, field, id, r.inside, former)
+  local binding = new_binding(r, outside, block, field, pack('>I8I4', generation, r.nonce))
+  state.id, binding.first = binding.id, state
+  write_binding(binding, latest_ms(r.protocol, state.seen_ms, state.rst_ms), former)
   tell_void(r.protocol, outside, '', generation)
-  written(r, block, state, nil)
-  return pack_entry(CREATED, r.inside, binding, deadline_ms(r.protocol, state), flow)
+  local until_ms = deadline_ms(r.protocol, state)
+  look_again(block, until_ms)
+  return pack_entry(CREATED, binding, block.rows[field], until_ms, binding.flowed and state)
 end
 
 -- Binds a port of a block that nobody leases; none while blocks are not granted either.
@@ -104,90 +105,124 @@ end
 -- grace a holder is believed whose lease was lost or ran out; its opening restores it.
 local function bind_proposal(r)
   if r.proposal == '' then return NO_BINDING end
-  if is_any(r.proposal) then return bind_any(r) end
-  local block, field = r.block, r.field
-  read_wanted(block)
-  local former = row_of(block, field)
-  local incarnation, until_ms = lease_of(row_of(block, 'L'))
-  local is_lost = not incarnation or until_ms <= now_ms
-  if is_lost and in_grace() then write_lease(block, r.incarnation)
-  elseif is_lost or incarnation ~= r.incarnation then return LEASE_LOST end
+  if byte(r.proposal, -2) == 0 then return bind_any(r) end
+  local block, field = block_of(r.protocol, r.proposal)
+  local former, holder = row_of(block, field), holder_now(block)
+  if not holder and in_grace() then
+    write_lease(block, r.incarnation)
+    block.holder = r.incarnation
+  elseif holder ~= r.incarnation then
+    return LEASE_LOST
+  end
   if not may_take(block, field, r.inside, former) then return PORT_TAKEN end
   return bind(r, r.proposal, block, field, former)
 end
 
 -- Somebody's flow (or binding) is there: this opener's, or another's. It learns the sighting.
-local function answer_live(r, binding, record)
-  local until_ms = deadline_ms(r.protocol, record)
+local function answer_stored(r, binding, record)
   local result = parse('>I4', record.id, 9) == r.nonce and CREATED or EXISTS
   local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
-  if learn(r, binding.outside, record) then
-    call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
-    local block = block_of(r.protocol, binding.outside)
-    written(r, block, record, before_ms)
-    until_ms = deadline_ms(r.protocol, record)
-  end
-  local flow = r.remote ~= '' and record.bytes
-  return pack_entry(result, r.inside, binding.bytes, until_ms, flow)
+  if learn(r, binding, record) then written(binding, record, before_ms) end
+  local row, until_ms = binding.block.rows[binding.field], deadline_ms(r.protocol, record)
+  return pack_entry(result, binding, row, until_ms, binding.flowed and record)
 end
 
-local function add_flow(r, binding)
-  local state = first_state(r.seen)
-  local flow = pack_record(new_identity(r.nonce), state)
-  call('HSET', r.key, r.remote, flow)
-  local block = block_of(TCP, binding.outside)
-  written(r, block, state, 0)
-  return pack_entry(CREATED, r.inside, binding.bytes, deadline_ms(TCP, state), flow)
+-- In the place of a former incarnation, if there is one.
+local function add_flow(r, binding, former)
+  local flow = first_state(r.seen)
+  flow.id, flow.is_further = new_identity(r.nonce), former and former.is_further
+  write_record(binding, r.remote, flow)
+  written(binding, flow, 0)
+  local row, until_ms = binding.block.rows[binding.field], deadline_ms(r.protocol, flow)
+  return pack_entry(CREATED, binding, row, until_ms, flow)
 end
 
--- The entry's flows are all dead: the same inside endpoint revives it on the same port, if the
--- block still says that the port is its own. In grace others may know that it lives: it is not
--- replaced, but goes on by `go_on`.
-local function revive(r, binding, go_on)
-  r.was_there = true
-  local block, field = block_of(r.protocol, binding.outside)
-  local row = row_of(block, field)
-  if row ~= bound_row(binding.id, r.inside) then return bind_proposal(r) end
-  if in_grace() then return go_on() end
-  return bind(r, binding.outside, block, field, row)
+-- The binding's flows are all dead: the same inside endpoint revives it on the same port.
+local function revive(r, binding)
+  if binding.more then call('DEL', FLOWS_PREFIX .. r.inside) end
+  local block, field = binding.block, binding.field
+  return bind(r, binding.outside, block, field, block.rows[field])
 end
 
-local function open_tcp(r)
-  local fields = call('HMGET', r.key, 'b', r.remote)
-  if not fields[1] then return bind_proposal(r) end
-  local binding = read_binding(fields[1])
-  local flow = fields[2] and read_record(fields[2])
-  if flow and deadline_ms(TCP, flow) > now_ms then
-    local other = parse('>I4', flow.id, 9) ~= r.nonce
-    if other and flow.id == r.replaces then
+-- In grace others may know that what looks dead lives: nothing is replaced.
+local function open_on(r, binding)
+  local record = record_of(binding, r.remote)
+  if record and deadline_ms(r.protocol, record) > now_ms then
+    local other = parse('>I4', record.id, 9) ~= r.nonce
+    if other and r.remote ~= '' and record.id == r.replaces then
       -- Whoever carried the last incarnation must not take the next one's packets for its own.
-      tell_void(TCP, binding.outside, r.remote, new_generation())
-      return add_flow(r, binding)
+      tell_void(r.protocol, binding.outside, r.remote, new_generation())
+      return add_flow(r, binding, record)
     end
-    return answer_live(r, binding, flow)
+    return answer_stored(r, binding, record)
   end
-  local entry = read_entry(r.inside)
-  local function go_on()
-    if not in_grace() then delete_flows(r.inside, entry.dead) end
-    local kept = in_grace() and entry.flows or entry.live
-    if kept >= FLOWS_PER_ENDPOINT_MAX then return LIMIT end
-    return add_flow(r, binding)
+  if not binding.flowed then
+    if in_grace() then return answer_stored(r, binding, record) end
+    return revive(r, binding)
   end
-  if entry.live == 0 then return revive(r, binding, go_on) end
-  return go_on()
+  local all = survey(binding)
+  if not in_grace() then
+    if all.live == 0 then return revive(r, binding) end
+    delete_flows(binding, all.dead)
+    record = nil
+  end
+  local kept = in_grace() and all.stored or all.live
+  if kept >= FLOWS_PER_ENDPOINT_MAX then return LIMIT end
+  return add_flow(r, binding, record)
 end
 
-local function open(r)
-  if r.protocol == TCP then return open_tcp(r) end
-  local record = call('HGET', r.key, 'b')
-  if not record then return bind_proposal(r) end
-  local binding = read_binding(record)
-  local function go_on() return answer_live(r, binding, binding) end
-  if deadline_ms(r.protocol, binding) <= now_ms then return revive(r, binding, go_on) end
-  return go_on()
+-- `pointer`: what the entry is known to be, nil where that is not known.
+local function open_slowly(at, pointer)
+  local r = read_request(at)
+  if pointer == nil then pointer = call('GET', ENTRY_PREFIX .. r.inside) end
+  local outside = outside_of(pointer)
+  local binding = outside and binding_at(r.inside, outside)
+  return reply(binding and open_on(r, binding) or bind_proposal(r))
 end
 
-local requests = {}
-for i = 2, #ARGV do requests[i - 1] = read_request(ARGV[i]) end
+-- What `bind` does, for a port that is free, with one flow at most and no RST seen.
+local function bind_free(block, field, protocol, number, nonce, flags, seen_ms, inside, remote)
+  local generation = new_generation()
+  local which, kind = 0, PLAIN
+  if remote ~= '' then which, kind = 1, SINGLE end
+  local row = pack('>BI8I4BI6c0c0', kind, generation, nonce, flags, seen_ms, inside, remote)
+  put(block, field, row)
+  count_port(inside, 1)
+  local n = #news
+  news_formats[#news_formats + 1] = 'I3I6BI8'
+  news[n + 1], news[n + 2], news[n + 3], news[n + 4] =
+    7733254 + protocol * 256, number, 0, generation
+  local until_ms = deadline_of(protocol, flags, seen_ms, NEVER)
+  look_again(block, until_ms)
+  formats[#formats + 1] = 'I3BBI4Bc0'
+  values[used + 1], values[used + 2], values[used + 3], values[used + 4], values[used + 5],
+    values[used + 6] = 7 + #row, 0, which, life_of(until_ms), 0, row
+  used = used + 6
+end
+
+-- Nearly every opening is of a new binding, on a port that is free in a block that is leased. One
+-- call finds that there is none, binds the inside endpoint, and gives it its TTL.
+local function open(at, i)
+  local block, field = proposed[i], fields[i]
+  if not block or not is_free(row_of(block, field)) then return open_slowly(at) end
+  local nonce, flags, age_ms, rst_age_ms, incarnation, inside, remote =
+    parse('>I4BI4I4c8Bc0Bc0', BATCH, at + 11)
+  if holder_now(block) ~= incarnation or rst_age_ms ~= NO_AGE or #inside ~= 10 then
+    return open_slowly(at)
+  end
+  local protocol, number = byte(BATCH, at + 3), numbers[i]
+  local seen_ms = instant_ms(age_ms)
+  if seen_ms == NEVER then seen_ms = now_ms end
+  local ttl_ms = ttl_of(latest_ms(protocol, seen_ms, NEVER))
+  local pointer = call('SET', ENTRY_PREFIX .. inside, string.format('%d', number), 'NX', 'GET',
+    'PX', text_of(ttl_ms))
+  if pointer then return open_slowly(at, pointer) end
+  bind_free(block, field, protocol, number, nonce, flags % 64, seen_ms, inside, remote)
+  keep_block(block, ttl_ms + QUARANTINE_MS)
+  keep_count(inside, ttl_ms + QUARANTINE_MS)
+end
+
 note_grace()
-return answer_all(open, requests)
+read_proposals()
+for i = 1, #starts do open(starts[i], i) end
+return close_answer()

@@ -6,108 +6,105 @@
 --- @arg policy see parts/shard.lua
 --- @args request identity(12) flags(1) age(4) rstAge(4), then inside, remote and outside, each with
 ---   its length (1) in front, 0 for none
---- @result restored 0 flow
+--- @result restored 0 flags(1) reset(1) life(4)
 --- @result exists 1 entry
 --- @result tooLate 2
---- @cost there already: 1 to 6 calls; put back: 9 calls. Per script: 8 calls more.
+--- @cost 2 to 5 calls, 4 per block. Per script: 8 calls more.
 --- @include shard
 --- @include feed
 --- @include grace
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 --- @include entry
 --- @include opening
 
 local RESTORED, EXISTS, TOO_LATE = '\0', '\1', '\2'
 
--- Writes the binding that was lost; of TCP the first flow's identity is the binding's own.
+local function generation_of(id) return (parse('>I8', id)) end
+
+-- The binding that was lost, as its holder knew it; with flows, its identity is the first one's.
+-- It is yet to be written.
 local function restore(r)
   local block, field = block_of(r.protocol, r.outside)
   local former = row_of(block, field)
   if not may_take(block, field, r.inside, former) then return nil end
-  local bytes = r.id .. NO_STATE .. r.outside
-  if r.remote == '' then bytes = pack_record(r.id, first_state(r.seen)) .. r.outside end
-  redis.call('DEL', r.key)
-  redis.call('HSET', r.key, 'b', bytes)
-  write_row(block, field, r.id, r.inside, former)
-  -- Of TCP the first flow may be older than the one that came first: it is told again, too.
-  if r.remote == '' then tell_void(r.protocol, r.outside, '', (struct.unpack('>I8', r.id))) end
-  return read_binding(bytes)
+  local binding = new_binding(r, r.outside, block, field, r.id)
+  binding.former, binding.remote = former, ''
+  -- With flows the first one may be older than the one that came first: it is told again, too.
+  if r.remote == '' then tell_void(r.protocol, r.outside, '', generation_of(r.id)) end
+  return binding
 end
 
-local function stored(r, binding)
-  local entry = read_entry(r.inside)
-  local fields = r.remote ~= '' and redis.call('HGET', r.key, r.remote)
-  local flow = fields and read_record(fields)
-  if flow then
-    local until_ms = deadline_ms(TCP, flow)
-    if until_ms > now_ms then
-      return pack_entry(EXISTS, r.inside, binding.bytes, until_ms, flow.bytes)
-    end
-  end
-  return pack_entry(EXISTS, r.inside, binding.bytes, entry.last_ms)
-end
-
-local function generation_of(id) return (struct.unpack('>I8', id)) end
-
--- A binding and its former incarnation are one mapping: it goes on under the later identity.
-local function rename(r, binding)
-  local block, field = block_of(r.protocol, r.outside)
-  local row = row_of(block, field)
-  if row ~= bound_row(binding.id, r.inside) then return end
-  write_row(block, field, r.id, r.inside, row)
-  binding.id = r.id
-  binding.bytes = pack_record(r.id, binding) .. r.outside
+local function answer_stored(r, binding, record)
+  local row = binding.block.rows[binding.field]
+  local until_ms = binding.flowed and record and deadline_ms(r.protocol, record) or 0
+  if until_ms > now_ms then return pack_entry(EXISTS, binding, row, until_ms, record) end
+  return pack_entry(EXISTS, binding, row, survey(binding).last_ms)
 end
 
 -- Opened twice, at a master that was replaced and at the next: one connection all the same.
-local function add(r, record)
+local function add(r, binding, record)
   local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
-  if not learn(r, r.outside, record) then return end
-  redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
-  written(r, block_of(r.protocol, r.outside), record, before_ms)
+  if learn(r, binding, record) then written(binding, record, before_ms) end
+end
+
+-- What is told is stored under this identity by now: new ones come after it. `former` is the flow
+-- whose place it takes, if any.
+local function write(r, binding, record, former)
+  last_generation = max(last_generation, generation_of(r.id))
+  local before_ms = record and latest_ms(r.protocol, record.seen_ms, record.rst_ms) or 0
+  if not record then
+    record = first_state(r.seen)
+    record.id, record.is_further = r.id, former and former.is_further
+    write_record(binding, r.remote, record)
+  elseif not learn(r, binding, record) then
+    write_record(binding, r.remote, record)
+  end
+  if binding.is_lost then
+    write_binding(binding, latest_ms(r.protocol, record.seen_ms, record.rst_ms), binding.former)
+  end
+  written(binding, record, before_ms)
+  local until_ms = deadline_ms(r.protocol, record)
+  return pack_state(RESTORED, record.flags, record.seen_ms, record.rst_ms, until_ms)
+end
+
+local function read_request(bytes)
+  local id, flags, age_ms, rst_age_ms, inside, remote, outside =
+    parse('>c12BI4I4Bc0Bc0Bc0', bytes)
+  return { id = id, inside = inside, remote = remote, outside = outside,
+    protocol = protocol_of(inside), seen = sighting(flags, age_ms, rst_age_ms) }
 end
 
 local function reassert(bytes)
   if not in_grace() then return TOO_LATE end
-  local r, flags, age_ms, rst_age_ms = {}, 0, 0, 0
-  r.id, flags, age_ms, rst_age_ms, r.inside, r.remote, r.outside =
-    struct.unpack('>c12BI4I4Bc0Bc0Bc0', bytes)
-  r.seen, r.protocol = sighting(flags, age_ms, rst_age_ms), protocol_of(r.inside)
-  r.key = entry_key(r.inside)
-  local bytes_b = redis.call('HGET', r.key, 'b')
-  local before_ms = bytes_b and 0 or nil
-  local binding = bytes_b and read_binding(bytes_b) or restore(r)
-  if not binding then return TOO_LATE end
-  if binding.outside ~= r.outside then return stored(r, binding) end
-  local record = binding
-  if r.remote ~= '' then
-    local bytes_f = redis.call('HGET', r.key, r.remote)
-    record = bytes_f and read_record(bytes_f) or nil
+  local r = read_request(bytes)
+  local binding, record = binding_of(r.inside), nil
+  if binding then
+    record = record_of(binding, r.remote)
+    if binding.outside ~= r.outside then return answer_stored(r, binding, record) end
+  else
+    binding = restore(r)
+    if not binding then return TOO_LATE end
+    binding.is_lost = true
   end
-  -- Its former incarnation came back with data that is older.
+  -- Its former incarnation came back with data that is older. A binding and its former incarnation
+  -- are one mapping, and go on under the later identity; of a flow nothing is kept.
+  local former = record
   if record and generation_of(record.id) < generation_of(r.id) then
-    if r.remote ~= '' then record = nil else rename(r, binding) end
+    if r.remote == '' then
+      binding.id, record.id = r.id, r.id
+    else
+      record = nil
+    end
   end
   if record and record.id ~= r.id then
-    if not is_closing(flags, r.seen.seen_ms, r.seen.rst_ms) then add(r, record) end
-    return stored(r, binding)
+    if not is_closing(r.seen.flags, r.seen.seen_ms, r.seen.rst_ms) then add(r, binding, record) end
+    return answer_stored(r, binding, record)
   end
-  last_generation = math.max(last_generation, generation_of(r.id))
-  if record then
-    before_ms = before_ms and latest_ms(r.protocol, record.seen_ms, record.rst_ms)
-    learn(r, r.outside, record)
-  else
-    record = first_state(r.seen)
-    record.bytes = pack_record(r.id, record)
-  end
-  redis.call('HSET', r.key, r.remote ~= '' and r.remote or 'b', record.bytes)
-  local until_ms = deadline_ms(r.protocol, record)
-  local block = block_of(r.protocol, r.outside)
-  written(r, block, record, before_ms)
-  return RESTORED .. pack_stored(record, until_ms)
+  return write(r, binding, record, former)
 end
 
 note_grace()

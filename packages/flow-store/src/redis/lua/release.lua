@@ -13,6 +13,7 @@
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 
 local RELEASED, LEASE_LOST = '\0', '\1'

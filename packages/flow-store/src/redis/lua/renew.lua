@@ -15,6 +15,7 @@
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 
 local RENEWED, LEASE_LOST = '\0', '\1'

@@ -11,112 +11,80 @@
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
 ---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none) looks(4)
 ---   recounts(1)
---- @cost 1 call per binding looked at (all of its flows read), 1 more if it lives, 3 per block in
----   which something is over, 9 per script; entries are deleted and blocks indexed together. A look
----   is a flow, a mark or, where there is neither, a block; stops after the port at which it took
----   the last of looksMax. To count anew: 1 call per block of the shard, and 1 per bound row; only
----   after a limit was set, or after the reaper was away for so long that blocks went by their TTL
+--- @cost 3 calls per block, 3 more in which something is over; 1 per binding that lives; with more
+---   flows than one all of them read; 9 per script; entries are deleted and blocks indexed
+---   together. A look is a flow, a mark or, where there is neither, a block; stops after the port
+---   at which it took the last of looksMax. To count anew: 1 call per block of the shard, and 1 per
+---   bound row; only after a limit was set, or after the reaper was away for so long that blocks
+---   went by their TTL
 --- @include shard
 --- @include feed
 --- @include grace
 --- @include requests
 --- @include flow
 --- @include subscriber
+--- @include row
 --- @include block
 --- @include entry
 --- @include recount
 
 local SWEPT = '\0'
 local NONE_DUE = 281474976710655
-local BOUND = 98
--- unpack takes no more than about 8,000.
-local ARGS_MAX = 1000
 
 local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0, recounts = 0 }
 local looks_taken = 0
 -- What is done once for all blocks of the call; `scores` by member: when to look at the block next.
-local dead_keys, scores, unindexed = {}, {}, {}
+local scores, unindexed = {}, {}
 local mark_ms = now_ms + QUARANTINE_MS
 local MARK = 'q' .. pack('>I6', mark_ms)
 
-local function in_parts(args, send)
-  for i = 1, #args, ARGS_MAX do send(unpack(args, i, math.min(i + ARGS_MAX - 1, #args))) end
-end
-
-local function record_deadline(protocol, bytes)
-  return deadline_of(protocol, byte(bytes, 13), instant_at(bytes, 14), instant_at(bytes, 20))
-end
-
--- Of a UDP or ICMP binding, which is its only flow: its record, and when it ends, as the first and
--- as the last one.
-local function look_at_binding(protocol, inside)
-  looks_taken = looks_taken + 1
-  local bytes = call('HGET', ENTRY_PREFIX .. inside, 'b')
-  if not bytes then return nil end
-  local until_ms = record_deadline(protocol, bytes)
-  if until_ms <= now_ms then return bytes end
-  return bytes, until_ms, until_ms
-end
-
--- Of a TCP binding: its record, when the first and the last of its live flows end, none where all
--- are dead, and the dead ones.
-local function look_at_flows(inside)
-  local fields = call('HGETALL', ENTRY_PREFIX .. inside)
-  local bytes, first_ms, last_ms, dead
-  for i = 1, #fields, 2 do
-    if fields[i] == 'b' then
-      bytes = fields[i + 1]
-    else
-      local until_ms = record_deadline(TCP, fields[i + 1])
-      if until_ms <= now_ms then
-        dead = dead or {}
-        dead[#dead + 1] = fields[i]
-      else
-        first_ms = math.min(first_ms or until_ms, until_ms)
-        last_ms = max(last_ms or until_ms, until_ms)
-      end
-    end
-  end
-  looks_taken = looks_taken + math.max(1, #fields / 2 - 1)
-  if not bytes then return nil end
-  return bytes, first_ms, last_ms, dead
-end
-
 -- What a binding that lives on needs. Its TTL was set by the timeouts of its time, which may have
 -- grown since.
-local function keep_on(block, inside, last_ms, dead)
-  local key = ENTRY_PREFIX .. inside
-  if dead then
-    in_parts(dead, function(...) call('HDEL', key, ...) end)
-    count.flows = count.flows + #dead
-  end
+local function keep_on(block, inside, last_ms, more)
   local ttl_ms = last_ms - now_ms + TTL_MARGIN_MS
-  call('PEXPIRE', key, text_of(ttl_ms), 'GT')
-  extend(block.key, ttl_ms + QUARANTINE_MS)
+  call('PEXPIRE', ENTRY_PREFIX .. inside, text_of(ttl_ms), 'GT')
+  if more then extend(FLOWS_PREFIX .. inside, ttl_ms) end
+  keep_block(block, ttl_ms + QUARANTINE_MS)
   keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
 
--- Looks at a bound row; gives the instant of its next deadline, or nil and, where its binding is
--- over, its mark from now on and its outside endpoint.
-local function sweep_binding(block, protocol, field, row)
-  local inside = sub(row, 14)
-  local bytes, first_ms, last_ms, dead
-  if protocol == TCP then bytes, first_ms, last_ms, dead = look_at_flows(inside)
-  else bytes, first_ms, last_ms = look_at_binding(protocol, inside) end
-  if not bytes or sub(bytes, 1, IDENTITY_BYTES) ~= sub(row, 2, 13) then
-    orphan(block, field, inside)
-    count.orphans = count.orphans + 1
-    return nil, nil
+-- Of a binding that has more flows than one: when the first of those that live ends, nil where
+-- none does.
+local function sweep_flows(block, field, row)
+  local binding = read_row(row)
+  binding.protocol, binding.block, binding.field = byte(block.member), block, field
+  local all = survey(binding)
+  looks_taken = looks_taken + max(1, all.stored)
+  count.flows = count.flows + #all.dead
+  if all.live == 0 then
+    drop(FLOWS_PREFIX .. binding.inside)
+    return nil
   end
-  if first_ms then
-    keep_on(block, inside, last_ms, dead)
-    return first_ms
+  delete_flows(binding, all.dead)
+  keep_on(block, binding.inside, all.last_ms, binding.more)
+  return all.first_ms
+end
+
+-- Looks at a bound row to which its inside endpoint leads. Gives the instant of its next deadline,
+-- nil where its binding is over.
+local function sweep_binding(block, field, row, inside)
+  local kind, until_ms = byte(row), nil
+  if band(kind, MORE) ~= 0 then
+    until_ms = sweep_flows(block, field, row)
+  else
+    looks_taken = looks_taken + 1
+    until_ms = deadline_of(byte(block.member), state_in(row, kind))
+    if until_ms > now_ms then
+      keep_on(block, inside, until_ms, false)
+    else
+      until_ms, count.flows = nil, count.flows + 1
+    end
   end
-  count.flows = count.flows + (protocol == TCP and #(dead or {}) or 1)
+  if until_ms then return until_ms end
   count.bindings = count.bindings + 1
-  dead_keys[#dead_keys + 1] = ENTRY_PREFIX .. inside
+  drop(ENTRY_PREFIX .. inside)
   count_port(inside, -1)
-  return nil, MARK .. inside, sub(bytes, RECORD_BYTES + 1)
+  put(block, field, MARK .. inside)
 end
 
 -- Counts are wrong where they were not kept so far, or where a block is gone by its TTL.
@@ -134,50 +102,86 @@ local function keep_counts_right(block_is_gone)
   end
 end
 
+-- Of the block's next rows from `from` on, at most `rows_max`: the inside endpoints of those that
+-- are bound, by offset, and whether they lead here. Their entries are read at once.
+local function read_leads(block, rows, from, last, rows_max)
+  local insides, leads, keys, offsets = {}, {}, {}, {}
+  for offset = from, last do
+    local row = rows[offset]
+    if row then rows_max = rows_max - 1 end
+    if rows_max < 0 then break end
+    if is_bound(row) then
+      insides[offset] = holder_of(row)
+      keys[#keys + 1], offsets[#offsets + 1] = ENTRY_PREFIX .. insides[offset], offset
+    end
+  end
+  if #keys == 0 then return insides, leads end
+  local pointers, protocol, member = call('MGET', unpack(keys)), byte(block.member), block.member
+  local port = parse('>I2', member, #member - 1) * BLOCK_PORTS + FIRST_PORT
+  local first = #member == 7 and parse('>I4', member, 2) * 65536 + port
+  for k = 1, #keys do
+    local offset = offsets[k]
+    if first then leads[offset] = tonumber(pointers[k] or '') == first + offset
+    else leads[offset] = pointers[k] == sub(member, 2, 17) .. pack('>I2', port + offset) end
+  end
+  return insides, leads
+end
+
+-- Of the block's ports, packed, for those that are told void together.
+local function outside_at(block, offset)
+  local member = block.member
+  local number = parse('>I2', member, #member - 1)
+  return sub(member, 2, -3) .. pack('>I2', number * BLOCK_PORTS + FIRST_PORT + offset)
+end
+
 -- Ends a lease whose time is over. Its holder may have used any rowless port up to the end
 -- (provisional flows): all of them begin in quarantine. The same as expire_lease, gathered.
-local function end_lease(fields, gone, marked)
+local function end_lease(block, rows, gone)
   local taken = {}
-  for i = 1, #fields, 2 do taken[fields[i]] = true end
-  for _, field in ipairs(gone) do taken[field] = nil end
+  for _, field in ipairs(gone) do taken[byte(field)] = true end
   gone[#gone + 1] = 'L'
   count.leases = count.leases + 1
   for offset = 0, BLOCK_PORTS - 1 do
-    local field = char(offset)
-    if not taken[field] then marked[#marked + 1], marked[#marked + 2] = field, MARK end
+    if not rows[offset] or taken[offset] then put(block, char(offset), MARK) end
   end
 end
 
-local function write_block(block, gone, marked)
-  if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
-  if #marked == 0 then return end
-  call('HSET', block.key, unpack(marked))
-  extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
+local function rows_by_offset(fields)
+  local rows, last = {}, -1
+  for i = 1, #fields, 2 do
+    local offset = fields[i] == 'L' and 'L' or byte(fields[i])
+    rows[offset] = fields[i + 1]
+    if offset ~= 'L' and offset > last then last = offset end
+  end
+  return rows, last
 end
 
--- Looks at one port or the lease. Gives the instant of its next deadline, and what ended with it:
--- the mark that it gets and its outside endpoint, or that it is free.
-local function sweep_row(block, protocol, field, row)
-  if byte(row) == BOUND then
-    local at_ms, mark, outside = sweep_binding(block, protocol, field, row)
-    return at_ms or mark_ms, mark, outside
+-- Looks at one port. Gives the instant of its next deadline, whether it is free, and whether its
+-- binding is over.
+local function sweep_row(block, offset, row, inside, leads)
+  if not inside then
+    looks_taken = looks_taken + 1
+    local at_ms = instant_at(row, 2)
+    return at_ms, at_ms <= now_ms, false
   end
-  looks_taken = looks_taken + 1
-  local at_ms = instant_at(row, 2)
-  return at_ms, nil, nil, at_ms <= now_ms
+  if not leads then
+    looks_taken = looks_taken + 1
+    count.orphans = count.orphans + 1
+    orphan(block, char(offset), inside)
+    return mark_ms, false, false
+  end
+  local at_ms = sweep_binding(block, char(offset), row, inside)
+  return at_ms or mark_ms, false, not at_ms
 end
 
 -- Looks at the ports from `from` on, until the looks are used up. Gives the earliest deadline of
 -- those looked at; the port to go on with, nil at the block's end; and whether the block is there.
 local function sweep_block(block, from, looks_max)
   local fields = call('HGETALL', block.key)
-  local protocol, next_ms, rows, last = byte(block.member), NONE_DUE, {}, -1
-  for i = 1, #fields, 2 do
-    local offset = fields[i] == 'L' and 'L' or byte(fields[i])
-    rows[offset] = fields[i + 1]
-    if offset ~= 'L' and offset > last then last = offset end
-  end
-  local gone, marked, voided, go_on = {}, {}, {}, nil
+  local rows, last = rows_by_offset(fields)
+  -- A row takes one look at least.
+  local insides, leads = read_leads(block, rows, from, last, looks_max - looks_taken)
+  local next_ms, gone, voided, go_on = NONE_DUE, {}, {}, nil
   for offset = from, last do
     local row = rows[offset]
     if row then
@@ -185,13 +189,9 @@ local function sweep_block(block, from, looks_max)
         go_on = offset
         break
       end
-      local field = char(offset)
-      local at_ms, mark, outside, is_free = sweep_row(block, protocol, field, row)
-      if mark then
-        marked[#marked + 1], marked[#marked + 2] = field, mark
-        voided[#voided + 1] = outside
-      end
-      if is_free then gone[#gone + 1] = field
+      local at_ms, is_free, is_over = sweep_row(block, offset, row, insides[offset], leads[offset])
+      if is_over then voided[#voided + 1] = outside_at(block, offset) end
+      if is_free then gone[#gone + 1] = char(offset)
       elseif at_ms < next_ms then next_ms = at_ms end
     end
   end
@@ -201,11 +201,12 @@ local function sweep_block(block, from, looks_max)
     next_ms = math.min(next_ms, lease_ms)
   elseif lease_ms and not go_on then
     -- With the last port, lest one whose mark is over was freed after the lease's end.
-    end_lease(fields, gone, marked)
+    end_lease(block, rows, gone)
     next_ms = math.min(next_ms, mark_ms)
   end
-  if #voided > 0 then tell_voids(protocol, voided, new_generation()) end
-  write_block(block, gone, marked)
+  if #voided > 0 then tell_voids(byte(block.member), voided, new_generation()) end
+  if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
+  if block.noted then keep_block(block, QUARANTINE_MS + TTL_MARGIN_MS) end
   return next_ms, go_on, #fields > 0
 end
 
@@ -222,7 +223,7 @@ end
 local function note_next(member, from, next_ms)
   if from > 0 then
     local score = scores[member] or call('ZSCORE', INDEX, member)
-    local is_there = call('EXISTS', BLOCK_PREFIX .. member) == 1
+    local is_there = blocks[member].noted or call('EXISTS', BLOCK_PREFIX .. member) == 1
     next_ms = is_there and math.min(next_ms, tonumber(score or NONE_DUE)) or NONE_DUE
     unindexed[#unindexed + 1] = member .. GO_ON
   end
@@ -245,12 +246,12 @@ end
 -- Looks at the blocks that are due, the longest overdue in front; says how many, how long the first
 -- is overdue, and whether one was gone. Scores change at the end alone, so pages follow each other.
 local function sweep_due(looks_max)
-  local blocks, overdue_ms, any_gone, wanted = 0, 0, false, 0
+  local looked_at, overdue_ms, any_gone, wanted = 0, 0, false, 0
   repeat
     wanted = math.ceil((looks_max - looks_taken) / BLOCK_PORTS)
     local due = call('ZRANGEBYSCORE', INDEX, '-inf', '(' .. text_of(now_ms + 1), 'WITHSCORES',
-      'LIMIT', blocks, wanted)
-    if blocks == 0 and due[2] then overdue_ms = now_ms - math.floor(tonumber(due[2])) end
+      'LIMIT', looked_at, wanted)
+    if looked_at == 0 and due[2] then overdue_ms = now_ms - math.floor(tonumber(due[2])) end
     for i = 1, #due, 2 do
       local score, looks_before = tonumber(due[i + 1]), looks_taken
       local member, from = place_of_member(due[i], score)
@@ -263,13 +264,12 @@ local function sweep_due(looks_max)
         note_next(member, from, next_ms)
       end
       any_gone = any_gone or from == 0 and not is_there
-      blocks = blocks + 1
+      looked_at = looked_at + 1
       if looks_taken >= looks_max then break end
     end
   until #due < 2 * wanted or looks_taken >= looks_max
-  in_parts(dead_keys, function(...) call('DEL', ...) end)
   write_index()
-  return blocks, overdue_ms, any_gone
+  return looked_at, overdue_ms, any_gone
 end
 
 local function answer(blocks, in_grace, overdue_ms, next_due_ms)

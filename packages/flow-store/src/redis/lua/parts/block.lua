@@ -1,7 +1,7 @@
 -- A block of 16 outside ports, `p:{tag}:<protocol><address><number>`: a hash from a port's offset
 -- (one byte, 0 to 15) to its row, and from 'L' to the lease.
 --
---   bound row          'b' identity(12) inside endpoint
+--   bound row          see row.lua
 --   quarantine mark    'q' untilMs(6) inside endpoint of the last holder, empty if not known
 --   lease              incarnation(8) untilMs(6)
 local SHARDS, BLOCK_PORTS, BLOCKS_PER_SHARD, FIRST_PORT = 64, 16, 63, 1024
@@ -11,73 +11,88 @@ local BLOCK_PREFIX = 'p:' .. TAG .. ':'
 local GO_ON = char(0)
 
 -- Requests of a batch share blocks. `rows` are those of its fields that this script knows, lease
--- included, false where there is none.
-local blocks = {}
-
+-- included, false where there is none; `wanted` are those that are to be read together.
 local function block_at(member)
   local block = blocks[member]
   if not block then
     block = { member = member, key = BLOCK_PREFIX .. member, rows = {} }
     blocks[member] = block
+    block_list[#block_list + 1] = block
   end
   return block
 end
 
--- The member of an outside endpoint's block, and the port's field in it; the endpoint is its
--- protocol (one byte), packed address and port.
-local function place_of(endpoint)
-  local high, low = byte(endpoint, -2, -1)
-  local offset = low % BLOCK_PORTS
-  local number = (high * 256 + low - offset - FIRST_PORT) / BLOCK_PORTS
-  local minor = number % 256
-  return sub(endpoint, 1, -3) .. char((number - minor) / 256, minor), char(offset)
+-- The block of an outside endpoint, and the port's field in it. An IPv4 endpoint is a number,
+-- address * 65536 + port, so that the requests of a batch make few strings.
+local function block_of_number(protocol, outside)
+  local offset = outside % BLOCK_PORTS
+  local place = (outside - offset) * BLOCK_PORTS + protocol
+  local block = blocks[place]
+  if not block then
+    local port = outside % 65536
+    block = block_at(pack('>BI4I2', protocol, (outside - port) / 65536,
+      (port - offset - FIRST_PORT) / BLOCK_PORTS))
+    blocks[place] = block
+  end
+  return block, char(offset)
 end
 
--- The block of an outside endpoint (packed address and port), and the port's field in it.
+-- The same where it is packed: address and port.
 local function block_of(protocol, outside)
-  local member, field = place_of(char(protocol) .. outside)
-  return block_at(member), field
+  if #outside == 6 then return block_of_number(protocol, (parse('>I6', outside))) end
+  local port = parse('>I2', outside, #outside - 1)
+  local number = pack('>I2', (port - port % BLOCK_PORTS - FIRST_PORT) / BLOCK_PORTS)
+  return block_at(char(protocol) .. sub(outside, 1, -3) .. number), char(port % BLOCK_PORTS)
 end
 
-local function read_block(block)
-  local fields = call('HGETALL', block.key)
-  local rows = {}
-  for i = 1, #fields, 2 do rows[fields[i]] = fields[i + 1] end
-  return rows
+-- The row is read with all others that are wanted of the block by then.
+local function want(block, field)
+  local wanted = block.wanted
+  if wanted then wanted[#wanted + 1] = field
+  else block.wanted = { block.key, field } end
 end
 
-local function bound_row(id, inside) return 'b' .. id .. inside end
-
-local function is_bound(row) return byte(row) == 98 end
+local function read_wanted(block)
+  local wanted, rows = block.wanted, block.rows
+  block.wanted = nil
+  local values = call('HMGET', unpack(wanted))
+  for i = 2, #wanted do
+    local field = wanted[i]
+    if rows[field] == nil then rows[field] = values[i - 1] end
+  end
+end
 
 -- A row, or the lease; false where there is none.
 local function row_of(block, field)
   local row = block.rows[field]
-  if row == nil then
-    row = call('HGET', block.key, field)
-    block.rows[field] = row
+  if row ~= nil then return row end
+  if block.wanted then
+    read_wanted(block)
+    row = block.rows[field]
+    if row ~= nil then return row end
   end
+  row = call('HGET', block.key, field)
+  block.rows[field] = row
   return row
 end
 
--- Binds the port to the inside endpoint. `former` is its row so far, if any: where it is bound, it
--- is this very endpoint's, and counted.
-local function write_row(block, field, id, inside, former)
-  local row = bound_row(id, inside)
-  block.rows[field] = row
-  put(block.key, field, row)
-  if not former or not is_bound(former) then count_port(inside, 1) end
+-- All of the block, with what this script is about to write.
+local function read_block(block)
+  local fields = call('HGETALL', block.key)
+  local rows, known = {}, block.rows
+  for i = 1, #fields, 2 do
+    if known[fields[i]] == nil then known[fields[i]] = fields[i + 1] end
+  end
+  for field, row in pairs(known) do rows[field] = row or nil end
+  return rows
 end
-
--- Of a bound row: the binding's identity and its inside endpoint.
-local function holder_of(row) return sub(row, 2, 13), sub(row, 14) end
 
 -- Of a quarantine mark: its end and the last holder's inside endpoint.
 local function mark_of(row) return parse('>I6', row, 2), sub(row, 8) end
 
 local function is_free(row)
   if not row then return true end
-  return not is_bound(row) and mark_of(row) <= now_ms
+  return byte(row) < BOUND and instant_at(row, 2) <= now_ms
 end
 
 -- Bit i: the block's i-th port is free.
@@ -93,20 +108,18 @@ end
 local function quarantine(block, field, inside)
   local until_ms = now_ms + QUARANTINE_MS
   local mark = 'q' .. pack('>I6', until_ms) .. inside
-  call('HSET', block.key, field, mark)
-  block.rows[field] = mark
+  put(block, field, mark)
   look_again(block, until_ms)
-  extend(block.key, QUARANTINE_MS + TTL_MARGIN_MS)
+  keep_block(block, QUARANTINE_MS + TTL_MARGIN_MS)
   return mark
 end
 
--- A row whose entry is gone without a trace: nobody was told, so everybody is told now.
+-- A row that nothing leads to any more: nobody was told, so everybody is told now.
 local function orphan(block, field, inside)
-  local protocol = byte(block.member)
   local number = parse('>I2', block.member, #block.member - 1)
   local port = FIRST_PORT + number * BLOCK_PORTS + byte(field)
   local outside = sub(block.member, 2, -3) .. pack('>I2', port)
-  tell_void(protocol, outside, '', new_generation())
+  tell_void(byte(block.member), outside, '', new_generation())
   count_port(inside, -1)
   quarantine(block, field, inside)
 end
@@ -119,11 +132,9 @@ end
 
 local function write_lease(block, incarnation)
   local until_ms = now_ms + LEASE_MS
-  local lease = pack('>c8I6', incarnation, until_ms)
-  call('HSET', block.key, 'L', lease)
-  block.rows.L = lease
+  put(block, 'L', pack('>c8I6', incarnation, until_ms))
   look_again(block, until_ms)
-  extend(block.key, LEASE_MS + TTL_MARGIN_MS)
+  keep_block(block, LEASE_MS + TTL_MARGIN_MS)
 end
 
 -- Ends a lease whose time is over. Its holder may have used any rowless port up to the end

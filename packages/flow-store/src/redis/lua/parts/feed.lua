@@ -4,26 +4,30 @@
 --   void      'v' protocol(1) outside and remote, each with its length (1) in front, below(8)
 --   closing   'c' protocol(1) outside and remote, each with its length (1) in front
 --   begin     'b' nonce(4)               the first batch of a feed: nothing is known of before
-local news, has_published = {}, false
+-- Formats of struct.pack, and the values for them.
+local news_formats, news, has_published = {}, {}, false
+
+local function tell(packed)
+  news_formats[#news_formats + 1], news[#news + 1] = 'c0', packed
+end
 
 -- Nothing cached of this outside endpoint (and remote endpoint, if any) below the generation may
 -- be used any more.
 local function tell_void(protocol, outside, remote, below)
-  news[#news + 1] = pack('>BBBc0Bc0I8', 118, protocol, #outside, outside, #remote, remote,
-    below)
+  tell(pack('>BBBc0Bc0I8', 118, protocol, #outside, outside, #remote, remote, below))
 end
 
 -- The same for several outside endpoints of one length, as the ports of a block are.
 local function tell_voids(protocol, outsides, below)
   local head = string.char(118, protocol, #outsides[1])
   local tail = '\0' .. pack('>I8', below)
-  news[#news + 1] = head .. table.concat(outsides, tail .. head) .. tail
+  tell(head .. table.concat(outsides, tail .. head) .. tail)
 end
 
-local function tell_begin(nonce) news[#news + 1] = 'b' .. pack('>I4', nonce) end
+local function tell_begin(nonce) tell('b' .. pack('>I4', nonce)) end
 
 local function tell_closing(protocol, outside, remote)
-  news[#news + 1] = pack('>BBBc0Bc0', 99, protocol, #outside, outside, #remote, remote)
+  tell(pack('>BBBc0Bc0', 99, protocol, #outside, outside, #remote, remote))
 end
 
 -- The tag tells a batch from another one of the same id: it is the content's.
@@ -42,8 +46,8 @@ end
 -- Writes what this call has to tell, as one batch. Shard time gives the id, so it never goes back.
 local function publish()
   if #news == 0 then return end
-  local payload = table.concat(news)
-  news = {}
+  local payload = pack('>' .. table.concat(news_formats), unpack(news))
+  news_formats, news = {}, {}
   local id = string.format('%.0f-*', now_ms)
   tail_id = call('XADD', FEED, 'MINID', '=', trim_before(), id, 'e', payload)
   tail_tag, has_published = tag_of(payload), true

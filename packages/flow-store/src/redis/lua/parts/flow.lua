@@ -1,14 +1,9 @@
 -- A flow's state: the lattice and the deadline, the same as state.ts and timeouts.ts of
--- @flowstore/flow (a test compares them), and its record:
---
---   0            12      13          19        25
---   | identity   | flags | seenMs    | rstMs   |      instants of the shard's time, 0: never
+-- @flowstore/flow (a test compares them). Instants are of the shard's time, 0: never.
 local TCP, ICMP, ICMPV6 = 6, 1, 58
 local BOTH_DATA, BOTH_FIN = 12, 48
 local NEVER = 0
 local NO_AGE = 4294967295
--- What follows the identity in the record of a TCP binding, which has no state of its own.
-local NO_STATE = string.rep('\0', 13)
 
 -- What runs for every flow of a batch takes values, not tables, and asks no library for what
 -- arithmetic can do: flags are below 64, so from 48 on both FINs are among them.
@@ -54,49 +49,39 @@ local function sighting(flags, age_ms, rst_age_ms)
   }
 end
 
--- Flags by OR, times by max. Says whether the record learned anything.
-local function merge(record, seen)
-  local flags = bor(record.flags, seen.flags)
-  local learned = flags ~= record.flags or seen.seen_ms > record.seen_ms
-    or seen.rst_ms > record.rst_ms
+-- Flags by OR, times by max. Says whether the state learned anything.
+local function merge(state, seen)
+  local flags = bor(state.flags, seen.flags)
+  local learned = flags ~= state.flags or seen.seen_ms > state.seen_ms
+    or seen.rst_ms > state.rst_ms
   if not learned then return false end
-  record.flags = flags
-  if seen.seen_ms > record.seen_ms then record.seen_ms = seen.seen_ms end
-  if seen.rst_ms > record.rst_ms then record.rst_ms = seen.rst_ms end
+  state.flags = flags
+  if seen.seen_ms > state.seen_ms then state.seen_ms = seen.seen_ms end
+  if seen.rst_ms > state.rst_ms then state.rst_ms = seen.rst_ms end
   return true
 end
 
-local IDENTITY_BYTES, RECORD_BYTES = 12, 25
-
--- A binding's record goes on with its outside endpoint.
+-- A flow's record as a row does not hold it (there is more than one): 25 bytes.
+--
+--   0            12      13          19
+--   | identity   | flags | seenMs    | rstMs   |
 local function read_record(bytes)
   local id, flags, seen_ms, rst_ms = parse('>c12BI6I6', bytes)
-  return { id = id, flags = flags, seen_ms = seen_ms, rst_ms = rst_ms, bytes = bytes }
+  return { id = id, flags = flags, seen_ms = seen_ms, rst_ms = rst_ms }
 end
 
--- Flags, and when a packet and an RST were seen last, of a record's bytes.
-local function state_in(bytes)
-  local flags, seen_ms, rst_ms = parse('>BI6I6', bytes, IDENTITY_BYTES + 1)
-  return flags, seen_ms, rst_ms
+local function pack_record(record)
+  return pack('>c12BI6I6', record.id, record.flags, record.seen_ms, record.rst_ms)
 end
 
 -- The 6 bytes of an instant: a third of what unpacking takes.
 local function instant_at(bytes, at)
-  local a, b, c, d, e, f = string.byte(bytes, at, at + 5)
+  local a, b, c, d, e, f = byte(bytes, at, at + 5)
   return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
 end
 
-local function pack_record(id, state)
-  return pack('>c12BI6I6', id, state.flags, state.seen_ms, state.rst_ms)
-end
-
--- What is left of a life in answers, 4 bytes.
-local function pack_life(until_ms)
+-- What is left of a life in answers.
+local function life_of(until_ms)
   local left_ms = until_ms - now_ms
-  return pack('>I4', left_ms > 1 and left_ms or 1)
-end
-
--- In answers: the record as it is stored, and what is left of its life.
-local function pack_stored(record, until_ms)
-  return sub(record.bytes, 1, RECORD_BYTES) .. pack_life(until_ms)
+  return left_ms > 1 and left_ms or 1
 end

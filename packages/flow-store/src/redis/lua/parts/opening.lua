@@ -8,19 +8,19 @@ end
 
 -- After a record was written: its keys are kept long enough, and its deadline is looked at.
 -- `before_ms` as in keep_entry.
-local function written(r, block, state, before_ms)
-  keep_entry(r.inside, block, latest_ms(r.protocol, state.seen_ms, state.rst_ms), before_ms)
-  look_again(block, deadline_ms(r.protocol, state))
+local function written(binding, record, before_ms)
+  keep_entry(binding, latest_ms(binding.protocol, record.seen_ms, record.rst_ms), before_ms)
+  look_again(binding.block, deadline_ms(binding.protocol, record))
 end
 
--- Whether the port with this row is free for this inside endpoint. A bound row whose entry is gone
--- is not free: it goes into quarantine, from now on, unless it names this very endpoint. What is in
--- quarantine since a lease ran out is kept for its holder: who asks for it in grace.
+-- Whether the port with this row is free for this inside endpoint. A bound row that nothing leads
+-- to is not free: it goes into quarantine, from now on, unless it names this very endpoint. What is
+-- in quarantine since a lease ran out is kept for its holder: who asks for it in grace.
 local function may_take(block, field, inside, row)
   if not row then return true end
   if is_bound(row) then
-    if names_its_entry(row) then return false end
-    local _, holder = holder_of(row)
+    local holder = holder_of(row)
+    if leads_here(holder, block, field) then return false end
     if holder == inside then return true end
     orphan(block, field, holder)
     return false
@@ -31,12 +31,19 @@ end
 
 -- Merges a sighting into a flow or binding; who else carries a flow that now closes is told. Says
 -- whether the record learned anything.
-local function learn(r, outside, record)
+local function learn(r, binding, record)
   local was_closing = is_closing(record.flags, record.seen_ms, record.rst_ms)
   if not merge(record, r.seen) then return false end
   local closes = not was_closing and is_closing(record.flags, record.seen_ms, record.rst_ms)
-  if closes and r.remote ~= '' then tell_closing(TCP, outside, r.remote) end
-  record.bytes = pack_record(record.id, record)
-  if r.remote == '' then record.bytes = record.bytes .. outside end
+  if closes and r.remote ~= '' then tell_closing(r.protocol, binding.outside, r.remote) end
+  write_record(binding, r.remote, record)
   return true
+end
+
+-- A binding that is to be written: the first flow's record is its own where it has no flows.
+local function new_binding(r, outside, block, field, id)
+  return {
+    inside = r.inside, outside = outside, protocol = r.protocol, block = block, field = field,
+    id = id, flowed = r.remote ~= '', more = false, remote = r.remote,
+  }
 end

@@ -11,10 +11,7 @@ local function each_bound_row(members, visit)
       local rows = read_block(block)
       any_gone = any_gone or not next(rows)
       for field, row in pairs(rows) do
-        if field ~= 'L' and is_bound(row) then
-          local _, inside = holder_of(row)
-          visit(inside, block)
-        end
+        if field ~= 'L' and is_bound(row) then visit(holder_of(row), block) end
       end
     end
   end

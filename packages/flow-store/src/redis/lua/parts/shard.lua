@@ -59,10 +59,14 @@ local function text_of(number)
   return text
 end
 
--- What is noted here is written once per script: requests of a batch share blocks. By key, the TTL
--- that is needed, and fields with their values; by a block's member, the instant of the next look.
-local ttls, puts, looks = {}, {}, {}
+-- What is noted from here on is written once per script: requests of a batch share blocks. By key,
+-- the TTL that is needed; and keys to be deleted.
+local ttls, drops = {}, {}
 local TTL_SPARE_MS = 5000
+
+-- The blocks that this script came to, by member (block.lua), and in their order. A block notes
+-- fields to write, the TTL that it needs, and when the sweep is to look at it.
+local blocks, block_list = {}, {}
 
 -- Something was written whose keys need no longer TTL than they have.
 local function note_written()
@@ -78,43 +82,58 @@ end
 
 -- A key that was just created (PTTL -1) always gets a TTL, which PEXPIRE GT would not do. A little
 -- more than is needed, lest every script has to move it by a few ms.
-local function write_ttls()
-  for key, ttl_ms in pairs(ttls) do
-    if call('PTTL', key) < ttl_ms then
-      call('PEXPIRE', key, text_of(ttl_ms + TTL_SPARE_MS))
-    end
+local function write_ttl(key, ttl_ms)
+  if call('PTTL', key) < ttl_ms then
+    call('PEXPIRE', key, text_of(ttl_ms + TTL_SPARE_MS))
   end
 end
 
--- Who reads the key in the same script has to know what is noted for it.
-local function put(key, field, value)
-  local noted = puts[key]
-  if not noted then puts[key] = { key, field, value }
-  else noted[#noted + 1], noted[#noted + 2] = field, value end
+local function write_ttls()
+  for key, ttl_ms in pairs(ttls) do write_ttl(key, ttl_ms) end
 end
 
--- Before the TTLs: a key may begin with this.
-local function write_puts()
-  for _, noted in pairs(puts) do call('HSET', unpack(noted)) end
-  puts = {}
+-- For what is not made again in the same script.
+local function drop(key) drops[#drops + 1] = key end
+
+-- A thousand to a call: unpack takes no more than about 8,000.
+local function in_parts(args, send)
+  for i = 1, #args, 1000 do send(unpack(args, i, math.min(i + 999, #args))) end
+end
+
+local function write_drops()
+  in_parts(drops, function(...) call('DEL', ...) end)
+end
+
+local function put(block, field, value)
+  block.rows[field] = value
+  if keep_ms == 0 then keep_ms = 1 end
+  local noted = block.noted
+  if noted then noted[#noted + 1], noted[#noted + 2] = field, value
+  else block.noted = { block.key, field, value } end
+end
+
+local function keep_block(block, ttl_ms)
+  if ttl_ms > keep_ms then keep_ms = ttl_ms end
+  local noted = block.ttl_ms
+  if not noted or noted < ttl_ms then block.ttl_ms = ttl_ms end
 end
 
 -- The sweep looks at the block at this instant at the latest. It may come too early and sleep
 -- again, so a deadline that was extended needs no call.
 local function look_again(block, at_ms)
-  local noted = looks[block.member]
-  if not noted or at_ms < noted then looks[block.member] = at_ms end
+  local noted = block.look_ms
+  if not noted or at_ms < noted then block.look_ms = at_ms end
 end
 
--- A thousand to a call: unpack takes no more than about 8,000.
-local function write_looks()
-  local args, used = {}, 0
-  for member, at_ms in pairs(looks) do
-    args[used + 1], args[used + 2] = text_of(at_ms), member
-    used = used + 2
+local function write_blocks()
+  local looks = {}
+  for i = 1, #block_list do
+    local block = block_list[i]
+    if block.noted then call('HSET', unpack(block.noted)) end
+    if block.ttl_ms then write_ttl(block.key, block.ttl_ms) end
+    if block.look_ms then
+      looks[#looks + 1], looks[#looks + 2] = text_of(block.look_ms), block.member
+    end
   end
-  looks = {}
-  for i = 1, used, 2000 do
-    call('ZADD', INDEX, 'LT', unpack(args, i, math.min(i + 1999, used)))
-  end
+  in_parts(looks, function(...) call('ZADD', INDEX, 'LT', ...) end)
 end

@@ -15,9 +15,6 @@ local function unleased_ports(block)
     local rows = read_block(block)
     note_gone(block, rows)
     expire_lease(block, rows)
-    for field, row in pairs(rows) do
-      if block.rows[field] == nil then block.rows[field] = row end
-    end
     block.is_read = true
   end
   return free_ports(block.rows)
