@@ -1,9 +1,10 @@
 /** I1: no two bindings on one outside endpoint, nor another's within the quarantine. */
 import { UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
-import { created, portOf, type Scenario, tcp, udp } from './scenario.ts';
+import { created, GATEWAY_1, portOf, type Scenario, SHARD, tcp, udp } from './scenario.ts';
 
 const QUARANTINE_MS = 120_000 + 5_000;
+const LEASE_MS = 90_000;
 const UDP_LIFE_MS = 495_000;
 
 /** Keeps a lease while time goes by. */
@@ -41,6 +42,32 @@ export function quarantineTests(current: () => Scenario): void {
     await advanceLeased(s, QUARANTINE_MS - 1, block);
     expect(await s.open(udp(1), { proposal })).toEqual({ kind: 'portTaken' });
     await advanceLeased(s, 1, block);
+    created(await s.open(udp(1), { proposal }));
+  });
+
+  it('keeps a freed port from others though whoever freed it died', async () => {
+    const s = current();
+    const incarnation = 'dddddddddddddddd';
+    const dying = await s.harness.connect();
+    const block = await s.lease(UDP, incarnation);
+    const proposal = portOf(block, 0);
+    const opening = s.opening(udp(), { proposal, incarnation });
+    const { binding } = created((await dying.open([opening]))[0]!);
+    const cancel = { inside: udp(), remote: null, identity: binding.identity };
+    expect(await dying.close([{ ...cancel, reason: 'cancel' }])).toEqual([{ kind: 'closed' }]);
+    await dying.end();
+    // Its lease runs out meanwhile, and is found to be over by whoever wants the block.
+    const wanted = { shard: SHARD, protocol: UDP, address: block.address, blocks: 1, start: 0 };
+    const lease = () => s.store.lease([{ ...wanted, incarnation: GATEWAY_1 }]);
+    await s.harness.advance(LEASE_MS);
+    await lease();
+    await s.harness.advance(QUARANTINE_MS - LEASE_MS - 1);
+    const [other] = await lease();
+    expect(other).not.toMatchObject({ blocks: [{ block: block.block }] });
+    expect(await s.open(udp(1), { proposal })).toEqual({ kind: 'leaseLost' });
+    await s.harness.advance(1);
+    const [next] = await lease();
+    expect(next).toMatchObject({ kind: 'granted', blocks: [{ block: block.block, freePorts: 1 }] });
     created(await s.open(udp(1), { proposal }));
   });
 
