@@ -19,6 +19,8 @@ export interface Mutant {
   readonly name: string;
   readonly what: string;
   readonly serverConfig?: (config: ClusterConfig) => ClusterConfig;
+  /** Of a configuration that is next nothing is gone by until it holds. */
+  readonly goesByOne?: boolean;
   readonly coreConfig?: (config: ClusterConfig) => ClusterConfig;
   /** For one world; what it remembers is forgotten with it. */
   readonly newExecute?: () => Execute;

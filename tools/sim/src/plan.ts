@@ -60,6 +60,10 @@ export interface BadDays {
 export const POOL = '203.0.113.0/31';
 export const INSIDE_PREFIX = '198.18.0.0/16';
 const HOUR_MS = 3_600_000;
+/** By so much timeouts may grow while the day goes on. */
+export const TIMEOUTS_GROW_MAX = 2;
+/** What is stored here has no TTL that growth could outlive. */
+const TTL_MARGIN_MS = 6 * HOUR_MS;
 const INSIDE_HOSTS_MAX = 8_192;
 /** More than a day needs, and more than a big one does: each life of a gateway makes its table. */
 const FLOWS_MAX = 4_096;
@@ -119,6 +123,7 @@ function drawConfig(random: Random, pace: number): ClusterConfig {
     quarantineMs: ms(CLUSTER_DEFAULTS.quarantineMs),
     heartbeatMs: Math.floor(ms(CLUSTER_DEFAULTS.cacheLeaseMs) / random.pick([6, 8, 12])),
     flowsPerEndpointMax: 64,
+    ttlMarginMs: TTL_MARGIN_MS,
   };
 }
 
@@ -185,7 +190,7 @@ function drawWorkloadMs(random: Random, pace: number): number {
 
 /** All that may still be held when the last packet was seen, one after the other (I5). */
 function drainMsOf({ timeouts, slack, leaseMs, quarantineMs, cacheLeaseMs }: ClusterConfig) {
-  const timeout = Math.max(...Object.values(timeouts));
+  const timeout = Math.max(...Object.values(timeouts)) * TIMEOUTS_GROW_MAX;
   const flow = timeout + timeout / 3 + slack.outageMs + slack.clockSkewMs;
   return flow + 4 * leaseMs + 2 * quarantineMs + 2 * slack.clockSkewMs + cacheLeaseMs + 60_000;
 }

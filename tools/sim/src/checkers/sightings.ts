@@ -224,7 +224,8 @@ export class Sightings {
 /** What this life saw last is in the store, or the slack covers that it is not. */
 function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolean {
   const { life, seenMs } = column;
-  if (seenMs === NEVER || isForgotten(life, config) || !wasToldInTime(column, nowMs)) return false;
+  if (seenMs === NEVER || life.isBehind(nowMs)) return false;
+  if (isForgotten(life, config) || !wasToldInTime(column, nowMs)) return false;
   const { outageMs } = config.slack;
   if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
   const reportsMs = Math.max(...Object.values(config.timeouts)) / 3;
@@ -240,7 +241,8 @@ function wasToldInTime({ life, revivedMs, toldMs }: Column, nowMs: number): bool
 }
 
 function isReported({ life, changedMs }: Column, config: ClusterConfig, nowMs: number): boolean {
-  return !isForgotten(life, config) && wasTold(life, changedMs, nowMs);
+  if (life.isBehind(nowMs) || isForgotten(life, config)) return false;
+  return wasTold(life, changedMs, nowMs);
 }
 
 /** The store lost what this life had reported, when it was over or too soon before its end: it

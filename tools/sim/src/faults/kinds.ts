@@ -2,7 +2,8 @@
  * Everything that can go wrong: what it does, how often, how long, and whether the protocol of
  * today is promised to survive it. `begin` does it and returns what undoes it.
  */
-import type { ClusterConfig } from '@flowstore/flow';
+import type { ClusterConfig, Timeouts } from '@flowstore/flow';
+import { type Plan, TIMEOUTS_GROW_MAX } from '../plan.ts';
 import type { GatewayBox } from '../world/gateway-box.ts';
 import type { World } from '../world/world.ts';
 import { LOSS_KINDS } from './loss-kinds.ts';
@@ -47,6 +48,19 @@ function routesAway(world: World, index: number): void {
 function routesBack(world: World, index: number): void {
   if (world.boxes[index]!.core === null) return;
   for (const router of world.network.routers) router.add(index);
+}
+
+/** Of those that the day began with, so that they stay within bounds, however often they change. */
+function otherTimeouts({ config }: Plan, target: number, force: number): Timeouts {
+  const factor = [0.5, 1, TIMEOUTS_GROW_MAX][target % 3]!;
+  const scaled = (ms: number) => Math.round(ms * factor);
+  const { tcpEstablishedMs, tcpTransitoryMs, udpMs, icmpMs } = config.timeouts;
+  return {
+    tcpEstablishedMs: scaled(force < 0.5 ? tcpTransitoryMs : tcpEstablishedMs),
+    tcpTransitoryMs: scaled(tcpTransitoryMs),
+    udpMs: scaled(udpMs),
+    icmpMs: scaled(icmpMs),
+  };
 }
 
 const GATEWAY_KINDS: readonly FaultKind[] = [
@@ -118,15 +132,12 @@ const GATEWAY_KINDS: readonly FaultKind[] = [
   },
   {
     name: 'configReload',
-    what: 'all gateways take up a new configuration, one after the other, by a restart in order',
+    what: 'other timeouts are published: all go by both, and then by those, with nobody restarted',
     rate: 0.3,
     disabled: null,
-    durationMs: () => [1_000, 1_000],
-    begin(world) {
-      for (const [i, box] of world.boxes.entries()) {
-        world.timeline.after(i * 4_000, () => box.stop());
-        world.timeline.after(i * 4_000 + 3_000, () => box.life === null && box.start());
-      }
+    durationMs: () => [0, 0],
+    begin({ operator, plan }, { target, force }) {
+      operator.publish((holds) => ({ ...holds, timeouts: otherTimeouts(plan, target, force) }));
       return undefined;
     },
   },

@@ -163,6 +163,12 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: 'goes-by-one',
+    what: 'what is published is not gone by until it holds, and then at once',
+    goesByOne: true,
+    badDays: { faults: ['configReload', 'configReload'], traffic: { edgeShare: 0.5 } },
+  },
+  {
     name: 'clock-without-suspend',
     what: 'the gateway’s clock stands still while its machine is suspended',
     clockStops: true,

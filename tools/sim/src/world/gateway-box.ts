@@ -4,6 +4,8 @@
  * loses the packets.
  */
 import type { ClusterConfig } from '@flowstore/flow';
+import type { Terms } from '@flowstore/flow-store';
+import type { ModelServer } from '@flowstore/flow-store/testing';
 import {
   type FrameMemory,
   GatewayCore,
@@ -22,6 +24,7 @@ import type { Timeline } from '../timeline.ts';
 import { Life } from './life.ts';
 import type { Network } from './network.ts';
 import type { PeerLinks } from './peer-links.ts';
+import { type ConfigFile, PolicyFollower } from './policy.ts';
 import type { StoreLink } from './store-link.ts';
 import type { StoreSite } from './store-site.ts';
 import type { Witness } from './witness.ts';
@@ -46,7 +49,11 @@ export interface BoxOptions {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly log: Log;
-  readonly config: ClusterConfig;
+  /** What a gateway is started with. */
+  readonly file: ConfigFile;
+  /** What a core makes of a configuration: a mutant's may make something else. */
+  readonly coreConfig: (config: ClusterConfig) => ClusterConfig;
+  readonly goesByOne: boolean;
   readonly limits: GatewayLimits;
   readonly policies: Policies;
   /** How often a gateway looks at its timers. */
@@ -83,6 +90,7 @@ export class GatewayBox {
   #nextTickMs = 0;
   #tamper: CoreTamper | null = null;
   #tickMs: number;
+  #follower: PolicyFollower;
   readonly #inFlight = new Map<string, number>();
 
   constructor(options: BoxOptions) {
@@ -90,6 +98,7 @@ export class GatewayBox {
     this.name = `gw${options.index + 1}`;
     this.link = options.link;
     this.#tickMs = options.tickMs;
+    this.#follower = new PolicyFollower(options.file.config, options.goesByOne);
     this.#clockRate = 1 + options.random.between(-1e-4, 1e-4);
     this.#clockBaseMs = Math.floor(options.random.between(1e3, 1e9));
   }
@@ -111,8 +120,10 @@ export class GatewayBox {
 
   /** Joins, and takes traffic once it has. */
   start(): void {
-    const { index, random, timeline, log, witness } = this.#options;
+    const { index, random, timeline, log, witness, file, goesByOne } = this.#options;
     witness.outages.disturbed();
+    this.#follower = new PolicyFollower(file.config, goesByOne);
+    this.link.policy = this.#follower.policy;
     const life = new Life(index, ++this.#lives, random.hex16(), timeline.nowMs);
     this.life = life;
     witness.lives.push(life);
@@ -197,16 +208,21 @@ export class GatewayBox {
   #join(life: Life): void {
     const { timeline } = this.#options;
     const member = this.#member(life);
-    this.link.send(
-      ({ model }) => model.join(member),
+    this.#askDirectory(
+      (directory) => directory.join(member),
       (result) => {
         if (this.life !== life) return;
         if (result?.kind === 'joined') {
           this.#whenAwake(life, () => {
+            this.#follow(life, result.terms);
             this.#begin(life);
             this.#knowPeers(result.members);
           });
-        } else if (result?.kind === 'notInitialised' && this.core !== null) this.#restore(life);
+          return;
+        }
+        // Whoever starts with a file of its own is given the right one, and starts again.
+        if (result?.kind === 'configMismatch') this.#follow(life, result.terms);
+        if (result?.kind === 'notInitialised' && this.core !== null) this.#restore(life);
         else timeline.after(JOIN_RETRY_MS, () => this.life === life && this.#join(life));
       },
     );
@@ -214,20 +230,40 @@ export class GatewayBox {
 
   /** The store lost everything: whoever had joined writes the configuration back. */
   #restore(life: Life): void {
-    this.link.send(
-      ({ model }) => model.initialise('restored'),
+    this.#askDirectory(
+      (directory) => directory.initialise('restored'),
       () => this.life === life && this.#join(life),
     );
   }
 
+  #askDirectory<T>(ask: (directory: ModelServer) => T, onReply: (result: T | null) => void): void {
+    const { site, witness } = this.#options;
+    this.link.send((server) => {
+      const result = ask(server.directory);
+      if (server === site.master) witness.promises.look(server.directory.data.directory.configText);
+      return result;
+    }, onReply);
+  }
+
+  /** Goes by what the deployment goes by, from the next call on. */
+  #follow(life: Life, terms: Terms): void {
+    life.catchUp(this.#options.timeline.nowMs);
+    if (!this.#follower.hear(terms)) return;
+    this.link.policy = this.#follower.policy;
+    const { config, reportBy } = this.#follower.goingBy;
+    this.#options.log.line(this.#options.timeline.nowMs, `${life.name} goes by ${config.version}`);
+    this.core?.goBy({ config: this.#options.coreConfig(config), reportBy }, this.clockMs());
+  }
+
   #begin(life: Life): void {
     if (this.core !== null) return;
-    const { config, limits, policies, random, newTamper, witness } = this.#options;
+    const { coreConfig, limits, policies, random, newTamper, witness } = this.#options;
+    const { config, reportBy } = this.#follower.goingBy;
     witness.outages.disturbed();
     this.#tamper = newTamper();
     this.#inFlight.clear();
     this.core = new GatewayCore({
-      config,
+      config: coreConfig(config),
       limits,
       policies,
       incarnation: life.incarnation,
@@ -235,23 +271,30 @@ export class GatewayBox {
       nowMs: this.clockMs(),
       emit: (side, frame, length) => this.#leave(life, side, frame, length),
     });
+    this.core.goBy({ config: coreConfig(config), reportBy }, this.clockMs());
     this.#routes(true);
     this.#armTick(this.#tickMs);
     this.#beat(life);
   }
 
   #beat(life: Life): void {
-    this.#options.timeline.after(this.#options.config.heartbeatMs, () => {
+    this.#options.timeline.after(this.#options.file.config.heartbeatMs, () => {
       if (this.life !== life) return;
       this.#beat(life);
       if (this.#frozen !== null) return;
       const member = this.#member(life);
-      this.link.send(
-        ({ model }) => model.heartbeat(member),
+      const { stance } = this.#follower;
+      this.#askDirectory(
+        (directory) => directory.heartbeat(member, stance),
         (result) => {
           if (this.life !== life || result === null) return;
           if (result.kind === 'unknown') this.#join(life);
-          else this.#whenAwake(life, () => this.#knowPeers(result.members));
+          else {
+            this.#whenAwake(life, () => {
+              this.#follow(life, result.terms);
+              this.#knowPeers(result.members);
+            });
+          }
         },
       );
     });
@@ -392,6 +435,7 @@ export class GatewayBox {
     const { life, core } = this;
     if (life === null || core === null) return;
     core.tick(this.clockMs());
+    if (core.isReplanned) this.#follower.done();
     this.#pump();
     this.#options.witness.bounds.gauges(life, core.gauges);
     this.#armTick(this.#isBusy(core) ? BUSY_TICK_MS : this.#tickMs);

@@ -1,4 +1,7 @@
 /** One run of a gateway: from its start to its stop or death, with what troubled it meanwhile. */
+/** Reports take seconds where calls were lost before. */
+const CATCH_UP_MS = 10_000;
+
 export class Life {
   readonly gateway: number;
   readonly number: number;
@@ -15,6 +18,7 @@ export class Life {
   lostMs: number | null = null;
   /** By shard: when the last read of its feed was sent that was answered. */
   readonly heardMs = new Map<number, number>();
+  #behindUntilMs = Number.NEGATIVE_INFINITY;
   readonly #troubles: { readonly fromMs: number; untilMs: number }[] = [];
   #open = 0;
 
@@ -36,6 +40,20 @@ export class Life {
 
   endTrouble(nowMs: number): void {
     if (--this.#open === 0) this.#troubles.at(-1)!.untilMs = nowMs;
+  }
+
+  /** Another configuration holds, and nobody waited for this gateway: it hears of it when it can. */
+  fallBehind(): void {
+    this.#behindUntilMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** It heard what holds: it reports by that, as soon as it has been through its flows. */
+  catchUp(nowMs: number): void {
+    if (this.#behindUntilMs === Number.POSITIVE_INFINITY) this.#behindUntilMs = nowMs + CATCH_UP_MS;
+  }
+
+  isBehind(nowMs: number): boolean {
+    return Math.min(nowMs, this.endedMs ?? nowMs) < this.#behindUntilMs;
   }
 
   /** How long of this span it was in trouble. */

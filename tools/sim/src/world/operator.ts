@@ -1,20 +1,50 @@
-/** Somebody at the command line, who cancels bindings. */
+/** Somebody at the command line, who cancels bindings and publishes configurations. */
+import type { ClusterConfig } from '@flowstore/flow';
 import type { Random } from '../random.ts';
+import { type ConfigFile, policyOf } from './policy.ts';
 import type { StoreLink } from './store-link.ts';
 import type { StoreSite } from './store-site.ts';
 import type { Witness } from './witness.ts';
+
+export interface OperatorOptions {
+  readonly random: Random;
+  readonly link: StoreLink;
+  readonly site: StoreSite;
+  readonly witness: Witness;
+  readonly file: ConfigFile;
+}
 
 export class Operator {
   readonly #random: Random;
   readonly #link: StoreLink;
   readonly #site: StoreSite;
   readonly #witness: Witness;
+  readonly #file: ConfigFile;
 
-  constructor(options: { random: Random; link: StoreLink; site: StoreSite; witness: Witness }) {
-    this.#random = options.random;
-    this.#link = options.link;
-    this.#site = options.site;
-    this.#witness = options.witness;
+  constructor({ random, link, site, witness, file }: OperatorOptions) {
+    this.#random = random;
+    this.#link = link;
+    this.#site = site;
+    this.#witness = witness;
+    this.#file = file;
+  }
+
+  /** Makes another configuration of the one that holds, gives every machine the file, and publishes
+   * it as the next version. */
+  publish(change: (holds: ClusterConfig) => ClusterConfig): void {
+    this.#link.send(
+      ({ directory }) => directory.deployment(),
+      (state) => {
+        if (state?.kind !== 'running') return;
+        const holds = JSON.parse(state.terms.holds) as ClusterConfig;
+        this.#file.config = { ...change(holds), version: holds.version + 1 };
+        this.#link.policy = policyOf(this.#file.config);
+        this.#link.send(
+          ({ directory }) => directory.publish(),
+          () => {},
+        );
+      },
+    );
   }
 
   /** Cancels one of the live bindings, whole. */

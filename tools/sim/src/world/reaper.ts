@@ -1,6 +1,10 @@
-/** Sweeps every shard in turn, again and again, over a connection of its own. */
-import { SHARDS } from '@flowstore/flow';
+/**
+ * Sweeps every shard in turn, again and again, over a connection of its own. It follows what the
+ * deployment goes by, and does nothing unless it heard that lately: nobody waits for reapers.
+ */
+import { type ClusterConfig, SHARDS, silenceMs } from '@flowstore/flow';
 import type { Timeline } from '../timeline.ts';
+import { PolicyFollower } from './policy.ts';
 import type { StoreLink } from './store-link.ts';
 import type { StoreSite } from './store-site.ts';
 
@@ -9,6 +13,15 @@ const LOOKS_MAX = 256;
 /** Shards per connection's turn: fewer happenings, same sweeps. */
 const SHARDS_AT_ONCE = 16;
 
+export interface ReaperOptions {
+  readonly timeline: Timeline;
+  readonly site: StoreSite;
+  readonly link: StoreLink;
+  readonly config: ClusterConfig;
+  readonly goesByOne: boolean;
+  readonly everyMs: number;
+}
+
 export class Reaper {
   isDead = false;
   /** Several reapers at once, and none of them knows of the others. */
@@ -16,33 +29,53 @@ export class Reaper {
   /** Paused with its calls unsent: they leave when it goes on. */
   paused = false;
   readonly #unsent: (() => void)[] = [];
-  readonly #timeline: Timeline;
-  readonly #site: StoreSite;
-  readonly #link: StoreLink;
-  readonly #everyMs: number;
+  readonly #options: ReaperOptions;
+  readonly #follower: PolicyFollower;
+  /** When it asked what the deployment goes by, and was answered. */
+  #heardMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: {
-    timeline: Timeline;
-    site: StoreSite;
-    link: StoreLink;
-    everyMs: number;
-  }) {
-    this.#timeline = options.timeline;
-    this.#site = options.site;
-    this.#link = options.link;
-    this.#everyMs = options.everyMs;
+  constructor(options: ReaperOptions) {
+    this.#options = options;
+    this.#follower = new PolicyFollower(options.config, options.goesByOne);
   }
 
   start(): void {
-    this.#timeline.after(this.#everyMs, () => {
-      if (!this.isDead) for (let i = 0; i <= this.doubles; i++) this.#round();
-      this.start();
-    });
+    this.#look();
+    this.#sweepOn();
   }
 
   goOn(): void {
     this.paused = false;
     for (const send of this.#unsent.splice(0)) send();
+  }
+
+  get #isSure(): boolean {
+    const { timeline, config } = this.#options;
+    return timeline.nowMs - this.#heardMs < silenceMs(config) - config.heartbeatMs;
+  }
+
+  #look(): void {
+    const { timeline, link, config } = this.#options;
+    timeline.after(config.heartbeatMs, () => this.#look());
+    if (this.isDead || this.paused) return;
+    const askedMs = timeline.nowMs;
+    link.send(
+      ({ directory }) => directory.deployment(),
+      (state) => {
+        if (state?.kind !== 'running') return;
+        if (this.#follower.hear(state.terms)) link.policy = this.#follower.policy;
+        this.#follower.done();
+        this.#heardMs = askedMs;
+      },
+    );
+  }
+
+  #sweepOn(): void {
+    this.#options.timeline.after(this.#options.everyMs, () => {
+      const works = !this.isDead && this.#isSure;
+      if (works) for (let i = 0; i <= this.doubles; i++) this.#round();
+      this.#sweepOn();
+    });
   }
 
   #round(): void {
@@ -54,9 +87,10 @@ export class Reaper {
   }
 
   #sweep(first: number): void {
-    this.#link.send(
+    const { link, site } = this.#options;
+    link.send(
       (server) => {
-        for (let i = 0; i < SHARDS_AT_ONCE; i++) this.#site.sweep(server, first + i, LOOKS_MAX);
+        for (let i = 0; i < SHARDS_AT_ONCE; i++) site.sweep(server, first + i, LOOKS_MAX);
       },
       () => {},
     );

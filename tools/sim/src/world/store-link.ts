@@ -4,6 +4,7 @@
  */
 import type { Random } from '../random.ts';
 import type { Timeline } from '../timeline.ts';
+import type { Policy } from './policy.ts';
 import type { Server, StoreSite } from './store-site.ts';
 
 export const CALL_TIMEOUT_MS = 1_000;
@@ -31,6 +32,8 @@ export interface StoreLinkOptions {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly site: StoreSite;
+  /** What its calls carry at first. */
+  readonly policy: Policy;
   /** Of this connection, and of all. */
   readonly weather: Weather;
   readonly everywhere: Weather;
@@ -38,6 +41,8 @@ export interface StoreLinkOptions {
 
 export class StoreLink {
   readonly weather: Weather;
+  /** What calls carry that are sent from now on. */
+  policy: Policy;
   /** A server that is no longer the master, where this connection still leads to it. */
   pinned: Server | null = null;
   readonly #options: StoreLinkOptions;
@@ -46,12 +51,18 @@ export class StoreLink {
   constructor(options: StoreLinkOptions) {
     this.#options = options;
     this.weather = options.weather;
+    this.policy = options.policy;
     this.#latencyMs = options.random.pick([0.1, 0.3, 1, 3]);
   }
 
   /** `onReply` hears null where no answer came in time; it is called once. */
-  send<T>(execute: (server: Server) => T, onReply: (result: T | null) => void): void {
+  send<T>(run: (server: Server) => T, onReply: (result: T | null) => void): void {
     const { timeline, random, site } = this.#options;
+    const { policy } = this;
+    const execute = (server: Server) => {
+      site.goBy(server, policy);
+      return run(server);
+    };
     const giveUpMs = timeline.nowMs + CALL_TIMEOUT_MS;
     const giveUp = () => timeline.at(giveUpMs, () => onReply(null));
     if (this.#sum('away') > 0) {

@@ -7,6 +7,7 @@ import { ModelData, ModelServer } from '@flowstore/flow-store/testing';
 import type { Operation, StoreCall, StoreReply } from '@flowstore/gateway-core';
 import type { Random } from '../random.ts';
 import type { Timeline } from '../timeline.ts';
+import { applyPolicy, type Policy } from './policy.ts';
 import type { Witness } from './witness.ts';
 
 /** Wall clocks of the servers: nobody else's. */
@@ -14,7 +15,12 @@ const EPOCH_MS = 1.7e12;
 
 export interface Server {
   readonly name: string;
+  /** Scripts of the data plane. */
   readonly model: ModelServer;
+  /** Those of the directory, which know the configuration as it is whatever else is broken. */
+  readonly directory: ModelServer;
+  /** What both go by now: that of the call that runs. */
+  policy: Policy | null;
   readonly clock: ServerClock;
   alive: boolean;
   /** The replica that takes over hears nothing more of it, for ever. */
@@ -57,8 +63,8 @@ export interface StoreSiteOptions {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly config: ClusterConfig;
-  /** What the servers are configured with: a mutant's may differ. */
-  readonly serverConfig: ClusterConfig;
+  /** What scripts make of a caller's configuration: a mutant's may make something else. */
+  readonly serverConfig: (config: ClusterConfig) => ClusterConfig;
   readonly witness: Witness;
   readonly execute: Execute;
 }
@@ -71,7 +77,20 @@ export class StoreSite {
   constructor(options: StoreSiteOptions) {
     this.#options = options;
     this.master = this.#newServer(new ModelData());
-    this.master.model.initialise();
+    this.master.directory.initialise();
+  }
+
+  /** A call runs now that carries this. */
+  goBy(server: Server, policy: Policy): void {
+    if (server.policy === policy) return;
+    server.policy = policy;
+    const { serverConfig } = this.#options;
+    const { holds, next } = policy;
+    applyPolicy(server.directory, policy);
+    applyPolicy(server.model, {
+      holds: serverConfig(holds),
+      next: next === null ? null : serverConfig(next),
+    });
   }
 
   /** Another server takes over, with this data. */
@@ -80,6 +99,7 @@ export class StoreSite {
     this.master.alive = oldLives;
     this.master = this.#newServer(data);
     witness.dataLost(data, lostSinceMs ?? timeline.nowMs);
+    witness.promises.look(data.directory.configText);
   }
 
   /** What a replica has that hears nothing more of the master from now on. */
@@ -143,18 +163,26 @@ export class StoreSite {
   }
 
   #newServer(data: ModelData): Server {
-    const { timeline, random, serverConfig } = this.#options;
+    const { timeline, random, config, serverConfig } = this.#options;
     const rate = 1 + random.between(-5e-5, 5e-5);
     const clock = new ServerClock(timeline, this.#drawOffsetMs(), rate);
     const name = `store${++this.#servers}`;
-    const model = new ModelServer({
-      config: serverConfig,
+    const shared = {
       nowMs: () => clock.nowMs(),
       runId: () => name,
       replicas: () => (server.isCut || server.lags > 0 ? 0 : 1),
       data,
-    });
-    const server: Server = { name, model, clock, alive: true, isCut: false, lags: 0 };
+    };
+    const server: Server = {
+      name,
+      model: new ModelServer({ ...shared, config: serverConfig(config) }),
+      directory: new ModelServer({ ...shared, config }),
+      policy: null,
+      clock,
+      alive: true,
+      isCut: false,
+      lags: 0,
+    };
     return server;
   }
 

@@ -9,6 +9,7 @@ import { describeFlow, EndingChecker } from '../checkers/endings.ts';
 import { IdentityChecker } from '../checkers/identities.ts';
 import { OutageChecker } from '../checkers/outages.ts';
 import { describe, PortChecker } from '../checkers/ports.ts';
+import { Promises } from '../checkers/promises.ts';
 import { RestorationChecker } from '../checkers/restorations.ts';
 import { SubscriberChecker } from '../checkers/subscribers.ts';
 import { TranslationChecker } from '../checkers/translations.ts';
@@ -21,6 +22,7 @@ import type { Life } from './life.ts';
 
 export class Witness {
   readonly checks: Checks;
+  readonly promises: Promises;
   readonly truth: Truth;
   readonly ports: PortChecker;
   readonly identities: IdentityChecker;
@@ -37,7 +39,9 @@ export class Witness {
   readonly #plan: Plan;
 
   constructor(plan: Plan, timeline: Timeline, log: Log) {
-    const { config, limits, tight } = plan;
+    const { limits, tight } = plan;
+    this.promises = new Promises(plan.config, timeline, this.lives);
+    const { config } = this.promises;
     this.#timeline = timeline;
     this.#plan = plan;
     const nowMs = () => timeline.nowMs;

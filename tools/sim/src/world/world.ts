@@ -23,6 +23,7 @@ import { GatewayBox } from './gateway-box.ts';
 import { Network } from './network.ts';
 import { Operator } from './operator.ts';
 import { PeerLinks } from './peer-links.ts';
+import { type ConfigFile, policyOf } from './policy.ts';
 import { Reaper } from './reaper.ts';
 import { calm, StoreLink, type Weather } from './store-link.ts';
 import { StoreSite } from './store-site.ts';
@@ -39,6 +40,7 @@ export class World {
   /** The weather of every connection to the store. */
   readonly weather: Weather = calm();
   readonly peers: PeerLinks;
+  readonly file: ConfigFile;
   readonly boxes: readonly GatewayBox[];
   readonly reaper: Reaper;
   readonly operator: Operator;
@@ -51,6 +53,7 @@ export class World {
     this.log = log;
     const { timeline } = this;
     const { config, seed } = plan;
+    this.file = { config };
     this.random = new Random(seed, 'world');
     const { random } = this;
     this.witness = new Witness(plan, timeline, log);
@@ -60,7 +63,7 @@ export class World {
       timeline,
       random: random.fork('site'),
       config,
-      serverConfig: mutant.serverConfig?.(config) ?? config,
+      serverConfig: mutant.serverConfig ?? ((one) => one),
       witness,
       execute: mutant.newExecute?.() ?? ((_server, _operation, request, run) => run(request)),
     });
@@ -72,13 +75,16 @@ export class World {
     witness.outages.isCalm = () => this.peers.isCalm && this.boxes.every((box) => box.isServing);
     const link = this.#newLink('reaper');
     const { site } = this;
-    this.reaper = new Reaper({ timeline, site, link, everyMs: plan.sweepEveryMs });
+    const goesByOne = mutant.goesByOne ?? false;
+    const everyMs = plan.sweepEveryMs;
+    this.reaper = new Reaper({ timeline, site, link, config, goesByOne, everyMs });
     const operatorLink = this.#newLink('operator');
     this.operator = new Operator({
       random: random.fork('operator'),
       link: operatorLink,
       site,
       witness,
+      file: this.file,
     });
     const { traffic } = plan;
     this.workload = new Workload({ timeline, random: random.fork('workload'), traffic, config });
@@ -117,13 +123,14 @@ export class World {
   #newBoxes(mutant: Mutant): GatewayBox[] {
     const { timeline, random, log, plan, site, network, peers, witness } = this;
     return Array.from({ length: plan.gateways }, (_, index) => {
-      const coreConfig = mutant.coreConfig?.(plan.config) ?? plan.config;
       return new GatewayBox({
         index,
         timeline,
         random: random.fork(`gateway ${index}`),
         log,
-        config: coreConfig,
+        file: this.file,
+        coreConfig: mutant.coreConfig ?? ((config) => config),
+        goesByOne: mutant.goesByOne ?? false,
         limits: { ...plan.limits, ...mutant.limits },
         policies: mutant.policies ?? DEFAULT_POLICIES,
         tickMs: plan.tickMs,
@@ -141,6 +148,8 @@ export class World {
   #newLink(name: string): StoreLink {
     const { timeline, site } = this;
     const random = this.random.fork(`link ${name}`);
-    return new StoreLink({ timeline, random, site, weather: calm(), everywhere: this.weather });
+    const policy = policyOf(this.plan.config);
+    const weather = { weather: calm(), everywhere: this.weather };
+    return new StoreLink({ timeline, random, site, policy, ...weather });
   }
 }
