@@ -52,6 +52,22 @@ test('no flow in use ends because its report was planned by a longer timeout', a
   expect(world.store.counts().entries).toBe(0);
 });
 
+test('a flow that a shorter timeout may have ended is opened anew, not woken', async () => {
+  const world = new World();
+  const timeouts = { ...TEST_CONFIG.timeouts, udpMs: 30_000 };
+  const next = { ...TEST_CONFIG, version: 2, timeouts };
+  const udp = { protocol: UDP, from: INSIDE, fromPort: 2_000, to: REMOTE, toPort: 53 };
+  await world.send(0, Side.Inside, udp);
+  change(world, TEST_CONFIG, next);
+  await world.advance(1_000, 100);
+  change(world, next, null);
+  await world.advance(30_000 + slackMs(next.slack, 30_000), 1_000);
+  const before = world.calls.length;
+  await world.send(0, Side.Inside, udp);
+  const [first] = world.calls.slice(before).filter(({ operation }) => operation !== 'feed');
+  expect(first?.operation).toBe('open');
+});
+
 test('a report that was under way when the timeout shrank is read by the longer', async () => {
   const world = new World();
   const timeouts = { ...TEST_CONFIG.timeouts, udpMs: 30_000 };

@@ -88,6 +88,14 @@ export class Lifetimes {
     return reportedMs + this.touchIntervalMs(slot) * (1 - TOUCH_JITTER);
   }
 
+  /** The latest instant at which the store may end the flow by the timeouts of now, where its
+   * touch was planned by the former ones. */
+  replannedEndMs(slot: number): number {
+    const formerMs = touchIntervalMs(this.#timeoutBy(this.#former.reportBy, slot));
+    const reportedMs = this.#table.touchDueMs(slot) - formerMs * (1 - TOUCH_JITTER);
+    return reportedMs + this.lifeMs(slot);
+  }
+
   /** When the last packet came that the store heard of: it answered `lifeMs` to what left then. */
   reportedMs(slot: number, lifeMs: number, sentMs: number): number {
     const nowMs = this.lifeMs(slot);

@@ -5,7 +5,7 @@
  * timeout that is shorter than the one it was planned by.
  */
 import { NONE } from '@flowstore/flow-table';
-import type { FlowCache } from './flow-cache.ts';
+import { type FlowCache, PROVISIONAL } from './flow-cache.ts';
 import type { FlowCanceller } from './flow-canceller.ts';
 import type { FlowReporter } from './flow-reporter.ts';
 
@@ -47,7 +47,12 @@ export class Replanner {
     const { table } = this.#cache;
     if (!table.isActive(slot)) return true;
     if (!this.#canceller.allowsRow(slot)) return this.#canceller.cancelRow(slot);
-    const dueMs = this.#cache.lifetimes.replannedMs(slot);
+    if (table.marks(slot) & PROVISIONAL) return true;
+    const { lifetimes } = this.#cache;
+    // The store ends it sooner now: a packet that wakes it later than that has to ask first.
+    const endMs = lifetimes.replannedEndMs(slot);
+    if (endMs < table.deadlineMs(slot)) table.extend(slot, endMs);
+    const dueMs = lifetimes.replannedMs(slot);
     if (dueMs >= table.touchDueMs(slot)) return true;
     if (dueMs <= nowMs && this.#cache.hasNews(slot)) return this.#reporter.touch(slot, nowMs);
     table.setTouchDueMs(slot, dueMs);
