@@ -78,22 +78,14 @@ export class Lifetimes {
     return this.#table.touchDueMs(slot) - this.touchIntervalMs(slot) * (1 - TOUCH_JITTER);
   }
 
-  /**
-   * When the touch is due by the timeouts of now, where it was planned by the former ones. The
-   * jitter of then is not known: the flow was reported no earlier than this takes it to be.
-   */
+  /** When the touch is due by the timeouts of now, where it was planned by the former ones. */
   replannedMs(slot: number): number {
-    const formerMs = touchIntervalMs(this.#timeoutBy(this.#former.reportBy, slot));
-    const reportedMs = this.#table.touchDueMs(slot) - formerMs;
-    return reportedMs + this.touchIntervalMs(slot) * (1 - TOUCH_JITTER);
+    return this.#formerReportMs(slot) + this.touchIntervalMs(slot) * (1 - TOUCH_JITTER);
   }
 
-  /** The latest instant at which the store may end the flow by the timeouts of now, where its
-   * touch was planned by the former ones. */
+  /** The same for its end: the store ends it no earlier than this, by the timeouts of now. */
   replannedEndMs(slot: number): number {
-    const formerMs = touchIntervalMs(this.#timeoutBy(this.#former.reportBy, slot));
-    const reportedMs = this.#table.touchDueMs(slot) - formerMs * (1 - TOUCH_JITTER);
-    return reportedMs + this.lifeMs(slot);
+    return this.#formerReportMs(slot) + this.lifeMs(slot);
   }
 
   /** When the last packet came that the store heard of: it answered `lifeMs` to what left then. */
@@ -101,6 +93,13 @@ export class Lifetimes {
     const nowMs = this.lifeMs(slot);
     const isOfNow = sentMs > this.#changedMs;
     return sentMs + lifeMs - (isOfNow ? nowMs : Math.max(nowMs, this.#lifeBy(this.#former, slot)));
+  }
+
+  /** When the flow was reported, at the earliest, whose next touch was planned by the former
+   * timeouts: the jitter of then is not known. */
+  #formerReportMs(slot: number): number {
+    const formerMs = touchIntervalMs(this.#timeoutBy(this.#former.reportBy, slot));
+    return this.#table.touchDueMs(slot) - formerMs;
   }
 
   #lifeBy({ config }: Timing, slot: number): number {

@@ -45,6 +45,7 @@ export class Promises {
     for (const life of this.#lives) {
       const isWell = life.troubledMs(nowMs - this.config.leaseMs, nowMs) === 0;
       if (life.endedMs === null && !isWell) life.fallBehind();
+      life.isOutlived ||= life.killed;
     }
   }
 

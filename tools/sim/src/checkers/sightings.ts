@@ -228,8 +228,9 @@ function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolea
   if (isForgotten(life, config) || !wasToldInTime(column, nowMs)) return false;
   const { outageMs } = config.slack;
   if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
+  if (!life.killed) return true;
   const reportsMs = Math.max(...Object.values(config.timeouts)) / 3;
-  return !life.killed || life.troubledMs(seenMs - reportsMs, life.endedMs) === 0;
+  return !life.isOutlived && life.troubledMs(seenMs - reportsMs, life.endedMs) === 0;
 }
 
 /** A packet that woke a flow counts where it could be reported at once: after an outage the store

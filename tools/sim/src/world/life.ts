@@ -14,6 +14,8 @@ export class Life {
   killed = false;
   /** The store lost what this life had reported, after its end: nobody can tell it again. */
   isForgotten = false;
+  /** It was killed, and flows live shorter since: the slack may not cover what it held back. */
+  isOutlived = false;
   /** When the store last lost what this life had reported while it lived on to tell it again. */
   lostMs: number | null = null;
   /** By shard: when the last read of its feed was sent that was answered. */
