@@ -11,7 +11,7 @@ import { GRACE_MUTANTS } from './mutants/grace-mutants.ts';
 import { OUTAGE_MUTANTS } from './mutants/outage-mutants.ts';
 import { STORE_MUTANTS } from './mutants/store-mutants.ts';
 import type { BadDays } from './plan.ts';
-import type { CoreTamper } from './world/gateway-box.ts';
+import type { CoreTamper } from './world/box-options.ts';
 import type { PeerTamper } from './world/peer-links.ts';
 import type { Execute } from './world/store-site.ts';
 

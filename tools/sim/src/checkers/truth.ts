@@ -128,6 +128,7 @@ export class Truth {
     // Put back by a flow that is not its first, it goes under that one's identity.
     const isHere = last?.outside === outside && last.outsidePort === outsidePort;
     const isBack = isSame || (isHere && cause.operation === 'reassert');
+    const isInPlace = isHere && cause.operation === 'dataLost';
     const created: BindingTruth = {
       endpoint: inside,
       shard: shardOfInside(inside),
@@ -141,8 +142,9 @@ export class Truth {
       createdMs: nowMs,
       endedMs: null,
       cancelled: isBack && last.cancelled,
-      // A store that lost it and was told again: what was seen of it stays true.
-      flows: isBack ? new Map(last.flows) : new Map(),
+      // A store that lost it and was told again: what was seen of it stays true. So does what was
+      // seen of the later one where this one came back, should its flows be told again.
+      flows: isBack || isInPlace ? new Map(last.flows) : new Map(),
     };
     const outsideKey = endpointKey(protocol, outside, outsidePort);
     const former = this.#byOutside.get(outsideKey);

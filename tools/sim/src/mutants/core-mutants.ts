@@ -3,7 +3,7 @@ import type { Endpoint, SocketAddress } from '@flowstore/flow';
 import type { FindResult, OpenRequest, OpenResult, TouchRequest } from '@flowstore/flow-store';
 import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';
-import type { CoreTamper } from '../world/gateway-box.ts';
+import type { CoreTamper } from '../world/box-options.ts';
 
 const honest: CoreTamper = {
   call: (call) => call,

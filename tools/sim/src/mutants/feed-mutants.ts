@@ -2,7 +2,7 @@
 import type { FeedResult } from '@flowstore/flow-store';
 import type { StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';
-import type { CoreTamper } from '../world/gateway-box.ts';
+import type { CoreTamper } from '../world/box-options.ts';
 
 /** What a core hears of its reads, one by one. */
 function hearing(change: (result: FeedResult) => FeedResult): () => CoreTamper {

@@ -2,7 +2,7 @@
 import type { CloseRequest, CloseResult } from '@flowstore/flow-store';
 import type { StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';
-import type { CoreTamper } from '../world/gateway-box.ts';
+import type { CoreTamper } from '../world/box-options.ts';
 import type { Execute, Server } from '../world/store-site.ts';
 
 /** Marks the shards of a server that took over as fresh, as if it had been there all the time. */

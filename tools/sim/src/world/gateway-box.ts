@@ -3,31 +3,22 @@
  * can be killed, stopped, paused and suspended. Pausing holds packets and replies back; suspending
  * loses the packets.
  */
-import type { ClusterConfig } from '@flowstore/flow';
 import type { Terms } from '@flowstore/flow-store';
 import type { ModelServer } from '@flowstore/flow-store/testing';
 import {
   type FrameMemory,
   GatewayCore,
-  type GatewayLimits,
   type PeerMessage,
-  type Policies,
   Side,
   type StoreCall,
   type StoreReply,
   Verdict,
 } from '@flowstore/gateway-core';
-import type { Log } from '../log.ts';
 import { formatHeader, readPacket } from '../packet.ts';
-import type { Random } from '../random.ts';
-import type { Timeline } from '../timeline.ts';
+import type { BoxOptions, CoreTamper } from './box-options.ts';
 import { Life } from './life.ts';
-import type { Network } from './network.ts';
-import type { PeerLinks } from './peer-links.ts';
-import { type ConfigFile, PolicyFollower } from './policy.ts';
+import { PolicyFollower } from './policy.ts';
 import type { StoreLink } from './store-link.ts';
-import type { StoreSite } from './store-site.ts';
-import type { Witness } from './witness.ts';
 
 /** With packets waiting for the store a gateway looks at its timers so often. */
 const BUSY_TICK_MS = 10;
@@ -37,36 +28,6 @@ const BACKLOG_MAX = 256;
 const JOIN_RETRY_MS = 300;
 /** A graceful stop waits no longer for the last words. */
 const FINISH_MS = 2_000;
-
-/** What a mutant may put between a core and its store. */
-export interface CoreTamper {
-  call(call: StoreCall, nowMs: number): StoreCall | StoreReply;
-  reply(call: StoreCall, reply: StoreReply, nowMs: number): StoreReply;
-}
-
-export interface BoxOptions {
-  readonly index: number;
-  readonly timeline: Timeline;
-  readonly random: Random;
-  readonly log: Log;
-  /** What a gateway is started with. */
-  readonly file: ConfigFile;
-  /** What a core makes of a configuration: a mutant's may make something else. */
-  readonly coreConfig: (config: ClusterConfig) => ClusterConfig;
-  readonly goesByOne: boolean;
-  readonly limits: GatewayLimits;
-  readonly policies: Policies;
-  /** How often a gateway looks at its timers. */
-  readonly tickMs: number;
-  readonly link: StoreLink;
-  readonly site: StoreSite;
-  readonly network: Network;
-  readonly peers: PeerLinks;
-  readonly witness: Witness;
-  readonly newTamper: () => CoreTamper | null;
-  /** Whether the clock counts suspended time: it must. */
-  readonly clockStops: boolean;
-}
 
 type Work = () => void;
 

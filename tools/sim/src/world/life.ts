@@ -44,7 +44,7 @@ export class Life {
     if (--this.#open === 0) this.#troubles.at(-1)!.untilMs = nowMs;
   }
 
-  /** Another configuration holds, and nobody waited for this gateway: it hears of it when it can. */
+  /** Another configuration holds, and nobody waited for this gateway to hear of it. */
   fallBehind(): void {
     this.#behindUntilMs = Number.POSITIVE_INFINITY;
   }
