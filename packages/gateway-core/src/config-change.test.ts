@@ -58,9 +58,9 @@ test('a flow that a shorter timeout may have ended is opened anew, not woken', a
   const next = { ...TEST_CONFIG, version: 2, timeouts };
   const udp = { protocol: UDP, from: INSIDE, fromPort: 2_000, to: REMOTE, toPort: 53 };
   await world.send(0, Side.Inside, udp);
-  change(world, TEST_CONFIG, next);
+  changeConfig(world, TEST_CONFIG, next);
   await world.advance(1_000, 100);
-  change(world, next, null);
+  changeConfig(world, next, null);
   await world.advance(30_000 + slackMs(next.slack, 30_000), 1_000);
   const before = world.calls.length;
   await world.send(0, Side.Inside, udp);

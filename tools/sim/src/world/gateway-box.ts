@@ -8,6 +8,7 @@ import type { ModelServer } from '@flowstore/flow-store/testing';
 import {
   type FrameMemory,
   GatewayCore,
+  type GoingBy,
   type PeerMessage,
   Side,
   type StoreCall,
@@ -211,20 +212,24 @@ export class GatewayBox {
     life.catchUp(this.#options.timeline.nowMs);
     if (!this.#follower.hear(terms)) return;
     this.link.policy = this.#follower.policy;
-    const { config, reportBy } = this.#follower.goingBy;
+    const { config } = this.#goingBy;
     this.#options.log.line(this.#options.timeline.nowMs, `${life.name} goes by ${config.version}`);
-    this.core?.goBy({ config: this.#options.coreConfig(config), reportBy }, this.clockMs());
+    this.core?.goBy(this.#goingBy, this.clockMs());
+  }
+
+  get #goingBy(): GoingBy {
+    const { goingBy } = this.#follower;
+    return { ...goingBy, config: this.#options.coreConfig(goingBy.config) };
   }
 
   #begin(life: Life): void {
     if (this.core !== null) return;
-    const { coreConfig, limits, policies, random, newTamper, witness } = this.#options;
-    const { config, reportBy } = this.#follower.goingBy;
+    const { limits, policies, random, newTamper, witness } = this.#options;
     witness.outages.disturbed();
     this.#tamper = newTamper();
     this.#inFlight.clear();
     this.core = new GatewayCore({
-      config: coreConfig(config),
+      config: this.#goingBy.config,
       limits,
       policies,
       incarnation: life.incarnation,
@@ -232,7 +237,7 @@ export class GatewayBox {
       nowMs: this.clockMs(),
       emit: (side, frame, length) => this.#leave(life, side, frame, length),
     });
-    this.core.goBy({ config: coreConfig(config), reportBy }, this.clockMs());
+    this.core.goBy(this.#goingBy, this.clockMs());
     this.#routes(true);
     this.#armTick(this.#tickMs);
     this.#beat(life);

@@ -48,8 +48,9 @@ export class PolicyFollower {
 
   get goingBy(): GoingBy {
     const { holds, next } = this.policy;
-    if (next === null) return { config: holds, reportBy: holds.timeouts };
-    return { config: goingByBoth(holds, next), reportBy: shorterTimeouts(holds, next) };
+    const rules = { holds, next };
+    if (next === null) return { config: holds, reportBy: holds.timeouts, rules };
+    return { config: goingByBoth(holds, next), reportBy: shorterTimeouts(holds, next), rules };
   }
 
   /** Whether there is something else to go by from now on. */
