@@ -28,6 +28,9 @@ export async function docker(args: readonly string[], env = process.env): Promis
   throw new Error(`docker ${args.join(' ')} (exit code ${code}):\n${said.slice(-4_000)}`);
 }
 
+/** Of a list: ids, names. */
+export const linesOf = (text: string) => text.split('\n').filter(Boolean);
+
 /** Why no containers can be run here; undefined where they can. */
 export function composeSkipReason(): string | undefined {
   const answers = (...args: string[]) =>

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { docker } from './docker.ts';
+import { docker, linesOf } from './docker.ts';
 import type { Step } from './handbook.ts';
 import { BOXES, BUILDER, MACHINES, placesOf } from './places.ts';
 import { Topology } from './topology.ts';
@@ -83,5 +83,3 @@ export class Machines {
     return stdout;
   }
 }
-
-const linesOf = (text: string) => text.split('\n').filter(Boolean);

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parsePrometheus, sumOf, Traffic, type TrafficProgram, waitFor } from '@flowstore/lab';
 import { DockerComposeEnvironment, Wait } from 'testcontainers';
-import { docker, dockerResult, type Result } from './docker.ts';
+import { docker, dockerResult, linesOf, type Result } from './docker.ts';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 export const CHANGE_MS_MAX = 90_000;
@@ -216,5 +216,3 @@ export class Topology {
     return out.split(/\s+/)[1] as string;
   }
 }
-
-const linesOf = (text: string) => text.split('\n').filter(Boolean);
