@@ -115,6 +115,30 @@ describe.skipIf(reason !== undefined)(`next hops of the kernel (${reason ?? 'roo
     expect(states).toMatch(/DELAY|PROBE|REACHABLE/);
   });
 
+  test('networks with the same prefix: each interface by its own route', async () => {
+    const prefix = '192.0.2.0/24';
+    const of = { r0: '198.18.0.2', r1: '198.19.0.2' };
+    const links = ['r0', 'r1'] as const;
+    const each = links.map((link) => network.start('r', 'hops.ts', link));
+    for (const [k, link] of links.entries()) {
+      await each[k]!.answer();
+      network.ip('r', 'route', 'add', prefix, 'via', of[link], 'metric', `${10 + k}`);
+    }
+    for (const [k, link] of links.entries()) {
+      const index = await indexOf(link);
+      await vi.waitFor(async () => {
+        const answer = await each[k]!.ask<WriteAnswer>('write 192.0.2.9');
+        expect(answer.index).toBe(index);
+      }, WAIT);
+    }
+    // What is left, and the default route, lead over the other one.
+    network.ip('r', 'route', 'del', prefix, 'via', of.r0);
+    await vi.waitFor(async () => {
+      expect(await each[0]!.ask('write 192.0.2.9')).toMatchObject({ index: -1 });
+    }, WAIT);
+    network.ip('r', 'route', 'del', prefix, 'via', of.r1);
+  });
+
   test('news that overrun us: everything is read anew and is right again', async () => {
     // The program polls only when it is asked something: meanwhile these pile up.
     const change = (k: number) => {

@@ -1,7 +1,7 @@
 /**
  * Asks the kernel's next hops, by line:
  *
- *   node hops.ts
+ *   node hops.ts [INTERFACE]     only by routes over this one
  *   stdin: `write ADDRESS`, `local ADDRESS`, `link NAME`, `counters`, `cost ADDRESS`
  */
 import { createInterface } from 'node:readline';
@@ -15,7 +15,8 @@ export interface WriteAnswer {
 
 const COST_CALLS = 300_000;
 const clock = bootClock();
-const hops = createKernelNextHops({ nowMs: clock() });
+const [via] = process.argv.slice(2);
+const hops = createKernelNextHops({ nowMs: clock(), ...(via !== undefined && { via }) });
 const { bytes, view } = createFrameMemory(64);
 const answer = (message: unknown) => process.stdout.write(`${JSON.stringify(message)}\n`);
 answer({ ready: true });
