@@ -235,8 +235,10 @@ class DomainPrefixes {
   }
 
   has(domain: number, address: number): boolean {
-    const index = this.#domains.indexOf(domain);
-    return index >= 0 && this.#sets[index]!.has(address);
+    for (let i = 0; i < this.#domains.length; i++) {
+      if (this.#domains[i] === domain) return this.#sets[i]!.has(address);
+    }
+    return false;
   }
 
   /** The domain that has the address, -1 for none. */

@@ -59,6 +59,16 @@ describe('static rules', () => {
     }
   });
 
+  test('a look-up allocates nothing', () => {
+    const look = () => {
+      for (let k = 0; k < 300_000; k++) RULES.matchOutside(TCP, 0xcb007105, 8_000 + (k & 255));
+    };
+    for (let k = 0; k < 5; k++) look();
+    const before = process.memoryUsage().heapUsed;
+    look();
+    expect((process.memoryUsage().heapUsed - before) / 300_000).toBeLessThan(4);
+  });
+
   test('agrees with a search through all rules, both ways', () => {
     const disjoint = fc
       .array(fc.tuple(fc.nat(20), fc.integer({ min: 1, max: 20 }), fc.nat(2), fc.nat(1)), {
