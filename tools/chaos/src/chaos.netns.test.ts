@@ -33,6 +33,7 @@ const steps = [
   step('gatewayKill', { variant: true }),
   step('routeFlap', { target: 1, lastsMs: 4_000 }),
   step('garbage', { together: true }),
+  step('diskFull', { together: true, lastsMs: 4_000 }),
   step('storePause', { lastsMs: 12_000 }),
   step('reaperStop', { lastsMs: 4_000 }),
   step('storeRestartEmpty'),

@@ -6,6 +6,7 @@ import type { Stage } from './faults/fault.ts';
 import { FAULTS } from './faults/index.ts';
 import { allOverMs, type FigureSet, type Figures, figuresOf, LAST_FIGURES } from './figures.ts';
 import { judge, type Violation } from './judge.ts';
+import { LogDisk } from './log-disk.ts';
 import { type FaultKind, planRun, type Step } from './plan.ts';
 import { StoreAdmin } from './store-admin.ts';
 import type { FlowStory } from './traffic/story.ts';
@@ -57,46 +58,65 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       ({ kind }) => options.only === undefined || options.only.includes(kind),
     );
   const lab = new Lab({ log });
-  const windows = new Windows();
-  const mixed = steps.some(({ kind }) => kind === 'upgrade');
-  const { slack, timeouts, ...cluster } = figures;
-  await lab.up({
-    gateways: GATEWAYS,
-    storeKind: store,
-    config: { cluster: { ...cluster, slack: { ...slack }, timeouts: { ...timeouts } } },
-    ...(mixed ? { apps: { gateway: PROGRAMS.next, reaper: PROGRAMS.reaper } } : {}),
-    ...(mixed ? { programs: { gw1: PROGRAMS.former } } : {}),
-    ...(options.signal ? { signal: options.signal } : {}),
-  });
+  const disk = new LogDisk();
   try {
+    await bringUp(lab, options, figures, steps, disk);
     const admin = new StoreAdmin(await lab.status(), () => lab.status());
     const rest = (ms: number) =>
       sleep(ms, undefined, options.signal ? { signal: options.signal } : {});
-    const nextProgram = PROGRAMS.next;
-    const stage: Stage = { lab, admin, windows, figures, nextProgram, sleep: rest };
-    const traffic = new TrafficRun(lab, windows);
-    await traffic.start(options.load ?? LOAD_DEFAULT, figures.quarantineMs);
-    const startedMs = nowMs();
-    await rest(CALM_MS);
-    const vitals = new Vitals();
-    const look = () => lab.status().then((status) => vitals.look(status));
-    const timer = setInterval(() => void look().catch(() => {}), VITALS_EVERY_MS);
-    const endMs = startedMs + minutes * 60_000;
-    const faults = await perform(stage, steps, endMs, log).finally(() => clearInterval(timer));
-    await rest(CALM_MS);
-    await traffic.stop();
-    const leftInStore = await awaitNothingLeft(stage, figures, log);
-    const violations = [...judge(traffic.stories, traffic.conflicts, windows.all)];
-    if (leftInStore > 0) {
-      const what = `${leftInStore} keys of flows are left`;
-      violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });
-    }
-    const { stories } = traffic;
-    const told = { stories, windows: windows.all, vitals: vitals.all };
-    return { ...told, faults, leftInStore, violations };
+    const windows = new Windows();
+    const places = { logFolder: disk.folder, nextProgram: PROGRAMS.next };
+    return await play({ lab, admin, windows, figures, ...places, sleep: rest }, options, steps);
   } finally {
     await lab.down();
+    disk.remove();
   }
+}
+
+async function bringUp(
+  lab: Lab,
+  { store, signal }: ChaosOptions,
+  figures: Figures,
+  steps: readonly Step[],
+  disk: LogDisk,
+): Promise<void> {
+  const mixed = steps.some(({ kind }) => kind === 'upgrade');
+  await lab.up({
+    gateways: GATEWAYS,
+    storeKind: store,
+    config: { cluster: { ...figures }, gateway: { sessionLog: disk.config } },
+    ...(mixed ? { apps: { gateway: PROGRAMS.next, reaper: PROGRAMS.reaper } } : {}),
+    ...(mixed ? { programs: { gw1: PROGRAMS.former } } : {}),
+    ...(signal ? { signal } : {}),
+  });
+}
+
+/** Traffic, faults, and what they came to. */
+async function play(
+  stage: Stage,
+  { minutes, load = LOAD_DEFAULT, log }: ChaosOptions,
+  steps: readonly Step[],
+): Promise<ChaosResult> {
+  const { lab, windows, figures } = stage;
+  const traffic = new TrafficRun(lab, windows);
+  await traffic.start(load, figures.quarantineMs);
+  const endMs = nowMs() + minutes * 60_000;
+  await stage.sleep(CALM_MS);
+  const vitals = new Vitals();
+  const look = () => lab.status().then((status) => vitals.look(status));
+  const timer = setInterval(() => void look().catch(() => {}), VITALS_EVERY_MS);
+  const faults = await perform(stage, steps, endMs, log).finally(() => clearInterval(timer));
+  await stage.sleep(CALM_MS);
+  await traffic.stop();
+  const leftInStore = await awaitNothingLeft(stage, figures, log);
+  const violations = [...judge(traffic.stories, traffic.conflicts, windows.all)];
+  if (leftInStore > 0) {
+    const what = `${leftInStore} keys of flows are left`;
+    violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });
+  }
+  const { stories } = traffic;
+  const told = { stories, windows: windows.all, vitals: vitals.all };
+  return { ...told, faults, leftInStore, violations };
 }
 
 /** One after the other, but for those that go together; answers how often each was. */

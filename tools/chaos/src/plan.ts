@@ -19,6 +19,7 @@ export const FAULT_KINDS = [
   'publish',
   'upgrade',
   'garbage',
+  'diskFull',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -56,6 +57,7 @@ const COMPANIONS: ReadonlySet<FaultKind> = new Set([
   'reaperKill',
   'reaperStop',
   'garbage',
+  'diskFull',
 ]);
 /** Waits for all gateways, so none may be away. */
 const NEEDS_ALL: ReadonlySet<FaultKind> = new Set(['publish']);

@@ -49,6 +49,13 @@ describe('the generated files', () => {
     });
   });
 
+  it('name the gateway where the overrides leave a place for its name', () => {
+    const config = { gateway: { sessionLog: { file: '/tmp/{name}.jsonl' } } };
+    expect(gatewayConfig(3, place, config)).toMatchObject({
+      sessionLog: { file: '/tmp/gw3.jsonl' },
+    });
+  });
+
   it('are the contract with the reaper, with the same cluster', () => {
     const config = { cluster: { shards: 8 }, reaper: { concurrency: 2 } };
     expect(reaperConfig(9565, place, config)).toEqual({

@@ -79,6 +79,15 @@ function clusterConfig({ minReplicas }: Place, config: LabConfig): Tree {
 
 export type Place = { management: Management; storeUrl: string; minReplicas: number };
 
+/** `{name}` in a text is the gateway's own name: what they must not share has a place for each. */
+function named(tree: Tree, name: string): Tree {
+  const entries = Object.entries(tree).map(([key, value]) => {
+    if (typeof value === 'string') return [key, value.replaceAll('{name}', name)];
+    return [key, isTree(value) ? named(value, name) : value];
+  });
+  return Object.fromEntries(entries) as Tree;
+}
+
 export function gatewayConfig(index: number, place: Place, config: LabConfig): Tree {
   const generated: Tree = {
     name: gatewayName(index),
@@ -93,7 +102,7 @@ export function gatewayConfig(index: number, place: Place, config: LabConfig): T
     log: { level: 'info' },
     cluster: clusterConfig(place, config),
   };
-  return deepMerge(generated, config.gateway ?? {});
+  return named(deepMerge(generated, config.gateway ?? {}), gatewayName(index));
 }
 
 export function reaperConfig(port: number, place: Place, config: LabConfig): Tree {

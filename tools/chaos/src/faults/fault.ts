@@ -10,6 +10,8 @@ export interface Stage {
   readonly admin: StoreAdmin;
   readonly windows: Windows;
   readonly figures: Figures;
+  /** Where the gateways' session logs are: a disk of its own, and small. */
+  readonly logFolder: string;
   /** What an upgraded gateway runs. */
   readonly nextProgram: string;
   /** Lets time pass, or rejects when the run is over. */
@@ -23,5 +25,4 @@ export type Fault = (stage: Stage, step: Step) => Promise<void>;
 export const NOTICED_MS = 100;
 /** What a burst of questions for flows that moved may take on a busy machine. */
 export const TAKE_OVER_MS = 1_500;
-/** One that was told so less, and says that it is well, may still be catching up. */
 export const gatewayOf = ({ target }: Step): string => `gw${target + 1}`;

@@ -2,7 +2,7 @@ import type { FaultKind } from '../plan.ts';
 import type { Fault } from './fault.ts';
 import { garbage } from './garbage.ts';
 import { cutOff, gatewayKill, gatewayStop, linkDown, routeFlap, upgrade } from './gateways.ts';
-import { publish, reaperKill, reaperStop } from './others.ts';
+import { diskFull, publish, reaperKill, reaperStop } from './others.ts';
 import {
   oldMaster,
   storeFailover,
@@ -27,4 +27,5 @@ export const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   publish,
   upgrade,
   garbage,
+  diskFull,
 };

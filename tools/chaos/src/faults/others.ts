@@ -1,4 +1,5 @@
-/** Reapers, and a configuration that changes: nobody's flows may notice. */
+/** Reapers, a configuration that changes, a full disk: nobody's flows may notice. */
+import { fill } from '../log-disk.ts';
 import type { Fault } from './fault.ts';
 
 export const reaperKill: Fault = async ({ lab, windows, sleep }, step) => {
@@ -23,5 +24,14 @@ export const publish: Fault = async ({ lab, windows, figures }, step) => {
   const window = windows.open('configuration published', {});
   const udpMs = figures.timeouts.udpMs + (step.variant ? 5_000 : 0);
   await lab.publish({ timeouts: { udpMs } });
+  window.end();
+};
+
+/** No session log can be written: its lines are lost, and counted; flows go on. */
+export const diskFull: Fault = async ({ windows, logFolder, sleep }, step) => {
+  const window = windows.open('disk of the log full', {});
+  const makeRoom = fill(logFolder);
+  await sleep(step.lastsMs);
+  makeRoom();
   window.end();
 };
