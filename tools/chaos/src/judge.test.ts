@@ -61,6 +61,11 @@ describe('a violation is', () => {
     expect(broken([silent], [window(99_000, 103_000, { stalls: true })])).toEqual([]);
   });
 
+  it('none before it was known: it began when the store was away, say', () => {
+    const late = story({ beganMs: 90_000, openedMs: 95_000, gaps: [[90_000, 95_000]] });
+    expect(broken([late])).toEqual([]);
+  });
+
   it('none where packets changed gateways while the store was away', () => {
     const silent = story({ gaps: [[100_000, 110_000]] });
     const away = window(90_000, 110_000, { storeAway: true });

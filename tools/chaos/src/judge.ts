@@ -53,6 +53,8 @@ function complaintsOf(story: FlowStory, windows: readonly Window[]): [string, st
   // What was lost when its gateway could not tell anybody is silent for ever.
   const mayBeLost = near(({ loses }) => loses, openedMs, openedMs);
   for (const [from, to] of story.gaps) {
+    // It was not known before its first answer.
+    if (from < openedMs) continue;
     if (to - from <= GAP_MS_MAX || mayBeLost || isExplained(from, to, stalls)) continue;
     const lasted = `${seconds(to - from)} s, from ${seconds(from)} to ${seconds(to)}`;
     complaints.push(['I7 known flows', `${who} was silent for ${lasted}`]);

@@ -1,7 +1,7 @@
 /** One question to a name server from a socket of its own, asked again as resolvers do. */
 import { createSocket } from 'node:dgram';
 import { nowMs } from '../clock.ts';
-import { encodeQuestion, readName } from './dns.ts';
+import { encodeQuestion, endpointOf, readName } from './dns.ts';
 import { type FlowStory, Silence } from './story.ts';
 import { DNS_PORT } from './words.ts';
 
@@ -50,7 +50,8 @@ export function askDns(options: DnsFlowOptions, ended: (story: FlowStory) => voi
   socket.on('message', (message) => {
     const name = readName(message);
     if (name?.id === id && name.labels[0] === flow) return finish(nowMs());
-    misdelivered++;
+    // A late answer to the socket that had this port before us came to the right endpoint.
+    if (name === null || endpointOf(name.labels) !== inside) misdelivered++;
   });
   socket.bind(0, ask);
 }

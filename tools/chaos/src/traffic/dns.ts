@@ -36,3 +36,8 @@ export function readName(message: Buffer): { id: number; labels: string[] } | nu
     at += 1 + length;
   }
 }
+
+/** The inside endpoint that a name of ours says it is from. */
+export function endpointOf([, port, lastByte]: readonly string[]): string {
+  return `198.18.1.${lastByte}:${port}`;
+}

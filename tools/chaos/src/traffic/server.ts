@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { nowMs } from '../clock.ts';
-import { encodeAnswer, readName } from './dns.ts';
+import { encodeAnswer, endpointOf, readName } from './dns.ts';
 import { tell } from './tell.ts';
 import { Witness } from './witness.ts';
 import { DNS_PORT, ECHO_PORT, readWords, sayWords } from './words.ts';
@@ -55,8 +55,7 @@ function serveTcp(socket: Socket): void {
 function answerDns(socket: UdpSocket, message: Buffer, { address, port }: RemoteInfo): void {
   const name = readName(message);
   if (name === null) return;
-  const [, insidePort, lastByte] = name.labels;
-  watch('udp', `${address}:${port}`, `198.18.1.${lastByte}:${insidePort}`);
+  watch('udp', `${address}:${port}`, endpointOf(name.labels));
   socket.send(encodeAnswer(message, [192, 0, 2, 1]), port, address, () => {});
 }
 
