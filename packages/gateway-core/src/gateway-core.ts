@@ -236,9 +236,8 @@ export class GatewayCore {
 
   peerMessage(from: string, message: PeerMessage, nowMs: number): void {
     if (message.kind === 'packet') this.#path.takeOver(from, message.frame, nowMs);
-    else if (message.kind === 'mine') {
-      this.#handOver.learn(from, message.protocol, message.address, message.block);
-    } else this.#outage.onMessage(from, message, nowMs);
+    else if (message.kind === 'mine') this.#handOver.learn(from, message);
+    else this.#outage.onMessage(from, message, nowMs);
   }
 
   /** Whether the store is there, away for everybody, or perhaps for us alone. */

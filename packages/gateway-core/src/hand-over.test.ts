@@ -23,6 +23,7 @@ async function cutOff(limits = {}): Promise<{ world: World; sent: Sent }> {
   return { world, sent: sent! };
 }
 
+const toNumber = (address: string) => Buffer.from(address.split('.').map(Number)).readUInt32BE();
 const counted = (world: World) => world.gateways.map(({ counters }) => counters);
 
 describe('while the store is away', () => {
@@ -37,7 +38,7 @@ describe('while the store is away', () => {
     ]);
   });
 
-  test('once its holder is known, it alone gets the packets of the block', async () => {
+  test('once its holder is known, it alone gets the packets', async () => {
     const { world, sent } = await cutOff();
     await world.send(1, Side.Outside, back(sent));
     await world.send(1, Side.Outside, back(sent));
@@ -54,6 +55,28 @@ describe('while the store is away', () => {
     expect(world.gateways[0]!.counters.provisionalOpened).toBe(1);
     const came = await world.send(2, Side.Outside, back(sent!));
     expect(came).toMatchObject([{ gateway: 0, to: INSIDE, toPort: fromPort }]);
+  });
+
+  test('who has the row is the holder, whoever holds the lease of its port by now', async () => {
+    const { world, sent } = await cutOff();
+    const [protocol, address, port] = [UDP, toNumber(sent.from), sent.fromPort];
+    const endpoint = { kind: 'mine', protocol, address, port } as const;
+    // Before and after the one that has it.
+    world.gateways[1]!.peerMessage(nameOf(2), { ...endpoint, hasRow: false }, world.nowMs);
+    world.gateways[1]!.peerMessage(nameOf(0), { ...endpoint, hasRow: true }, world.nowMs);
+    world.gateways[1]!.peerMessage(nameOf(2), { ...endpoint, hasRow: false }, world.nowMs);
+    const came = await world.send(1, Side.Outside, back(sent));
+    expect(came).toMatchObject([{ gateway: 0, side: Side.Inside, toPort: 5000 }]);
+    expect(counted(world)[2]).toMatchObject({ handOversReceived: 0 });
+  });
+
+  test('a port of which nothing is known says nothing of its block’s others', async () => {
+    const { world, sent } = await cutOff();
+    const address = toNumber(sent.from);
+    const other = { kind: 'mine', protocol: UDP, address, port: sent.fromPort ^ 1 } as const;
+    world.gateways[1]!.peerMessage(nameOf(2), { ...other, hasRow: false }, world.nowMs);
+    const came = await world.send(1, Side.Outside, back(sent));
+    expect(came).toMatchObject([{ gateway: 0, toPort: 5000 }]);
   });
 
   test('what nobody knows goes one hop, and is dropped there', async () => {
@@ -81,7 +104,7 @@ describe('while the store is away', () => {
   test('so many holders are remembered, and no more', async () => {
     const { world, sent } = await cutOff({ holdersMax: 1 });
     await world.send(1, Side.Outside, back(sent));
-    const mine: PeerMessage = { kind: 'mine', protocol: UDP, address: 1, block: 1 };
+    const mine: PeerMessage = { kind: 'mine', protocol: UDP, address: 1, port: 1, hasRow: true };
     world.gateways[1]!.peerMessage(nameOf(2), mine, world.nowMs);
     await world.send(1, Side.Outside, back(sent));
     expect(counted(world).map((one) => one.handOversReceived)).toEqual([2, 0, 2]);
@@ -111,7 +134,7 @@ test('messages are read as they were written, and nothing else is', () => {
     { kind: 'contact', round: 1, heardAgeMs: null },
     { kind: 'contact', round: 0, heardAgeMs: 4_000_000_000 },
     { kind: 'packet', frame: Uint8Array.of(1, 2, 3) },
-    { kind: 'mine', protocol: 17, address: 0xcb007101, block: 4_031 },
+    { kind: 'mine', protocol: 17, address: 0xcb007101, port: 64_511, hasRow: true },
   ];
   for (const message of messages) {
     const bytes = encodePeerMessage(message);

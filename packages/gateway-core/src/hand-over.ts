@@ -3,30 +3,35 @@
  * are handed to the peers, one hop: what was handed over is translated or dropped, never handed on.
  *
  * ```
- *   packet, no row --> known holder of its port block? --yes--> to it alone
- *                                   | no                         ^
- *                                   v                            | remembered
+ *   packet, no row --> known holder of its endpoint? --yes--> to it alone
+ *                                   | no                       ^
+ *                                   v                          | remembered
  *                            to every peer --> has the row: translates, sends, says `mine`
  *                                          --> holds the lease: says `mine`, drops
  *                                          --> neither: drops
  * ```
  *
- * Until the holder is known a packet may come out twice, where two peers have the row.
+ * Who has the row goes before who holds the lease: a block's rows may be spread over gateways, and
+ * its lease be a third one's, who got it when the block came back with some ports in use. Until the
+ * holder is known a packet may come out twice, where two peers have the row.
  */
-import { blockOfPort, ipv4FromNumber } from '@flowstore/flow';
+import { ipv4FromNumber } from '@flowstore/flow';
 import type { Packet } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { FrameMemory } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Outage } from './outage.ts';
+import type { PeerMessage } from './peer-message.ts';
 import type { PortKeeper } from './port-keeper.ts';
+
+type Mine = Omit<Extract<PeerMessage, { kind: 'mine' }>, 'kind'>;
 
 export class HandOver {
   readonly #outage: Outage;
   readonly #ports: PortKeeper;
   readonly #limits: GatewayLimits;
   readonly #counters: GatewayCounters;
-  /** By block: the peer that said `mine`. */
+  /** By outside endpoint: the peer that said `mine`. */
   readonly #holders = new Map<string, string>();
   #left: number;
 
@@ -66,13 +71,15 @@ export class HandOver {
     if (!hasRow && !this.#ports.holds(protocol, ipv4FromNumber(destination), destinationPort)) {
       return;
     }
-    const block = blockOfPort(destinationPort);
-    this.#outage.send(from, { kind: 'mine', protocol, address: destination, block });
+    const endpoint = { protocol, address: destination, port: destinationPort };
+    this.#outage.send(from, { kind: 'mine', ...endpoint, hasRow });
   }
 
-  /** A peer says that the block is its own. */
-  learn(from: string, protocol: number, address: number, block: number): void {
-    this.#holders.set(`${protocol}/${address}/${block}`, from);
+  /** A peer says that the endpoint is its own. */
+  learn(from: string, { protocol, address, port, hasRow }: Mine): void {
+    const key = `${protocol}/${address}/${port}`;
+    if (!hasRow && this.#holders.has(key)) return;
+    this.#holders.set(key, from);
     if (this.#holders.size <= this.#limits.holdersMax) return;
     const [oldest] = this.#holders.keys();
     this.#holders.delete(oldest!);
@@ -85,5 +92,5 @@ export class HandOver {
 }
 
 function keyOf({ protocol, destination, destinationPort }: Packet): string {
-  return `${protocol}/${destination}/${blockOfPort(destinationPort)}`;
+  return `${protocol}/${destination}/${destinationPort}`;
 }

@@ -10,9 +10,9 @@
  *        +---------+-------+-----------------+-----------------+-------------+
  *        | version | 3     | the frame of a packet from outside              |   packet
  *        +---------+-------+---------+-----------------+-------+-------------+
- *        | version | 4     | protocol| outside address | block |                 mine
- *        +---------+-------+---------+-----------------+-------+
- *  byte  0         1       2         3                 7       9
+ *        | version | 4     | protocol| outside address | port  | row  |          mine
+ *        +---------+-------+---------+-----------------+-------+------+
+ *  byte  0         1       2         3                 7       9     10
  * ```
  *
  * `heardAgeMs` is 2^32 - 1 where the store was never heard. It says nothing about who sent it: who
@@ -30,12 +30,14 @@ export type PeerMessage =
   | ContactMessage
   /** Handed over: from the virtio-net header to the end of the IP packet. */
   | { readonly kind: 'packet'; readonly frame: Uint8Array }
-  /** Packets for this block are to be handed to the sender alone. */
+  /** Packets for this outside endpoint are to be handed to the sender alone. */
   | {
       readonly kind: 'mine';
       readonly protocol: number;
       readonly address: number;
-      readonly block: number;
+      readonly port: number;
+      /** It translates them; else it holds the lease of a port that it has no row of. */
+      readonly hasRow: boolean;
     };
 
 export interface Envelope {
@@ -49,11 +51,12 @@ const ROUND = 2;
 const HEARD = 6;
 const PROTOCOL = 2;
 const ADDRESS = 3;
-const BLOCK = 7;
-const SIZE = { ask: ROUND + 4, contact: HEARD + 4, mine: BLOCK + 2 } as const;
+const PORT = 7;
+const ROW = 9;
+const SIZE = { ask: ROUND + 4, contact: HEARD + 4, mine: ROW + 1 } as const;
 const NEVER_HEARD = 0xffff_ffff;
 
-if (SIZE.ask !== 6 || SIZE.contact !== 10 || SIZE.mine !== 9) throw new Error('peer-message.ts');
+if (SIZE.ask !== 6 || SIZE.contact !== 10 || SIZE.mine !== 10) throw new Error('peer-message.ts');
 
 export function encodePeerMessage(message: PeerMessage): Uint8Array {
   const { kind } = message;
@@ -65,7 +68,8 @@ export function encodePeerMessage(message: PeerMessage): Uint8Array {
   else if (kind === 'mine') {
     bytes[PROTOCOL] = message.protocol;
     view.setUint32(ADDRESS, message.address);
-    view.setUint16(BLOCK, message.block);
+    view.setUint16(PORT, message.port);
+    bytes[ROW] = Number(message.hasRow);
   } else view.setUint32(ROUND, message.round);
   if (kind === 'contact') {
     const { heardAgeMs } = message;
@@ -83,7 +87,8 @@ export function decodePeerMessage(bytes: Uint8Array): PeerMessage | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (kind === 'mine') {
     const address = view.getUint32(ADDRESS);
-    return { kind, protocol: bytes[PROTOCOL]!, address, block: view.getUint16(BLOCK) };
+    const port = view.getUint16(PORT);
+    return { kind, protocol: bytes[PROTOCOL]!, address, port, hasRow: bytes[ROW] === 1 };
   }
   const round = view.getUint32(ROUND);
   if (kind === 'ask') return { kind, round };

@@ -2,7 +2,7 @@
 import { waitFor } from '@flowstore/lab';
 import { graceMs } from '../figures.ts';
 import type { Window } from '../windows.ts';
-import { type Fault, type Stage, TAKE_OVER_MS } from './fault.ts';
+import { backMs, type Fault, type Stage, TAKE_OVER_MS } from './fault.ts';
 
 const PROMOTED_MS_MAX = 30_000;
 /** How long replicas hear nothing before their master dies: so much is lost. */
@@ -32,12 +32,13 @@ function isBack({ figures }: Stage, { away, forgets }: { away: Open; forgets: Op
 
 export const storePause: Fault = async ({ lab, windows, figures, sleep }, step) => {
   // Known flows go on for as long as it lasts; new ones open from leases, where there are any.
-  const suffering = { refuses: true, loses: true, storeAway: true };
-  const window = windows.open('store paused', suffering);
+  const window = windows.open('store paused', { loses: true, storeAway: true });
+  const ports = windows.open('new flows want ports', { refuses: true });
   await lab.store('pause');
   await sleep(step.lastsMs);
   await lab.store('resume');
   window.end(2 * figures.heartbeatMs + TAKE_OVER_MS);
+  ports.end(backMs(figures));
 };
 
 /** All of its servers, and all of its data. */
