@@ -25,6 +25,6 @@ export type Fault = (stage: Stage, step: Step) => Promise<void>;
 export const NOTICED_MS = 100;
 /** What a burst of questions for flows that moved may take on a busy machine. */
 export const TAKE_OVER_MS = 1_500;
-/** How long new flows may fail after an outage: ports are leased anew, and all want them at once. */
+/** How long new flows may fail after an outage: all want ports to be leased, and at once. */
 export const backMs = ({ heartbeatMs }: Figures): number => 2 * heartbeatMs + 8_000;
 export const gatewayOf = ({ target }: Step): string => `gw${target + 1}`;
