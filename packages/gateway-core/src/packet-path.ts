@@ -88,6 +88,7 @@ export class PacketPath {
   readonly #packet = new Packet();
   /** Of the packet read last: it is from inside, to an outside endpoint of the inside. */
   #turnsBack = false;
+  /** The inside network that it comes from, or goes to. */
   #domain = 0;
   /** Of the packet read last, if it is a fragment. */
   #datagram: KnownDatagram | null = null;
