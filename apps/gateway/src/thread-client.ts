@@ -15,6 +15,7 @@ import {
   type StoreReply,
 } from '@flowstore/gateway-core';
 import { createWaker, type Waker } from '@flowstore/packet-io';
+import { InOrder } from './in-order.ts';
 import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
 
 const SNAPSHOT_TIMEOUT_MS = 2_000;
@@ -38,6 +39,7 @@ export class ThreadClient {
   readonly #waker: Waker;
   readonly #store: FlowStore;
   readonly #events: ThreadEvents;
+  readonly #replies = new InOrder();
   #snapshots: ((snapshot: Snapshot) => void)[] = [];
   #goesBy: (() => void)[] = [];
   #finished: (() => void) | undefined;
@@ -148,8 +150,9 @@ export class ThreadClient {
 
   async #perform(call: StoreCall): Promise<void> {
     const reply = await performCall(this.#store, call, this.#events.onStoreError);
-    await this.#events.onStoreReply(call, reply);
-    this.#post({ kind: 'reply', reply });
+    this.#replies.add(this.#events.onStoreReply(call, reply), () => {
+      this.#post({ kind: 'reply', reply });
+    });
   }
 
   #post(message: ToThread): void {

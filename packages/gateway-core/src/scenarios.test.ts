@@ -1,6 +1,6 @@
 /** The scenarios of docs/protocol.md: each is told, checked, and its picture compared. */
 import { shardOfInside, TCP, UDP } from '@flowstore/flow';
-import type { PacketSpec } from '@flowstore/nat/testing';
+import { buildPacket, fragmentsOf, type PacketSpec } from '@flowstore/nat/testing';
 import { expect, test } from 'vitest';
 import { Side } from './frame.ts';
 import { pictureInDocument, picturesInDocument } from './testing/protocol-document.ts';
@@ -80,6 +80,23 @@ scenario('miss', 2, async (story) => {
   const calls = story.world.calls.length;
   await story.send(GW2, Side.Outside, answerTo(left!));
   expect(story.world.calls).toHaveLength(calls);
+});
+
+scenario('fragments', 2, async (story) => {
+  let left: Sent | undefined;
+  await story.unseen(async () => {
+    [left] = await story.send(GW1, Side.Inside, datagram);
+    await story.send(GW2, Side.Inside, datagram);
+  });
+  const split = (spec: PacketSpec) =>
+    fragmentsOf(buildPacket({ ...spec, payload: new Uint8Array(40), fragment: 0 }), [24]);
+  const [first, later] = split(datagram);
+  await story.send(GW1, Side.Inside, first!);
+  await story.send(GW2, Side.Inside, later!);
+  const [firstBack, laterBack] = split(answerTo(left!));
+  await story.send(GW2, Side.Outside, firstBack!);
+  await story.send(GW1, Side.Outside, laterBack!);
+  expect(story.world.fragments).toHaveLength(4);
 });
 
 scenario('two directions', 2, async (story) => {

@@ -7,6 +7,9 @@
  * p:{tag}:<protocol><address><block>       block: its ports' bindings and marks, and the lease
  * e:{tag}:<inside endpoint>                entry: the outside endpoint that it is bound to
  * x:{tag}:<inside endpoint>                its flows, but for the first one
+ * a:{tag}:<datagram>                       how the fragments of a datagram are translated
+ * y:{tag}:<protocol><address><destination> the last identification that datagrams were given
+ * l:{tag}                                  session log
  * n:{tag}:<last byte of the address>       how many ports each subscriber has in the shard
  * ```
  *

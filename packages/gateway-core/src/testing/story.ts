@@ -3,14 +3,21 @@
  * of who said what to whom. The pictures in the document are these, drawn by the tests.
  */
 import { ICMP, TCP } from '@flowstore/flow';
-import { Packet, parseIpv4 } from '@flowstore/nat';
+import { isFragment, isLaterFragment, Packet, parseIpv4 } from '@flowstore/nat';
 import type { PacketSpec } from '@flowstore/nat/testing';
 import { Side } from '../frame.ts';
 import { cutOffMs } from '../outage.ts';
 import type { PeerMessage } from '../peer-message.ts';
 import type { Operation, StoreCall, StoreReply } from '../store-call.ts';
 import { Picture } from './picture.ts';
-import { type Sent, TEST_CONFIG, type Watcher, World, type WorldOptions } from './world.ts';
+import {
+  type Sent,
+  type SentFragment,
+  TEST_CONFIG,
+  type Watcher,
+  World,
+  type WorldOptions,
+} from './world.ts';
 
 export const SYN = 0x02;
 export const SYN_ACK = 0x12;
@@ -33,7 +40,7 @@ export class Story implements Watcher {
   }
 
   /** A packet, and all that comes of it at once. */
-  async send(gateway: number, side: Side, packet: PacketSpec): Promise<Sent[]> {
+  async send(gateway: number, side: Side, packet: PacketSpec | Uint8Array): Promise<Sent[]> {
     return this.world.send(gateway, side, packet);
   }
 
@@ -60,7 +67,7 @@ export class Story implements Watcher {
     this.#arrow(from, `gw${gateway + 1}`, labelOf(bytes, side));
   }
 
-  packetOut({ gateway, side, bytes }: Sent): void {
+  packetOut({ gateway, side, bytes }: SentFragment): void {
     const to = side === Side.Inside ? 'host' : 'remote';
     this.#arrow(`gw${gateway + 1}`, to, labelOf(bytes, side));
   }
@@ -109,6 +116,7 @@ function answerOf(heardAgeMs: number | null): string {
 function labelOf(bytes: Uint8Array, side: Side): string {
   const packet = new Packet();
   parseIpv4(new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length, packet);
+  if (isFragment(packet)) return isLaterFragment(packet) ? 'later part' : 'first part';
   const { protocol, tcpFlags, source, sourcePort, destinationPort } = packet;
   const name = protocol === TCP ? segmentName(tcpFlags) : protocol === ICMP ? 'echo' : 'UDP';
   if (side === Side.Inside) return name;

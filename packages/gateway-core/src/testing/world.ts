@@ -26,31 +26,28 @@ export const TEST_CONFIG: ClusterConfig = {
 /** Only what a gateway says itself has it. */
 const CONTROL_PRECEDENCE = 0xc0;
 
-/** A packet that left a gateway. */
-export interface Sent {
+/** What any packet that left has; of a fragment it is all that is read. */
+export interface SentFragment {
   readonly gateway: number;
   readonly side: Side;
   /** Of the inside device by which it left; 0 on the outside. */
   readonly domain: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A packet that left a gateway. */
+export interface Sent extends SentFragment {
   readonly from: string;
   readonly fromPort: number;
   readonly to: string;
   readonly toPort: number;
   readonly tcpFlags: number;
-  readonly bytes: Uint8Array;
-}
-
-export interface SentFragment {
-  readonly gateway: number;
-  readonly side: Side;
-  readonly domain: number;
-  readonly bytes: Uint8Array;
 }
 
 /** Is told what goes where. */
 export interface Watcher {
   packetIn(gateway: number, side: Side, bytes: Uint8Array): void;
-  packetOut(sent: Sent): void;
+  packetOut(sent: SentFragment): void;
   call(gateway: number, call: StoreCall): void;
   reply(gateway: number, call: StoreCall, reply: StoreReply): void;
   said(from: number, to: number, message: PeerMessage): void;
@@ -236,7 +233,9 @@ export class World {
     const packet = new Packet();
     const view = new DataView(bytes.buffer);
     if (parseIpv4(view, 0, bytes.length, packet) === Malformed.None && isFragment(packet)) {
-      this.fragments.push({ gateway, side, domain, bytes });
+      const fragment = { gateway, side, domain, bytes };
+      this.#options.watcher?.packetOut(fragment);
+      this.fragments.push(fragment);
       return;
     }
     const isWhole = this.#options.wrongPayloadsPass || checksumsAreRight(bytes);
