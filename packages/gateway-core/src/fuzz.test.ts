@@ -25,7 +25,7 @@ class Fuzzer {
   constructor(seed: number, areRight: boolean) {
     this.#areRight = areRight;
     const packetOut: Watcher['packetOut'] = ({ bytes }) => {
-      this.#seen = [...this.#seen.slice(-50), bytes];
+      if (bytes.length >= 28) this.#seen = [...this.#seen.slice(-50), bytes];
       if (areRight) expect(isRight(bytes), Buffer.from(bytes).toString('hex')).toBe(true);
     };
     const watcher = { ...NOBODY, packetOut };

@@ -60,6 +60,8 @@ describe('each lie of a packet has its own name', () => {
     ['a multicast source', patched({ 12: 224 }), Malformed.Address],
     ['a loopback source', patched({ 12: 127 }), Malformed.Address],
     ['a multicast destination', patched({ 16: 239 }), Malformed.Address],
+    ['a source port of 0', patched({ 20: 0, 21: 0 }), Malformed.Port],
+    ['a destination port of 0', patched({ 22: 0, 23: 0 }), Malformed.Port],
     ['UDP cut short', patched({ 3: 27 }), Malformed.TransportTruncated],
     ['a UDP length beyond the packet', patched({ 25: 9 }), Malformed.TransportLength],
     ['a UDP length below 8', patched({ 25: 7 }), Malformed.TransportLength],

@@ -48,6 +48,8 @@ export const Malformed = {
   IcmpEmbedded: 14,
   /** A first fragment without its whole transport header, or a later one that is part of it. */
   TinyFragment: 15,
+  /** TCP or UDP from or to port 0, which nobody can have. */
+  Port: 16,
 } as const;
 export type Malformed = (typeof Malformed)[keyof typeof Malformed];
 
@@ -148,8 +150,7 @@ function parseTcp(view: DataView, packet: Packet): Malformed {
     return isFragment(packet) ? Malformed.TinyFragment : Malformed.TransportLength;
   }
   packet.tcpFlags = view.getUint8(offset + TCP_FLAGS);
-  readPorts(view, packet);
-  return Malformed.None;
+  return readPorts(view, packet);
 }
 
 function parseUdp(view: DataView, packet: Packet): Malformed {
@@ -159,8 +160,7 @@ function parseUdp(view: DataView, packet: Packet): Malformed {
   if (claimed < UDP_HEADER_BYTES || (claimed > length && !isFragment(packet))) {
     return Malformed.TransportLength;
   }
-  readPorts(view, packet);
-  return Malformed.None;
+  return readPorts(view, packet);
 }
 
 function parseIcmp(view: DataView, packet: Packet): Malformed {
@@ -176,9 +176,11 @@ function parseIcmp(view: DataView, packet: Packet): Malformed {
   return Malformed.None;
 }
 
-function readPorts(view: DataView, packet: Packet): void {
+function readPorts(view: DataView, packet: Packet): Malformed {
   packet.sourcePort = view.getUint16(packet.transportOffset);
   packet.destinationPort = view.getUint16(packet.transportOffset + 2);
+  const isNobodys = packet.sourcePort === 0 || packet.destinationPort === 0;
+  return isNobodys ? Malformed.Port : Malformed.None;
 }
 
 /** Neither 0.0.0.0/8 nor 127.0.0.0/8, nor multicast or above: RFC 1812 sections 4.2.2.11, 5.3.7. */
