@@ -80,16 +80,18 @@ export class StoreOutbox {
   take(nowMs: number): StoreCall[] {
     const calls: StoreCall[] = [];
     for (const operation of OPERATIONS) {
-      let waiting = this.#waiting.get(operation)!;
+      const waiting = this.#waiting.get(operation)!;
+      let taken = 0;
       while (
-        waiting.length > 0 &&
+        taken < waiting.length &&
         this.#callsInFlight.get(operation)! < this.#limits.callsInFlightMax
       ) {
-        const call = this.#build(operation, waiting, nowMs);
-        waiting = waiting.slice(this.#limits.requestsPerCallMax);
-        this.#waiting.set(operation, waiting);
+        const end = Math.min(waiting.length, taken + this.#limits.requestsPerCallMax);
+        const call = this.#build(operation, waiting.slice(taken, end), nowMs);
+        taken = end;
         if (call !== null) calls.push(call);
       }
+      if (taken > 0) this.#waiting.set(operation, waiting.slice(taken));
     }
     return calls;
   }
@@ -97,12 +99,11 @@ export class StoreOutbox {
   #build(operation: Operation, waiting: Waiting<Operation>[], nowMs: number): StoreCall | null {
     const requests: Operations[Operation]['request'][] = [];
     const answers: OnAnswer<Operation>[] = [];
-    const count = Math.min(waiting.length, this.#limits.requestsPerCallMax);
-    for (let i = 0; i < count; i++) {
-      const request = waiting[i]!.build(nowMs);
+    for (const { build, onAnswer } of waiting) {
+      const request = build(nowMs);
       if (request === null) continue;
       requests.push(request);
-      answers.push(waiting[i]!.onAnswer);
+      answers.push(onAnswer);
     }
     if (requests.length === 0) return null;
     const id = this.#nextId++;

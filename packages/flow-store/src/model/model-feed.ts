@@ -51,11 +51,12 @@ export class ModelFeed {
   read({ last, nonce }: FeedRequest, grace: number, nowMs: number): FeedNews {
     // Where it begins nothing is known of before.
     const end = this.#tail ?? this.#begin(nonce, nowMs);
-    const gap = { kind: 'gap', tail: { ...end, grace } } as const;
-    if (last === null || last.grace !== grace) return gap;
-    if (isSame(last, end)) return { kind: 'events', events: [], tail: last, more: false };
-    const heard = this.#batches.findIndex(({ tail }) => isSame(tail, last));
-    if (heard < 0) return gap;
+    const known = last !== null && last.grace === grace ? last : null;
+    if (known !== null && isSame(known, end)) {
+      return { kind: 'events', events: [], tail: known, more: false };
+    }
+    const heard = known === null ? -1 : this.#batches.findIndex(({ tail }) => isSame(tail, known));
+    if (heard < 0) return { kind: 'gap', tail: { ...end, grace } };
     const news = this.#batches.slice(heard + 1, heard + 1 + FEED_BATCHES_MAX);
     return {
       kind: 'events',

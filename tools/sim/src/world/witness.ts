@@ -104,8 +104,9 @@ export class Witness {
     { sentMs, isKept }: Hearing,
   ): void {
     for (let i = 0; i < requests.length; i++) {
-      if (operation === 'feed' && results[i] !== null) {
-        life.heardMs.set((requests[i] as FeedRequest).shard, sentMs);
+      if (operation === 'feed') {
+        if (results[i] !== null) life.heardMs.set((requests[i] as FeedRequest).shard, sentMs);
+        continue;
       }
       const identity = confirmedIdentity(operation, requests[i], results[i]);
       if (identity === null) continue;
