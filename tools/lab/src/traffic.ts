@@ -4,7 +4,14 @@ import { createInterface } from 'node:readline';
 import { LabError } from './errors.ts';
 import { waitFor } from './wait.ts';
 
-export type TrafficProgram = 'server' | 'trickle' | 'download' | 'udp-echo' | 'ping';
+export type TrafficProgram =
+  | 'server'
+  | 'trickle'
+  | 'download'
+  | 'udp-echo'
+  | 'ping'
+  | 'stun-server'
+  | 'nat-behaviour';
 export type TrafficEvent = { event: string; [key: string]: unknown };
 
 const complaintCharsMax = 8_192;
