@@ -36,6 +36,7 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
   'domains',
   'timeouts.tcpEstablishedMs',
   'timeouts.tcpTransitoryMs',
+  'timeouts.tcpClosingMs',
   'timeouts.udpMs',
   'timeouts.icmpMs',
   'allowBelowRfcFloors',
@@ -115,6 +116,7 @@ function eachTimeout(
   return {
     tcpEstablishedMs: choose(a.tcpEstablishedMs, b.tcpEstablishedMs),
     tcpTransitoryMs: choose(a.tcpTransitoryMs, b.tcpTransitoryMs),
+    tcpClosingMs: choose(a.tcpClosingMs, b.tcpClosingMs),
     udpMs: choose(a.udpMs, b.udpMs),
     icmpMs: choose(a.icmpMs, b.icmpMs),
   };

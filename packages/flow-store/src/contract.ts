@@ -107,6 +107,8 @@ export type OpenResult =
   /** ANY_PORT was proposed, and every port that nobody leases is bound or in quarantine. */
   | { readonly kind: 'exhausted' };
 
+/** A `remote` of TCP whose port is 0 stands for any of the address's flows: the answer has the one
+ * of them that lives longest. */
 export type FindRequest =
   | {
       readonly direction: 'inside';

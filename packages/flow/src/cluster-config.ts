@@ -74,6 +74,7 @@ export const CLUSTER_DEFAULTS: Omit<ClusterConfig, 'pool' | 'insidePrefixes'> = 
   timeouts: {
     tcpEstablishedMs: 7_440_000,
     tcpTransitoryMs: 240_000,
+    tcpClosingMs: 240_000,
     udpMs: 300_000,
     icmpMs: 60_000,
   },

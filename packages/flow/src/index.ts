@@ -16,4 +16,5 @@ export * from './state.ts';
 export * from './status.ts';
 export { parseStoreUrl, type StoreNode, type StoreUrl, withoutPassword } from './store-url.ts';
 export * from './subscriber.ts';
+export * from './tcp-states.ts';
 export * from './timeouts.ts';

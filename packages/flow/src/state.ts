@@ -10,10 +10,10 @@
  *            InFin OutFin InData OutData InSyn OutSyn
  * ```
  *
- * "Data" is any segment that is neither SYN nor RST (an ACK counts, and so does a FIN). UDP and
- * ICMP queries use OutData and InData alone. An RST has a time of its own instead of a flag: data
- * reported later lifts it (an RST may be forged, RFC 5961), and where the order is unclear the
- * longer timeout wins.
+ * "Data" is any segment that is neither SYN nor RST (an ACK counts, and so does a FIN). What TCP's
+ * flags come to is in tcp-states.ts; UDP and ICMP queries use OutData and InData alone. An RST has
+ * a time of its own instead of a flag: data reported later lifts it (an RST may be forged, RFC
+ * 5961), and where the order is unclear the longer timeout wins.
  */
 export const OUT_SYN = 1;
 export const IN_SYN = 2;

@@ -2,30 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CLUSTER_DEFAULTS } from './cluster-config.ts';
 import { ICMP, TCP, UDP } from './protocol.ts';
-import { IN_DATA, IN_FIN, IN_SYN, mergeState, NEVER, OUT_DATA, OUT_FIN, OUT_SYN } from './state.ts';
+import { IN_DATA, IN_SYN, mergeState, NEVER, OUT_DATA, OUT_SYN } from './state.ts';
 import { anyProtocol, anyState } from './testing/arbitraries.ts';
-import { deadlineMs, Phase, tcpPhase, timeoutMs } from './timeouts.ts';
+import { deadlineMs, timeoutMs } from './timeouts.ts';
 
 const { timeouts, slack } = CLUSTER_DEFAULTS;
-const HANDSHAKE = OUT_SYN | IN_SYN;
-const ESTABLISHED = HANDSHAKE | OUT_DATA | IN_DATA;
-
-test('a connection is established once each side sent what is neither SYN nor RST', () => {
-  expect(tcpPhase(OUT_SYN, 1, NEVER)).toBe(Phase.Opening);
-  expect(tcpPhase(HANDSHAKE | OUT_DATA, 1, NEVER)).toBe(Phase.Opening);
-  expect(tcpPhase(ESTABLISHED, 1, NEVER)).toBe(Phase.Established);
-});
-
-test('one FIN leaves a connection half-closed and established, two close it', () => {
-  expect(tcpPhase(ESTABLISHED | OUT_FIN, 1, NEVER)).toBe(Phase.Established);
-  expect(tcpPhase(ESTABLISHED | OUT_FIN | IN_FIN, 1, NEVER)).toBe(Phase.Closing);
-});
-
-test('an RST closes, data reported later lifts it, and the longer timeout wins a tie', () => {
-  expect(tcpPhase(ESTABLISHED, 10, 11)).toBe(Phase.Closing);
-  expect(tcpPhase(ESTABLISHED, 11, 10)).toBe(Phase.Established);
-  expect(tcpPhase(ESTABLISHED, 10, 10)).toBe(Phase.Established);
-});
+const ESTABLISHED = OUT_SYN | IN_SYN | OUT_DATA | IN_DATA;
 
 test('the default timeouts are at least what the RFCs ask for', () => {
   const established = { flags: ESTABLISHED, seenMs: 1, rstMs: NEVER };

@@ -2,23 +2,21 @@
  * From protocol state to timeout to deadline. The deadline is not stored wisdom but derived:
  * `lastSeen + timeout(protocol, phase) + slack`.
  *
- * A TCP connection is
- *
- * - opening, until a segment that is neither SYN nor RST was seen from each side;
- * - established, from then on;
- * - closing, once a FIN was seen from each side, or an RST with no data reported after it.
- *
- * Opening and closing wait the transitory timeout, established the long one (RFC 5382 REQ-5,
- * RFC 7857 section 2). UDP and ICMP queries have one phase each.
+ * A TCP connection is opening, established or closing (tcp-states.ts): opening and closing wait a
+ * short timeout each, established the long one (RFC 5382 REQ-5, RFC 7857 section 2). UDP and ICMP
+ * queries have one phase each.
  */
 import { ICMP, ICMPV6, TCP } from './protocol.ts';
-import { type FlowState, IN_DATA, IN_FIN, NEVER, OUT_DATA, OUT_FIN } from './state.ts';
+import type { FlowState } from './state.ts';
+import { Phase, tcpPhase } from './tcp-states.ts';
 
 export interface Timeouts {
   /** RFC 5382 REQ-5: at least 2 h 4 min. */
   readonly tcpEstablishedMs: number;
-  /** RFC 5382 REQ-5: at least 4 min. */
+  /** While a connection opens. RFC 5382 REQ-5: at least 4 min. */
   readonly tcpTransitoryMs: number;
+  /** While it closes, and after an RST: the same, with a timer of its own (RFC 7857 section 2). */
+  readonly tcpClosingMs: number;
   /** RFC 4787 REQ-5: at least 2 min, 5 min recommended. */
   readonly udpMs: number;
   /** RFC 5508 REQ-2: at least 60 s. */
@@ -29,6 +27,7 @@ export interface Timeouts {
 export const RFC_FLOORS: Readonly<Record<keyof Timeouts, { floorMs: number; rfc: string }>> = {
   tcpEstablishedMs: { floorMs: 7_440_000, rfc: 'RFC 5382 REQ-5' },
   tcpTransitoryMs: { floorMs: 240_000, rfc: 'RFC 5382 REQ-5' },
+  tcpClosingMs: { floorMs: 240_000, rfc: 'RFC 5382 REQ-5' },
   udpMs: { floorMs: 120_000, rfc: 'RFC 4787 REQ-5' },
   icmpMs: { floorMs: 60_000, rfc: 'RFC 5508 REQ-2' },
 };
@@ -52,23 +51,12 @@ export interface Slack {
   readonly clockSkewMs: number;
 }
 
-export const Phase = { Opening: 0, Established: 1, Closing: 2 } as const;
-export type Phase = (typeof Phase)[keyof typeof Phase];
-
-const BOTH_DATA = OUT_DATA | IN_DATA;
-const BOTH_FIN = OUT_FIN | IN_FIN;
-
-export function tcpPhase(flags: number, seenMs: number, rstMs: number): Phase {
-  if (rstMs !== NEVER && rstMs > seenMs) return Phase.Closing;
-  if ((flags & BOTH_FIN) === BOTH_FIN) return Phase.Closing;
-  return (flags & BOTH_DATA) === BOTH_DATA ? Phase.Established : Phase.Opening;
-}
-
 /** How long the flow may idle, in ms. */
 export function timeoutMs(timeouts: Timeouts, protocol: number, state: FlowState): number {
   if (protocol === TCP) {
     const phase = tcpPhase(state.flags, state.seenMs, state.rstMs);
-    return phase === Phase.Established ? timeouts.tcpEstablishedMs : timeouts.tcpTransitoryMs;
+    if (phase === Phase.Established) return timeouts.tcpEstablishedMs;
+    return phase === Phase.Closing ? timeouts.tcpClosingMs : timeouts.tcpTransitoryMs;
   }
   return protocol === ICMP || protocol === ICMPV6 ? timeouts.icmpMs : timeouts.udpMs;
 }

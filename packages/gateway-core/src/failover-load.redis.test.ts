@@ -18,6 +18,7 @@ const CONFIG: ClusterConfig = {
   timeouts: {
     tcpEstablishedMs: LIFE_MS,
     tcpTransitoryMs: LIFE_MS,
+    tcpClosingMs: LIFE_MS,
     udpMs: LIFE_MS,
     icmpMs: LIFE_MS,
   },

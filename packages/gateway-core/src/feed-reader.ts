@@ -115,7 +115,7 @@ export class FeedReader {
     // The store waits the short timeout now, for all that it knows: the next packet is reported at
     // once, and one that comes after so long has to ask first.
     table.setTouchDueMs(slot, nowMs);
-    const endMs = nowMs + this.#options.config.timeouts.tcpTransitoryMs;
+    const endMs = nowMs + this.#options.config.timeouts.tcpClosingMs;
     if (endMs < table.deadlineMs(slot)) table.extend(slot, endMs);
   }
 }

@@ -139,6 +139,17 @@ describe('5382-3: address-and-port-dependent filtering of TCP', () => {
   });
 });
 
+test('5382-3: address-dependent filtering of TCP lets in any port of a known address', async () => {
+  const world = worldWith({ tcp: 'address-dependent' });
+  const [syn] = await world.send(0, Side.Inside, tcpOut);
+  const opening = { protocol: TCP, tcpFlags: SYN };
+  expect(await whoComesIn(world, 1, syn!, opening)).toEqual(['the peer', 'its other port']);
+  expect(world.gateways[1]!.counters.dropFiltered).toBe(1);
+  // Once nothing lives that was sent to the address, it is a stranger.
+  await world.advance(900_000, 10_000);
+  expect(await whoComesIn(world, 2, syn!, opening)).toEqual([]);
+});
+
 describe('what refreshes a mapping', () => {
   const keptAlive = async (udp: boolean, protocol = UDP) => {
     const inboundRefresh = { ...TEST_CONFIG.inboundRefresh, udp, icmp: udp };

@@ -12,8 +12,9 @@
  * | RST, ICMP echo reply    | dropped            | dropped                          |
  * | ICMP error about a flow | dropped            | dropped                          |
  *
- * A SYN joins a binding only where TCP's filtering is endpoint-independent. What becomes of one
- * that no binding waits for, or that is filtered, is UnsolicitedSyns' business.
+ * Where TCP's filtering is not endpoint-independent, a SYN joins a binding only if its address has
+ * a flow there (address-dependent), or not at all. What becomes of one that no binding waits for,
+ * or that is filtered, is UnsolicitedSyns' business.
  *
  * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
  * than the question: a master that was replaced answers `no` as well, but no such read.
@@ -198,12 +199,13 @@ export class Inquirer {
 
   #onFound(
     question: Question,
-    { remote }: FindRequest,
+    request: FindRequest,
     result: FindResult | null,
     sentMs: number,
     nowMs: number,
   ): void {
-    const { cache, canceller, counters, limits } = this.#options;
+    const { cache, canceller, config, counters, limits } = this.#options;
+    const { remote } = request;
     if (result === null) {
       this.#rest(question, nowMs + limits.retryMs);
       return;
@@ -216,20 +218,46 @@ export class Inquirer {
     if (isForbidden) {
       canceller.cancelEntry(result.entry);
       question.absentSinceMs = Math.min(question.absentSinceMs, sentMs);
-      this.#onAbsent(question, null, nowMs);
+      this.#onAbsent(question, null, false, nowMs);
       return;
     }
     const known = result.kind === 'entry' && (remote === null || result.entry.flow !== null);
     if (!known) {
       counters.notInStore++;
       question.absentSinceMs = Math.min(question.absentSinceMs, sentMs);
-      this.#onAbsent(question, result.kind === 'entry' ? result.entry : null, nowMs);
+      const entry = result.kind === 'entry' ? result.entry : null;
+      const { tcp } = config.filtering;
+      if (entry !== null && tcp === 'address-dependent' && this.#hasSynFromOutside(question)) {
+        this.#askForAddress(question, request, entry, nowMs);
+      } else this.#onAbsent(question, entry, tcp === 'endpoint-independent', nowMs);
       return;
     }
     counters.foundInStore++;
     const slot = cache.install(result.entry, remote, sentMs, nowMs);
     if (slot !== NONE) this.#release(question, slot, nowMs);
     else counters.dropTableFull += this.#giveUp(question, nowMs);
+  }
+
+  #hasSynFromOutside({ held }: Question): boolean {
+    return held.some((one) => one.side === Side.Outside && isFirstSegment(this.#read(one)));
+  }
+
+  /** Whether a SYN is let in may depend on whether its address has any flow on the binding. */
+  #askForAddress(question: Question, request: FindRequest, entry: StoredEntry, nowMs: number) {
+    const remote = { address: request.remote!.address, port: 0 };
+    const queued = this.#options.outbox.ask(
+      'find',
+      () => ({ ...request, remote }),
+      (result, _sentMs, answeredMs) => {
+        if (result === null || result.kind === 'notYet') {
+          this.#rest(question, answeredMs + this.#options.limits.retryMs);
+          return;
+        }
+        const isKnown = result.kind === 'entry' && result.entry.flow !== null;
+        this.#onAbsent(question, entry, isKnown, answeredMs);
+      },
+    );
+    if (!queued) this.#rest(question, nowMs + this.#options.limits.retryMs);
   }
 
   /** In grace: a holder says what it holds; who holds nothing waits for whoever does. */
@@ -248,8 +276,9 @@ export class Inquirer {
     });
   }
 
-  /** The store has no such flow; `entry` is the binding that it has, if any. */
-  #onAbsent(question: Question, entry: StoredEntry | null, nowMs: number): void {
+  /** The store has no such flow; `entry` is the binding that it has, if any, and `letsIn` whether
+   * that takes in a SYN. */
+  #onAbsent(question: Question, entry: StoredEntry | null, letsIn: boolean, nowMs: number): void {
     const { cache, counters, limits } = this.#options;
     const openers: HeldPacket[] = [];
     for (const held of this.#questions.takeHeld(question)) {
@@ -259,7 +288,7 @@ export class Inquirer {
       if (slot !== NONE && !cache.isFresh(slot, nowMs)) cache.table.remove(slot);
       const isFromOutside = held.side === Side.Outside;
       if (!isFromOutside && opensFromInside(packet)) openers.push(held);
-      else if (entry !== null && isFirstSegment(packet) && this.#letsIn()) openers.push(held);
+      else if (entry !== null && isFirstSegment(packet) && letsIn) openers.push(held);
       else if (isFromOutside && (entry === null || asksToComeIn(packet))) {
         this.#dropUnasked(held, packet, entry, nowMs);
       } else if (this.#isSurelyAbsent(question, held, packet, nowMs)) {
@@ -277,11 +306,6 @@ export class Inquirer {
     const packet = this.#read(first);
     const inside = side === Side.Inside ? insideOf(packet) : entry!.inside;
     this.#open(question, packet, { side, inside, sinceMs }, nowMs);
-  }
-
-  /** Whether a SYN from whoever it may be joins a binding. */
-  #letsIn(): boolean {
-    return this.#options.config.filtering.tcp === 'endpoint-independent';
   }
 
   /** From outside, where nothing was sent to: there is no binding, or it lets not everybody in. */

@@ -99,6 +99,7 @@ test('unknown settings and durations out of range are refused', () => {
 const FLOORS = [
   ['tcpEstablishedMs', 7_440_000, 'RFC 5382 REQ-5'],
   ['tcpTransitoryMs', 240_000, 'RFC 5382 REQ-5'],
+  ['tcpClosingMs', 240_000, 'RFC 5382 REQ-5'],
   ['udpMs', 120_000, 'RFC 4787 REQ-5'],
   ['icmpMs', 60_000, 'RFC 5508 REQ-2'],
 ] as const;
@@ -126,4 +127,12 @@ test('filtering is one of three, by protocol, endpoint-independent unless said',
     'cluster.filtering.tcp: found "none", allowed: one of endpoint-independent, ' +
       'address-dependent, address-and-port-dependent',
   ]);
+});
+
+test('7857-2.1: a connection closes as long as it opens, unless that is said', () => {
+  const closingMs = (timeouts: object) =>
+    clusterSchema.parse({ ...GOOD, timeouts }).timeouts.tcpClosingMs;
+  expect(closingMs({})).toBe(240_000);
+  expect(closingMs({ tcpTransitoryMs: 300_000 })).toBe(300_000);
+  expect(closingMs({ tcpTransitoryMs: 300_000, tcpClosingMs: 250_000 })).toBe(250_000);
 });

@@ -22,12 +22,16 @@ const durationMs = (minimumMs: number) => z.int().min(minimumMs).max(CLUSTER_DUR
 
 const { timeouts, slack, filtering, inboundRefresh, ...rest } = CLUSTER_DEFAULTS;
 
-const timeoutsSchema = z.strictObject({
-  tcpEstablishedMs: durationMs(1).default(timeouts.tcpEstablishedMs),
-  tcpTransitoryMs: durationMs(1).default(timeouts.tcpTransitoryMs),
-  udpMs: durationMs(1).default(timeouts.udpMs),
-  icmpMs: durationMs(1).default(timeouts.icmpMs),
-});
+/** A connection closes as long as it opens, unless that is said. */
+const timeoutsSchema = z
+  .strictObject({
+    tcpEstablishedMs: durationMs(1).default(timeouts.tcpEstablishedMs),
+    tcpTransitoryMs: durationMs(1).default(timeouts.tcpTransitoryMs),
+    tcpClosingMs: durationMs(1).optional(),
+    udpMs: durationMs(1).default(timeouts.udpMs),
+    icmpMs: durationMs(1).default(timeouts.icmpMs),
+  })
+  .transform((given) => ({ ...given, tcpClosingMs: given.tcpClosingMs ?? given.tcpTransitoryMs }));
 
 const slackSchema = z.strictObject({
   outageMs: durationMs(0).default(slack.outageMs),
@@ -85,8 +89,10 @@ export const clusterSchema = z
     for (const [path, allowed] of ruleProblems(config)) problem([...path], allowed);
     if (!config.allowBelowRfcFloors) {
       for (const [name, message] of belowRfcFloors(config.timeouts)) {
-        // What is no duration at all is refused as such.
-        if (config.timeouts[name] >= 1) problem(['timeouts', name], message);
+        const { tcpTransitoryMs } = config.timeouts;
+        const isDefault = name === 'tcpClosingMs' && config.timeouts[name] === tcpTransitoryMs;
+        // What is no duration at all is refused as such, and what follows from another by that.
+        if (config.timeouts[name] >= 1 && !isDefault) problem(['timeouts', name], message);
       }
     }
     for (const sentence of brokenRelations(config)) problem([], sentence);

@@ -20,6 +20,7 @@ const SHORT: Figures = {
   timeouts: {
     tcpEstablishedMs: 7_440_000,
     tcpTransitoryMs: 20_000,
+    tcpClosingMs: 20_000,
     udpMs: 20_000,
     icmpMs: 10_000,
   },
@@ -27,7 +28,13 @@ const SHORT: Figures = {
 
 /** What is published once the clients are gone, so that all they left ends soon. */
 export const LAST_FIGURES: Pick<Figures, 'timeouts' | 'slack'> = {
-  timeouts: { tcpEstablishedMs: 4_000, tcpTransitoryMs: 4_000, udpMs: 4_000, icmpMs: 4_000 },
+  timeouts: {
+    tcpEstablishedMs: 4_000,
+    tcpTransitoryMs: 4_000,
+    tcpClosingMs: 4_000,
+    udpMs: 4_000,
+    icmpMs: 4_000,
+  },
   slack: { outageMs: 1_000, clockSkewMs: 1_000 },
 };
 

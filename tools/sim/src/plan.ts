@@ -114,6 +114,7 @@ function drawConfig(random: Random, pace: number): ClusterConfig {
     timeouts: {
       tcpEstablishedMs: established,
       tcpTransitoryMs,
+      tcpClosingMs: tcpTransitoryMs,
       udpMs: ms(timeouts.udpMs),
       icmpMs: ms(timeouts.icmpMs),
     },

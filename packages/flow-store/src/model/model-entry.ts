@@ -1,5 +1,6 @@
 /** An endpoint's entry in the model, and what is derived from it: deadlines and answers. */
 import {
+  addressEquals,
   type BindingRecord,
   type ClusterConfig,
   deadlineMs,
@@ -12,6 +13,8 @@ import {
   packEndpoint,
   packSocketAddress,
   type SocketAddress,
+  TCP,
+  unpackSocketAddress,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import { wholeAgeMs } from '../validate.ts';
@@ -65,6 +68,21 @@ function deadlines(entry: Entry, config: ClusterConfig): number[] {
     ? [...entry.flows.values()]
     : [entry.binding];
   return states.map((state) => flowDeadlineMs(entry, state, config));
+}
+
+/** Of a remote endpoint of TCP with port 0: the one of the address whose flow lives longest. */
+export function remoteMeant(
+  entry: Entry,
+  remote: SocketAddress | null,
+  config: ClusterConfig,
+): SocketAddress | null {
+  if (remote === null || remote.port !== 0 || entry.inside.protocol !== TCP) return remote;
+  const lives = [...entry.flows].map(([key, flow]) => ({
+    remote: unpackSocketAddress(Uint8Array.from(key, (one) => one.charCodeAt(0))),
+    untilMs: flowDeadlineMs(entry, flow, config),
+  }));
+  const ofAddress = lives.filter((one) => addressEquals(one.remote.address, remote.address));
+  return ofAddress.sort((a, b) => b.untilMs - a.untilMs)[0]?.remote ?? remote;
 }
 
 export function storedFlow(

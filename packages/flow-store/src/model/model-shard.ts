@@ -40,6 +40,7 @@ import {
   entryKey,
   flowDeadlineMs,
   remoteKey,
+  remoteMeant,
   stateOf,
   storedEntry,
   storedFlow,
@@ -217,7 +218,8 @@ export class ModelShard {
     if (entry === undefined || entryDeadlineMs(entry, config) <= nowMs) {
       return { kind: inGrace ? 'notYet' : 'no' };
     }
-    const found = storedEntry(entry, request.remote, config, nowMs);
+    const remote = remoteMeant(entry, request.remote, config);
+    const found = storedEntry(entry, remote, config, nowMs);
     const flowIsMissing =
       hasFlowPerRemote(config.filtering, entry.inside.protocol) && request.remote !== null;
     if (inGrace && flowIsMissing && found.flow === null) return { kind: 'notYet' };

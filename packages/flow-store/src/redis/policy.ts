@@ -3,7 +3,9 @@ import {
   type ClusterConfig,
   ICMP,
   IN_DATA,
+  IN_FIN,
   OUT_DATA,
+  OUT_FIN,
   RECORD_LAYOUT,
   silenceMs,
   slackMs,
@@ -34,6 +36,7 @@ export function packPolicy(config: ClusterConfig, layout = RECORD_LAYOUT): Buffe
     silenceMs(config),
     config.bindingsPerSubscriberMax,
     layout,
+    lifeMs(TCP, OUT_FIN | IN_FIN),
   ];
   const writer = new ByteWriter();
   for (const figure of figures) {

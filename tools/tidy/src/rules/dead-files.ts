@@ -9,8 +9,11 @@ export const ENTRIES: readonly { readonly pattern: RegExp; readonly reason: stri
   { pattern: /\.(test|bench)\.ts$/, reason: 'vitest runs it' },
   { pattern: /^[^/]+\.(ts|mjs)$|^tools\/[^/]+\/[^/]+\.mjs$/, reason: 'npm, Nx or vitest runs it' },
   {
-    pattern:
-      /^tools\/lab\/src\/traffic\/(server|download|trickle|ping|udp-echo|stun-server|nat-behaviour)\.ts$/,
+    pattern: /^tools\/lab\/src\/traffic\/(server|download|trickle|ping|udp-echo)\.ts$/,
+    reason: 'programs that the lab starts in a namespace, by name (TrafficProgram)',
+  },
+  {
+    pattern: /^tools\/lab\/src\/traffic\/(stun-server|nat-behaviour)\.ts$/,
     reason: 'programs that the lab starts in a namespace, by name (TrafficProgram)',
   },
   {

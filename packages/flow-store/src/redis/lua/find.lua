@@ -4,7 +4,8 @@
 --- @key s:{tag} the shard of the endpoint
 --- @arg policy see parts/shard.lua
 --- @args request direction(1: 0 inside, 1 outside), then the endpoint (inside endpoint, or protocol
----   and outside address and port) and the remote endpoint, each with its length (1) in front
+---   and outside address and port) and the remote endpoint, each with its length (1) in front; of
+---   TCP its port may be 0: then any flow with the address is asked for
 --- @result entry 0 entry
 --- @result no 1
 --- @result notYet 2
@@ -69,12 +70,26 @@ local function read_leads(keys, places)
   end
 end
 
+-- Of the flows with a remote address, the one that lives longest; nil where there is none.
+local function longest_of(binding, address)
+  local longest, longest_ms = nil, 0
+  each_flow(binding, function(remote, record)
+    local until_ms = deadline_ms(binding.protocol, record)
+    if sub(remote, 1, -3) ~= address or until_ms <= longest_ms then return end
+    longest, longest_ms = record, until_ms
+  end)
+  return longest
+end
+
 -- The flow that is asked for is not the row's only one, or not there.
 local function answer_further(i, row, remote)
   local protocol, binding, outside = byte(found[i].member), read_row(row), outsides[i] or ''
   binding.protocol = protocol
   binding.outside = type(outside) == 'number' and pack('>I6', outside) or outside
   local record = record_of(binding, binding.flowed and remote or '')
+  if not record and protocol == TCP and sub(remote, -2) == '\0\0' then
+    record = longest_of(binding, sub(remote, 1, -3))
+  end
   local until_ms = record and deadline_ms(protocol, record) or 0
   if until_ms > now_ms then
     return pack_entry(ENTRY, binding, row, until_ms, binding.flowed and record)

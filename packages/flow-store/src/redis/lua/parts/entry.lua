@@ -91,6 +91,18 @@ local function write_record(binding, remote, record)
   call('HSET', key, remote, pack_record(record))
 end
 
+-- Calls `look` with the remote endpoint and the record of each flow of a binding.
+local function each_flow(binding, look)
+  if binding.first then look(binding.remote, binding.first) end
+  if not binding.more then return end
+  local fields = call('HGETALL', FLOWS_PREFIX .. binding.inside)
+  for i = 1, #fields, 2 do
+    local record = read_record(fields[i + 1])
+    record.is_further = true
+    look(fields[i], record)
+  end
+end
+
 -- Of a binding: how many of its flows live, when the last and the first of them end, how many are
 -- stored, and the remote endpoints of the dead ones. One without flows is its own only flow.
 local function survey(binding)
@@ -105,11 +117,7 @@ local function survey(binding)
       all.dead[#all.dead + 1] = remote
     end
   end
-  if binding.first then add(binding.remote, binding.first) end
-  if binding.more then
-    local fields = call('HGETALL', FLOWS_PREFIX .. binding.inside)
-    for i = 1, #fields, 2 do add(fields[i], read_record(fields[i + 1])) end
-  end
+  each_flow(binding, add)
   return all
 end
 

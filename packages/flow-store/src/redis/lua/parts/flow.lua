@@ -1,7 +1,11 @@
 -- A flow's state: the lattice and the deadline, the same as state.ts and timeouts.ts of
 -- @flowstore/flow (a test compares them). Instants are of the shard's time, 0: never.
 local TCP, ICMP, ICMPV6 = 6, 1, 58
-local BOTH_DATA, BOTH_FIN = 12, 48
+local BOTH_FIN = 48
+-- By the flags of a TCP flow that no RST closes: '0' it opens, '1' it is established, '2' it
+-- closes. Worked out from the table of tcp-states.ts, as docs/tcp-states.md has it.
+local PHASES = '0000001101011111001100111111111101011111010111112222222222222222'
+local OPENING, ESTABLISHED = byte('0'), byte('1')
 local NEVER = 0
 local NO_AGE = 4294967295
 
@@ -14,9 +18,9 @@ local function is_closing(flags, seen_ms, rst_ms) return rst_ms > seen_ms or fla
 local function deadline_of(protocol, flags, seen_ms, rst_ms)
   local last_ms = rst_ms > seen_ms and rst_ms or seen_ms
   if protocol == TCP then
-    if is_closing(flags, seen_ms, rst_ms) then return last_ms + LIFE_TRANSITORY_MS end
-    if flags % 16 >= BOTH_DATA then return last_ms + LIFE_ESTABLISHED_MS end
-    return last_ms + LIFE_TRANSITORY_MS
+    local phase = rst_ms <= seen_ms and byte(PHASES, flags + 1)
+    if phase == ESTABLISHED then return last_ms + LIFE_ESTABLISHED_MS end
+    return last_ms + (phase == OPENING and LIFE_TRANSITORY_MS or LIFE_CLOSING_MS)
   end
   if protocol == ICMP or protocol == ICMPV6 then return last_ms + LIFE_ICMP_MS end
   return last_ms + LIFE_UDP_MS
@@ -26,7 +30,7 @@ local function deadline_ms(protocol, state)
   return deadline_of(protocol, state.flags, state.seen_ms, state.rst_ms)
 end
 
-local LIFE_TCP_LONGEST_MS = max(LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS)
+local LIFE_TCP_LONGEST_MS = max(LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_CLOSING_MS)
 
 -- The latest deadline that the flow can come to by a change of its state. Keys are kept for it: a
 -- handshake then moves no TTL.
