@@ -3,7 +3,7 @@ import { TCP, UDP } from '@flowstore/flow';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
 import { SYN, udpOut } from './testing/traffic.ts';
-import { TEST_CONFIG, World, type WorldOptions } from './testing/world.ts';
+import { INSIDE, TEST_CONFIG, World, type WorldOptions } from './testing/world.ts';
 
 const one = { ...TEST_CONFIG, pool: ['203.0.113.1/32'] };
 
@@ -48,9 +48,12 @@ describe('4787-4: the parity of a port', () => {
   });
 });
 
-test('4787-3a: no port of 1024 and above gets one below', async () => {
-  const ports = await portsOf({}, [1, 1_023, ...mixed]);
-  expect(Math.min(...ports)).toBeGreaterThanOrEqual(1_024);
+test('4787-3a: a port below 1024 keeps its range by a forward; none above gets one', async () => {
+  const forward = { protocol: 'udp', outside: '203.0.113.1:123', inside: `${INSIDE}:123` } as const;
+  const config = { ...one, portForwards: [{ ...forward, domain: 0 }] };
+  const [forwarded, ...others] = await portsOf({ config }, [123, ...mixed]);
+  expect(forwarded).toBe(123);
+  expect(Math.min(...others)).toBeGreaterThanOrEqual(1_024);
 });
 
 test('6888-15 7857-9: ports are drawn at random, and tell nothing of the next', async () => {

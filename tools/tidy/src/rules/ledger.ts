@@ -41,9 +41,7 @@ function problemsOf(row: LedgerRow, files: ReadonlyMap<string, SourceFile>): str
   if (!STATUSES.some((each) => each === status)) {
     return [`the status "${status}" is none of ${STATUSES.join(', ')}`];
   }
-  if (status === 'no' && (id in OPEN || how === 'not yet')) {
-    return how === '' ? ['says no, and not why'] : [];
-  }
+  if (status === 'no' && id in OPEN) return how === '' ? ['says no, and not why'] : [];
   if (status !== 'yes' && how === '') return [`says ${status}, and not how or why`];
   if (test === '' || name === '') return ['has no test'];
   if (!test.endsWith('.test.ts')) return [`${test} is no test`];
