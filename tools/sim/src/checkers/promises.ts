@@ -58,6 +58,7 @@ function shorter(a: Timeouts, b: Timeouts): Timeouts {
   return {
     tcpEstablishedMs: Math.min(a.tcpEstablishedMs, b.tcpEstablishedMs),
     tcpTransitoryMs: Math.min(a.tcpTransitoryMs, b.tcpTransitoryMs),
+    tcpClosingMs: Math.min(a.tcpClosingMs, b.tcpClosingMs),
     udpMs: Math.min(a.udpMs, b.udpMs),
     icmpMs: Math.min(a.icmpMs, b.icmpMs),
   };

@@ -54,10 +54,11 @@ function routesBack(world: World, index: number): void {
 function otherTimeouts({ config }: Plan, target: number, force: number): Timeouts {
   const factor = [0.5, 1, TIMEOUTS_GROW_MAX][target % 3]!;
   const scaled = (ms: number) => Math.round(ms * factor);
-  const { tcpEstablishedMs, tcpTransitoryMs, udpMs, icmpMs } = config.timeouts;
+  const { tcpEstablishedMs, tcpTransitoryMs, tcpClosingMs, udpMs, icmpMs } = config.timeouts;
   return {
     tcpEstablishedMs: scaled(force < 0.5 ? tcpTransitoryMs : tcpEstablishedMs),
     tcpTransitoryMs: scaled(tcpTransitoryMs),
+    tcpClosingMs: scaled(tcpClosingMs),
     udpMs: scaled(udpMs),
     icmpMs: scaled(icmpMs),
   };
