@@ -50,7 +50,7 @@ interface Entry extends Key {
 interface Index {
   readonly ttlMs: number;
   readonly scores: Map<string, number>;
-  /** False where blocks went by their TTL, until the next sweep. */
+  /** False where blocks went by their TTL, until sweeps have counted anew. */
   readonly isCounted: boolean;
 }
 
@@ -124,13 +124,14 @@ async function readStored(
     const at = { key, tag, subject, ttlMs };
     const id = idOf(tag, subject);
     if (kind === 'i') {
-      const isCounted = (await redis.hget(`s:{${tag}}`, 'n')) !== '0';
+      const counted = await redis.hget(`s:{${tag}}`, 'n');
+      const isCounted = counted === null || counted === '1';
       stored.indexes.set(tag, { ttlMs, scores: await scoresOf(redis, key), isCounted });
     } else if (kind === 'e') {
       stored.entries.set(id, { ...at, value: (await redis.getBuffer(key))! });
     } else if (kind === 'x') {
       stored.flows.set(id, { ...at, fields: await fieldsOf(redis, key) });
-    } else if (kind === 'n') {
+    } else if (kind === 'n' && subject.length > 0) {
       stored.counts.push({ ...at, fields: await fieldsOf(redis, key) });
     } else if (kind === 'p') {
       const fields = await fieldsOf(redis, key);

@@ -11,8 +11,6 @@ import { INCARNATION, inBatches, open, openRequest } from './operations.ts';
 import { CONFIG, type StoreServer } from './store-server.ts';
 
 export const READERS = 16;
-/** What the store was asked for: a figure to compare with. */
-export const EVENTS_PER_S_WANTED = 100_000;
 const BATCH = 64;
 const PER_SHARD_MAX = 512;
 /** Gateways read every 5 s; so often there is always something to read, as at full speed. */

@@ -33,6 +33,7 @@ test('ends with one line of JSON that holds every figure', { timeout: 120_000 },
   }
   expect(store.feed).toMatchObject({ readers: 16, missed: 0, disordered: 0 });
   expect(store.feed.eventsPerS).toBeGreaterThan(0);
+  expect(store.feedAlone).toMatchObject({ readers: 16, missed: 0, disordered: 0 });
   expect(floor.setPairServerUs).toBeGreaterThan(0);
   expect(floor.getServerUs).toBeGreaterThan(0);
   expect(details.udp.open.map(({ batch }: { batch: number }) => batch)).toEqual([1, 16, 64]);

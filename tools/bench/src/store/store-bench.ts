@@ -6,7 +6,7 @@
  *                      ask      even shards: find, touch, close; floor
  *                      sweep    odd shards, after all deadlines
  * with UDP's flows:    a single find under load, before they are swept
- * at the end:          sixteen readers of the feeds
+ * at the end:          sixteen readers of the feeds, told by openings, and by the feed's part alone
  * ```
  *
  * A shard is a round: what one costs is measured beside the floor of the same second.
@@ -14,6 +14,7 @@
 import { SHARDS, TCP, UDP } from '@flowstore/flow';
 import { type BenchFlow, FLOWS_PER_SHARD_MAX, flowsOfShard, numbersByShard } from './endpoints.ts';
 import { type FeedFigures, measureFeed } from './feed.ts';
+import { type FeedAloneFigures, measureFeedAlone } from './feed-alone.ts';
 import { type Floor, fillFloor, measureFloor } from './floor.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import {
@@ -39,6 +40,7 @@ export const STORE_FLOWS_MAX = SHARDS * FLOWS_PER_SHARD_MAX;
 const FILL_MAX_MS = 95_000;
 const ASK_MAX_MS = 15_000;
 const SWEEP_MAX_MS = 12_000;
+const FEED_ALONE_MS = 5_000;
 /** So that odd shards are left for each size of batch. */
 const ROUNDS_MIN = 8;
 /** Fewer flows are a quick look. */
@@ -65,6 +67,7 @@ export interface StoreBenchResult {
   readonly sweepCallP99Us: Readonly<Record<BatchSize, number>>;
   readonly latency: Latency;
   readonly feed: FeedFigures;
+  readonly feedAlone: FeedAloneFigures;
 }
 
 type Say = (line: string) => void;
@@ -106,12 +109,14 @@ class StoreBench {
     this.#say('a single find under load');
     // Of an odd shard: nothing was closed there.
     const asked = flowsOfShard(1, UDP, numbersByShard(UDP, Math.min(this.#perShard, 64))[1]!);
-    const durationMs = this.#perShard < QUICK_PER_SHARD ? 3_000 : 8_000;
+    const isQuick = this.#perShard < QUICK_PER_SHARD;
+    const durationMs = isQuick ? 3_000 : 8_000;
     const filled = { shards: this.#filled, perShard: this.#perShard };
     const latency = await measureLatency(this.#server, asked, filled, durationMs);
     await this.#sweep('udp');
     this.#say('sixteen readers of the feeds');
     const feed = await measureFeed(this.#server, this.#perShard);
+    const feedAlone = await measureFeedAlone(this.#server, isQuick ? 1_000 : FEED_ALONE_MS);
     this.#say('redis-benchmark');
     const redisBenchmark = await runRedisBenchmark(this.#server);
     return {
@@ -122,6 +127,7 @@ class StoreBench {
       sweepCallP99Us: mapSizes((size) => Math.max(...this.#sweepCallsUs[size])),
       latency,
       feed,
+      feedAlone,
     };
   }
 

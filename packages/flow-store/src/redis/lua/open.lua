@@ -187,11 +187,11 @@ local function bind_free(block, field, protocol, number, nonce, flags, seen_ms, 
   if remote ~= '' then which, kind = 1, SINGLE end
   local row = pack('>BI8I4BI6c0c0', kind, generation, nonce, flags, seen_ms, inside, remote)
   put(block, field, row)
-  count_port(inside, 1)
+  count_port(block, inside, 1)
   local n = #news
   news_formats[#news_formats + 1] = 'I3I6BI8'
   news[n + 1], news[n + 2], news[n + 3], news[n + 4] =
-    7733254 + protocol * 256, number, 0, generation
+    VOID_IPV4 + protocol * 256, number, 0, generation
   local until_ms = deadline_of(protocol, flags, seen_ms, NEVER)
   look_again(block, until_ms)
   formats[#formats + 1] = 'I3BBI4Bc0'

@@ -14,9 +14,9 @@
 --- @cost 3 calls per block, 3 more in which something is over; 1 per binding that lives; with more
 ---   flows than one all of them read; 9 per script; entries are deleted and blocks indexed
 ---   together. A look is a flow, a mark or, where there is neither, a block; stops after the port
----   at which it took the last of looksMax. To count anew: 1 call per block of the shard, and 1 per
----   bound row; only after a limit was set, or after the reaper was away for so long that blocks
----   went by their TTL
+---   at which it took the last of looksMax. To count anew, with the looks that are left, 64 at
+---   least: 2 calls per block, 2 per bound row, and once 1 for all blocks; only after a limit was
+---   set, or after the reaper was away for so long that blocks went by their TTL
 --- @include shard
 --- @include feed
 --- @include grace
@@ -37,6 +37,7 @@ local looks_taken = 0
 local scores, unindexed = {}, {}
 local mark_ms = now_ms + QUARANTINE_MS
 local MARK = 'q' .. pack('>I6', mark_ms)
+local LONGEST_TTL_MS = LIFE_TCP_LONGEST_MS + QUARANTINE_MS + TTL_MARGIN_MS
 
 -- What a binding that lives on needs. Its TTL was set by the timeouts of its time, which may have
 -- grown since.
@@ -46,6 +47,13 @@ local function keep_on(block, inside, last_ms, more)
   if more then extend(FLOWS_PREFIX .. inside, ttl_ms) end
   keep_block(block, ttl_ms + QUARANTINE_MS)
   keep_count(inside, ttl_ms + QUARANTINE_MS)
+end
+
+-- A field of the block that is written when all of the block was looked at.
+local function note(block, field, value)
+  local noted = block.noted
+  if noted then noted[#noted + 1], noted[#noted + 2] = field, value
+  else block.noted = { block.key, field, value } end
 end
 
 -- Of a binding that has more flows than one: when the first of those that live ends, nil where
@@ -68,135 +76,173 @@ end
 -- Looks at a bound row to which its inside endpoint leads. Gives the instant of its next deadline,
 -- nil where its binding is over.
 local function sweep_binding(block, field, row, inside)
-  local kind, until_ms = byte(row), nil
-  if band(kind, MORE) ~= 0 then
-    until_ms = sweep_flows(block, field, row)
-  else
-    looks_taken = looks_taken + 1
-    until_ms = deadline_of(byte(block.member), state_in(row, kind))
-    if until_ms > now_ms then
-      keep_on(block, inside, until_ms, false)
-    else
-      until_ms, count.flows = nil, count.flows + 1
-    end
+  local kind = byte(row)
+  if kind ~= PLAIN and kind ~= SINGLE and band(kind, MORE) ~= 0 then
+    return sweep_flows(block, field, row)
   end
-  if until_ms then return until_ms end
-  count.bindings = count.bindings + 1
-  drop(ENTRY_PREFIX .. inside)
-  count_port(inside, -1)
-  put(block, field, MARK .. inside)
+  looks_taken = looks_taken + 1
+  local until_ms = deadline_of(byte(block.member), state_in(row, kind))
+  if until_ms > now_ms then
+    keep_on(block, inside, until_ms, false)
+    return until_ms
+  end
+  count.flows = count.flows + 1
 end
 
--- Counts are wrong where they were not kept so far, or where a block is gone by its TTL.
-local function keep_counts_right(block_is_gone)
+-- Counts are wrong where they were not kept so far, or where a block is gone by its TTL. Some are
+-- counted even where all looks were taken, lest it takes for ever.
+local function keep_counts_right(block_is_gone, rows_max)
   local kept = stored_meta[9]
-  if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
-    if kept == '1' and not block_is_gone then return end
-    recount()
-    count.recounts = 1
-    -- Where rows are there is a meta key, which has its TTL.
-    if call('EXISTS', META) == 1 then call('HSET', META, 'n', '1') end
-  elseif kept then
+  if BINDINGS_PER_SUBSCRIBER_MAX == 0 then
+    if not kept then return false end
     drop_counts()
     call('HDEL', META, 'n')
+    return false
   end
+  if kept == '1' and not block_is_gone then return false end
+  if block_is_gone or not counted_to then begin_recount() end
+  local is_done = count_on(max(rows_max, 4 * BLOCK_PORTS))
+  if is_done then
+    count.recounts = 1
+    call('DEL', ORDER)
+  else
+    extend(ORDER, LONGEST_TTL_MS)
+  end
+  -- Where rows are there is a meta key, which has its TTL.
+  if call('EXISTS', META) == 1 then
+    call('HSET', META, 'n', is_done and '1' or 'c' .. counted_to)
+  end
+  is_counting = not is_done
+  return not is_done
 end
 
--- Of the block's next rows from `from` on, at most `rows_max`: the inside endpoints of those that
--- are bound, by offset, and whether they lead here. Their entries are read at once.
-local function read_leads(block, rows, from, last, rows_max)
-  local insides, leads, keys, offsets = {}, {}, {}, {}
-  for offset = from, last do
-    local row = rows[offset]
-    if row then rows_max = rows_max - 1 end
-    if rows_max < 0 then break end
-    if is_bound(row) then
-      insides[offset] = holder_of(row)
-      keys[#keys + 1], offsets[#offsets + 1] = ENTRY_PREFIX .. insides[offset], offset
+-- The block's rows by offset, the last offset, and the lease.
+local function rows_by_offset(fields)
+  local rows, last, lease = {}, -1, nil
+  for i = 1, #fields, 2 do
+    if fields[i] == 'L' then
+      lease = fields[i + 1]
+    else
+      local offset = byte(fields[i])
+      rows[offset] = fields[i + 1]
+      if offset > last then last = offset end
     end
   end
-  if #keys == 0 then return insides, leads end
-  local pointers, protocol, member = call('MGET', unpack(keys)), byte(block.member), block.member
-  local port = parse('>I2', member, #member - 1) * BLOCK_PORTS + FIRST_PORT
-  local first = #member == 7 and parse('>I4', member, 2) * 65536 + port
-  for k = 1, #keys do
-    local offset = offsets[k]
-    if first then leads[offset] = tonumber(pointers[k] or '') == first + offset
-    else leads[offset] = pointers[k] == sub(member, 2, 17) .. pack('>I2', port + offset) end
-  end
-  return insides, leads
+  return rows, last, lease
 end
 
--- Of the block's ports, packed, for those that are told void together.
-local function outside_at(block, offset)
+-- Of the block's next rows from `from` on, at most `rows_max`: by offset, the inside endpoints of
+-- those that are bound, the keys of their entries and what these lead to. They are read at once.
+local function read_leads(rows, from, last, rows_max)
+  local insides, keys, leads, wanted, offsets, n = {}, {}, {}, {}, {}, 0
+  for offset = from, last do
+    local row = rows[offset]
+    if row then
+      if rows_max == 0 then break end
+      rows_max = rows_max - 1
+      if byte(row) >= BOUND then
+        local inside = holder_of(row)
+        local key = ENTRY_PREFIX .. inside
+        n = n + 1
+        insides[offset], keys[offset], wanted[n], offsets[n] = inside, key, key, offset
+      end
+    end
+  end
+  if n > 0 then
+    local pointers = call('MGET', unpack(wanted))
+    for k = 1, n do leads[offsets[k]] = pointers[k] end
+  end
+  return insides, keys, leads
+end
+
+-- What an entry holds that leads to the block's port of offset 0, as a number, nil for IPv6; and
+-- that port.
+local function place_of(block)
   local member = block.member
-  local number = parse('>I2', member, #member - 1)
-  return sub(member, 2, -3) .. pack('>I2', number * BLOCK_PORTS + FIRST_PORT + offset)
+  local port = parse('>I2', member, #member - 1) * BLOCK_PORTS + FIRST_PORT
+  return #member == 7 and parse('>I4', member, 2) * 65536 + port or nil, port
+end
+
+-- The block's outside endpoints are told void together.
+local function tell_over(block, offsets)
+  if #offsets == 0 then return end
+  local protocol, below, first, port = byte(block.member), new_generation(), place_of(block)
+  local n = #news
+  if not first then
+    for _, offset in ipairs(offsets) do
+      tell_void(protocol, sub(block.member, 2, -3) .. pack('>I2', port + offset), '', below)
+    end
+    return
+  end
+  for i = 1, #offsets do
+    news_formats[#news_formats + 1] = 'I3I6BI8'
+    news[n + 1], news[n + 2], news[n + 3], news[n + 4] =
+      VOID_IPV4 + protocol * 256, first + offsets[i], 0, below
+    n = n + 4
+  end
+  gather_news()
 end
 
 -- Ends a lease whose time is over. Its holder may have used any rowless port up to the end
 -- (provisional flows): all of them begin in quarantine. The same as expire_lease, gathered.
 local function end_lease(block, rows, gone)
   local taken = {}
-  for _, field in ipairs(gone) do taken[byte(field)] = true end
+  for i = 1, #gone do taken[byte(gone[i])] = true end
   gone[#gone + 1] = 'L'
   count.leases = count.leases + 1
   for offset = 0, BLOCK_PORTS - 1 do
-    if not rows[offset] or taken[offset] then put(block, char(offset), MARK) end
+    if not rows[offset] or taken[offset] then note(block, char(offset), MARK) end
   end
-end
-
-local function rows_by_offset(fields)
-  local rows, last = {}, -1
-  for i = 1, #fields, 2 do
-    local offset = fields[i] == 'L' and 'L' or byte(fields[i])
-    rows[offset] = fields[i + 1]
-    if offset ~= 'L' and offset > last then last = offset end
-  end
-  return rows, last
-end
-
--- Looks at one port. Gives the instant of its next deadline, whether it is free, and whether its
--- binding is over.
-local function sweep_row(block, offset, row, inside, leads)
-  if not inside then
-    looks_taken = looks_taken + 1
-    local at_ms = instant_at(row, 2)
-    return at_ms, at_ms <= now_ms, false
-  end
-  if not leads then
-    looks_taken = looks_taken + 1
-    count.orphans = count.orphans + 1
-    orphan(block, char(offset), inside)
-    return mark_ms, false, false
-  end
-  local at_ms = sweep_binding(block, char(offset), row, inside)
-  return at_ms or mark_ms, false, not at_ms
 end
 
 -- Looks at the ports from `from` on, until the looks are used up. Gives the earliest deadline of
--- those looked at; the port to go on with, nil at the block's end; and whether the block is there.
-local function sweep_block(block, from, looks_max)
-  local fields = call('HGETALL', block.key)
-  local rows, last = rows_by_offset(fields)
+-- those looked at, and the port to go on with, nil at the block's end. `gone` are the ports that
+-- are free, `over` those whose binding is.
+local function sweep_rows(block, rows, from, last, looks_max, gone, over)
   -- A row takes one look at least.
-  local insides, leads = read_leads(block, rows, from, last, looks_max - looks_taken)
-  local next_ms, gone, voided, go_on = NONE_DUE, {}, {}, nil
+  local insides, keys, leads = read_leads(rows, from, last, looks_max - looks_taken)
+  local next_ms, first, port = NONE_DUE, place_of(block)
   for offset = from, last do
-    local row = rows[offset]
+    local row, inside = rows[offset], insides[offset]
     if row then
-      if looks_taken >= looks_max then
-        go_on = offset
-        break
+      if looks_taken >= looks_max then return next_ms, offset end
+      local at_ms
+      if not inside then
+        looks_taken = looks_taken + 1
+        at_ms = instant_at(row, 2)
+        if at_ms <= now_ms then gone[#gone + 1], at_ms = char(offset), NONE_DUE end
+      elseif first and tonumber(leads[offset] or '') == first + offset
+        or not first and leads[offset] == sub(block.member, 2, 17) .. pack('>I2', port + offset)
+      then
+        at_ms = sweep_binding(block, char(offset), row, inside)
+        if not at_ms then
+          at_ms, over[#over + 1] = mark_ms, offset
+          drop(keys[offset])
+          count_port(block, inside, -1)
+          note(block, char(offset), MARK .. inside)
+        end
+      else
+        looks_taken = looks_taken + 1
+        count.orphans = count.orphans + 1
+        orphan(block, char(offset), inside)
+        at_ms = mark_ms
       end
-      local at_ms, is_free, is_over = sweep_row(block, offset, row, insides[offset], leads[offset])
-      if is_over then voided[#voided + 1] = outside_at(block, offset) end
-      if is_free then gone[#gone + 1] = char(offset)
-      elseif at_ms < next_ms then next_ms = at_ms end
+      if at_ms < next_ms then next_ms = at_ms end
     end
   end
+  return next_ms, nil
+end
+
+-- Looks at the block from a port on. Gives when it is to be looked at next for what was looked at;
+-- the port to go on with, nil at the block's end; and whether the block is there.
+local function sweep_block(block, from, looks_max)
+  local fields = call('HGETALL', block.key)
+  local rows, last, lease = rows_by_offset(fields)
+  local gone, over = {}, {}
+  local next_ms, go_on = sweep_rows(block, rows, from, last, looks_max, gone, over)
   count.freed = count.freed + #gone
-  local lease_ms = rows.L and instant_at(rows.L, 9)
+  count.bindings = count.bindings + #over
+  local lease_ms = lease and instant_at(lease, 9)
   if lease_ms and lease_ms > now_ms then
     next_ms = math.min(next_ms, lease_ms)
   elseif lease_ms and not go_on then
@@ -204,9 +250,13 @@ local function sweep_block(block, from, looks_max)
     end_lease(block, rows, gone)
     next_ms = math.min(next_ms, mark_ms)
   end
-  if #voided > 0 then tell_voids(byte(block.member), voided, new_generation()) end
+  tell_over(block, over)
   if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
-  if block.noted then keep_block(block, QUARANTINE_MS + TTL_MARGIN_MS) end
+  if block.noted then
+    call('HSET', unpack(block.noted))
+    block.noted = nil
+    keep_block(block, QUARANTINE_MS + TTL_MARGIN_MS)
+  end
   return next_ms, go_on, #fields > 0
 end
 
@@ -223,7 +273,7 @@ end
 local function note_next(member, from, next_ms)
   if from > 0 then
     local score = scores[member] or call('ZSCORE', INDEX, member)
-    local is_there = blocks[member].noted or call('EXISTS', BLOCK_PREFIX .. member) == 1
+    local is_there = call('EXISTS', BLOCK_PREFIX .. member) == 1
     next_ms = is_there and math.min(next_ms, tonumber(score or NONE_DUE)) or NONE_DUE
     unindexed[#unindexed + 1] = member .. GO_ON
   end
@@ -280,10 +330,12 @@ end
 
 local function sweep(bytes)
   if not may_sweep() then return answer(0, 1, 0, NONE_DUE) end
-  local blocks, overdue_ms, any_gone = sweep_due(parse('>I4', bytes))
-  keep_counts_right(any_gone)
+  local looks_max = parse('>I4', bytes)
+  local blocks, overdue_ms, any_gone = sweep_due(looks_max)
+  local counts_on = keep_counts_right(any_gone, looks_max - looks_taken)
   local first = call('ZRANGE', INDEX, 0, 0, 'WITHSCORES')
   local next_due_ms = first[2] and max(0, math.floor(tonumber(first[2])) - now_ms) or NONE_DUE
+  if counts_on then next_due_ms = 0 end
   return answer(blocks, 0, overdue_ms, next_due_ms)
 end
 

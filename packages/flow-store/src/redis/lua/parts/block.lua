@@ -120,7 +120,7 @@ local function orphan(block, field, inside)
   local port = FIRST_PORT + number * BLOCK_PORTS + byte(field)
   local outside = sub(block.member, 2, -3) .. pack('>I2', port)
   tell_void(byte(block.member), outside, '', new_generation())
-  count_port(inside, -1)
+  count_port(block, inside, -1)
   quarantine(block, field, inside)
 end
 

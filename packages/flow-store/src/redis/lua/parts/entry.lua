@@ -167,7 +167,7 @@ local function write_binding(binding, latest_ms, former)
   call('SET', key, pointer_to(binding.outside), 'PX', text_of(ttl_ms))
   pointers[binding.inside] = binding.outside
   write_row(binding)
-  if not is_bound(former) then count_port(binding.inside, 1) end
+  if not is_bound(former) then count_port(binding.block, binding.inside, 1) end
   keep_block(binding.block, ttl_ms + QUARANTINE_MS)
   keep_count(binding.inside, ttl_ms + QUARANTINE_MS)
 end
@@ -178,7 +178,7 @@ local function unbind(binding)
   pointers[binding.inside] = false
   if binding.more then drop(FLOWS_PREFIX .. binding.inside) end
   tell_void(binding.protocol, binding.outside, '', new_generation())
-  count_port(binding.inside, -1)
+  count_port(binding.block, binding.inside, -1)
   quarantine(binding.block, binding.field, binding.inside)
 end
 

@@ -17,6 +17,7 @@ local function finish()
   publish()
   if keep_ms == 0 then return end
   write_blocks()
+  if is_counting then write_order() end
   write_drops()
   local meta = more_meta
   local function note(field, text) meta[#meta + 1], meta[#meta + 2] = field, text end

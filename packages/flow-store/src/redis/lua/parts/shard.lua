@@ -138,3 +138,18 @@ local function write_blocks()
   end
   in_parts(looks, function(...) call('ZADD', INDEX, 'LT', ...) end)
 end
+
+-- Meta field n, see subscriber.lua: whether the ports of subscribers are being counted.
+local is_counting = stored_meta[9] and byte(stored_meta[9]) == 99
+
+-- A block that came up meanwhile is to be counted, too.
+local function write_order()
+  local members = {}
+  for i = 1, #block_list do
+    if block_list[i].look_ms then
+      members[#members + 1], members[#members + 2] = '0', block_list[i].member
+    end
+  end
+  in_parts(members, function(...) call('ZADD', 'n:' .. TAG, ...) end)
+  extend('n:' .. TAG, keep_ms)
+end
