@@ -20,7 +20,9 @@ FROM manifests AS gateway-modules
 RUN npm ci --omit=dev --workspace=@flowstore/gateway --include-workspace-root=false
 
 FROM manifests AS reaper-modules
-RUN npm ci --omit=dev --workspace=@flowstore/reaper --include-workspace-root=false
+# The compiler is an optional peer of one of them (valibot): so npm keeps it, and nobody needs it.
+RUN npm ci --omit=dev --workspace=@flowstore/reaper --include-workspace-root=false \
+  && rm -rf node_modules/typescript node_modules/@typescript
 
 # --- what runs: Node, and a user that is nobody special
 FROM ${NODE_IMAGE} AS runtime
