@@ -7,7 +7,7 @@ import { FAULTS } from './faults/index.ts';
 import { allOverMs, type FigureSet, type Figures, figuresOf, LAST_FIGURES } from './figures.ts';
 import { judge, type Violation } from './judge.ts';
 import { LogDisk } from './log-disk.ts';
-import { type FaultKind, planRun, type Step } from './plan.ts';
+import { type FaultKind, GATEWAYS, planRun, type Step } from './plan.ts';
 import { StoreAdmin } from './store-admin.ts';
 import type { FlowStory } from './traffic/story.ts';
 import { LOAD_DEFAULT, type Load, TrafficRun } from './traffic-run.ts';
@@ -37,7 +37,6 @@ export interface ChaosResult {
   readonly vitals: readonly Vital[];
 }
 
-const GATEWAYS = 3;
 const program = (name: string) => new URL(`./programs/${name}.ts`, import.meta.url).pathname;
 /** Where the layouts of records are mixed: gw1 begins with the one before. */
 const PROGRAMS = {
@@ -105,7 +104,10 @@ async function play(
   const vitals = new Vitals();
   const look = () => lab.status().then((status) => vitals.look(status));
   const timer = setInterval(() => void look().catch(() => {}), VITALS_EVERY_MS);
-  const faults = await perform(stage, steps, endMs, log).finally(() => clearInterval(timer));
+  const crashed = new Set<string>();
+  const faults = await perform(stage, steps, { endMs, crashed, log }).finally(() =>
+    clearInterval(timer),
+  );
   await stage.sleep(CALM_MS);
   await traffic.stop();
   const leftInStore = await awaitNothingLeft(stage, figures, log);
@@ -113,6 +115,10 @@ async function play(
   if (leftInStore > 0) {
     const what = `${leftInStore} keys of flows are left`;
     violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });
+  }
+  if (crashed.size > 0) {
+    const what = `${[...crashed].join(', ')} ended by themselves`;
+    violations.push({ invariant: 'I8 nothing crashes', what, times: crashed.size, examples: [] });
   }
   const { stories } = traffic;
   const told = { stories, windows: windows.all, vitals: vitals.all };
@@ -123,8 +129,7 @@ async function play(
 async function perform(
   stage: Stage,
   steps: readonly Step[],
-  endMs: number,
-  log: (line: string) => void,
+  { endMs, crashed, log }: { endMs: number; crashed: Set<string>; log: ChaosOptions['log'] },
 ): Promise<Partial<Record<FaultKind, number>>> {
   const counts: Partial<Record<FaultKind, number>> = {};
   const start = nowMs();
@@ -144,6 +149,11 @@ async function perform(
         await run(step);
       }),
     );
+    // Each fault mends what it broke.
+    const { gateways, reapers, store } = await stage.lab.status();
+    for (const { name, pid } of [...gateways, ...reapers, ...store.servers]) {
+      if (pid === null) crashed.add(name);
+    }
   }
   const leftMs = endMs - nowMs();
   if (leftMs > 0) await stage.sleep(leftMs);

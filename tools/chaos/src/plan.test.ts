@@ -17,6 +17,20 @@ describe('a plan', () => {
     }
   });
 
+  it('does one thing at a time to a gateway, and to the reaper', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      let group: { kind: string; target: number }[] = [];
+      for (const { kind, target, together } of planRun(seed, 30, 'single', figures)) {
+        if (!together) group = [];
+        if (kind.startsWith('reaper')) {
+          expect(group.filter((other) => other.kind.startsWith('reaper'))).toEqual([]);
+        }
+        if (kind === 'routeFlap' && together) expect(group[0]!.target).not.toBe(target);
+        group.push({ kind, target });
+      }
+    }
+  });
+
   it('takes no gateway away before all have told the store what it forgot', () => {
     for (let seed = 0; seed < 50; seed++) {
       let calmMs = Infinity;

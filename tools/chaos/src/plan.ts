@@ -37,6 +37,8 @@ export interface Step {
   readonly together: boolean;
 }
 
+export const GATEWAYS = 3;
+
 /** Both ends lose what they know: not before everybody has told the store what it forgot. */
 const FORGETS: ReadonlySet<FaultKind> = new Set([
   'storeRestartEmpty',
@@ -97,17 +99,36 @@ export function planRun(seed: number, minutes: number, store: StoreKind, figures
     const kind = bag.pop()!;
     // An upgrade is for once: the layout of records does not go back.
     if (kind === 'upgrade' && steps.some((step) => step.kind === 'upgrade')) continue;
-    const together = COMPANIONS.has(kind) && steps.length > 0 && random.chance(0.6);
+    const together = random.chance(0.6) && mayJoin(kind, steps);
     const waits = ENDS_GATEWAYS.has(kind) || NEEDS_ALL.has(kind) || FORGETS.has(kind);
     const calmMs = waits ? forgottenMs + graceMs(figures) - plannedMs : 0;
     const pauseMs = together ? 500 : Math.max(random.between(1_500, 5_000), calmMs);
     const lastsMs = lasts(kind, figures, random);
-    const step = { kind, target: random.below(3), lastsMs, pauseMs, variant: random.chance(0.5) };
-    steps.push({ ...step, together });
+    const drawn = random.below(GATEWAYS);
+    const target = together ? besides(steps, drawn) : kind === 'upgrade' ? 0 : drawn;
+    steps.push({ kind, target, lastsMs, pauseMs, variant: random.chance(0.5), together });
     plannedMs += pauseMs + (together ? 0 : lastsMs);
     if (FORGETS.has(kind)) forgottenMs = plannedMs;
   }
   return steps;
+}
+
+/** Those that begin together as planned so far: the last ones. */
+function lastGroup(steps: readonly Step[]): readonly Step[] {
+  return steps.slice(steps.findLastIndex(({ together }) => !together));
+}
+
+/** One reaper is there, so one fault of it at a time. */
+function mayJoin(kind: FaultKind, steps: readonly Step[]): boolean {
+  const isReapers = (each: FaultKind) => each.startsWith('reaper');
+  const reaperIsBusy = isReapers(kind) && lastGroup(steps).some((step) => isReapers(step.kind));
+  return COMPANIONS.has(kind) && steps.length > 0 && !reaperIsBusy;
+}
+
+/** Another gateway than the group's first: a dead one's routes must not come back. */
+function besides(steps: readonly Step[], drawn: number): number {
+  const { target } = lastGroup(steps)[0]!;
+  return drawn === target ? (drawn + 1) % GATEWAYS : drawn;
 }
 
 function shuffle<T>(items: T[], random: Random): T[] {
