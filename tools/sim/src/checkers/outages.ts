@@ -17,6 +17,8 @@ export class OutageChecker {
   readonly #config: ClusterConfig;
   readonly #nowMs: () => number;
   readonly #tight: boolean;
+  /** So long after an outage began all know that it is everybody's. */
+  readonly #knownMs: number;
   #outages = 0;
   #sinceMs = 0;
   #endedMs = Number.NEGATIVE_INFINITY;
@@ -24,12 +26,19 @@ export class OutageChecker {
 
   constructor(
     checks: Checks,
-    { config, nowMs, tight }: { config: ClusterConfig; nowMs: () => number; tight: boolean },
+    {
+      config,
+      nowMs,
+      tight,
+      tickMs,
+    }: { config: ClusterConfig; nowMs: () => number; tight: boolean; tickMs: number },
   ) {
     this.#checks = checks;
     this.#config = config;
     this.#nowMs = nowMs;
     this.#tight = tight;
+    // Here a gateway looks at its timers more rarely than the relation of the two has room for.
+    this.#knownMs = 6 * config.heartbeatMs + 2 * tickMs;
   }
 
   begin(): void {
@@ -68,6 +77,8 @@ export class OutageChecker {
     if (sightings.isClosing || (binding.protocol === TCP && header.control & SYN)) return false;
     if (life.troubledMs(sinceMs - this.#config.leaseMs, sinceMs) > 0) return false;
     const { timeouts, cacheLeaseMs } = this.#config;
+    const isSettling = this.#knownMs > cacheLeaseMs && this.#nowMs() - sinceMs < this.#knownMs;
+    if (isSettling) return false;
     const isKnown = sightings.confirmedMs(life) > sinceMs - cacheLeaseMs * 0.9;
     const isUsed =
       sightings.seenMs(life) > this.#nowMs() - Math.min(...Object.values(timeouts)) / 2;

@@ -39,7 +39,7 @@ export class Witness {
   readonly #plan: Plan;
 
   constructor(plan: Plan, timeline: Timeline, log: Log) {
-    const { limits, tight } = plan;
+    const { limits, tight, tickMs } = plan;
     this.promises = new Promises(plan.config, timeline, this.lives);
     const { config } = this.promises;
     this.#timeline = timeline;
@@ -75,7 +75,7 @@ export class Witness {
     const { truth } = this;
     this.translations = new TranslationChecker(checks, { config, truth, nowMs, tight });
     this.restorations = new RestorationChecker(checks, { config, truth });
-    this.outages = new OutageChecker(checks, { config, nowMs, tight });
+    this.outages = new OutageChecker(checks, { config, nowMs, tight, tickMs });
     this.translations.awayUntilMs = () => this.outages.awayUntilMs();
     this.bounds = new BoundChecker(checks, limits);
   }
