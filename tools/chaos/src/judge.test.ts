@@ -61,6 +61,12 @@ describe('a violation is', () => {
     expect(broken([silent], [window(99_000, 103_000, { stalls: true })])).toEqual([]);
   });
 
+  it('none that is as long as an overloaded machine makes it', () => {
+    const silent = story({ gaps: [[100_000, 100_000 + 2 * GAP_MS_MAX]] });
+    expect(judge([silent], [], [], 2)).toEqual([]);
+    expect(judge([silent], [], [], 1.9)).toHaveLength(1);
+  });
+
   it('none before it was known: it began when the store was away, say', () => {
     const late = story({ beganMs: 90_000, openedMs: 95_000, gaps: [[90_000, 95_000]] });
     expect(broken([late])).toEqual([]);
