@@ -199,12 +199,7 @@ export class GatewayBox {
   }
 
   #askDirectory<T>(ask: (directory: ModelServer) => T, onReply: (result: T | null) => void): void {
-    const { site, witness } = this.#options;
-    this.link.send((server) => {
-      const result = ask(server.directory);
-      if (server === site.master) witness.promises.look(server.directory.data.directory.configText);
-      return result;
-    }, onReply);
+    this.link.send((server) => this.#options.site.askDirectory(server, ask), onReply);
   }
 
   /** Goes by what the deployment goes by, from the next call on. */

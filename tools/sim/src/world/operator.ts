@@ -33,14 +33,14 @@ export class Operator {
    * it as the next version. */
   publish(change: (holds: ClusterConfig) => ClusterConfig): void {
     this.#link.send(
-      ({ directory }) => directory.deployment(),
+      (server) => this.#site.askDirectory(server, (directory) => directory.deployment()),
       (state) => {
         if (state?.kind !== 'running') return;
         const holds = JSON.parse(state.terms.holds) as ClusterConfig;
         this.#file.config = { ...change(holds), version: holds.version + 1 };
         this.#link.policy = policyOf(this.#file.config);
         this.#link.send(
-          ({ directory }) => directory.publish(),
+          (server) => this.#site.askDirectory(server, (directory) => directory.publish()),
           () => {},
         );
       },

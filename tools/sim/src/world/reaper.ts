@@ -55,12 +55,12 @@ export class Reaper {
   }
 
   #look(): void {
-    const { timeline, link, config } = this.#options;
+    const { timeline, link, site, config } = this.#options;
     timeline.after(config.heartbeatMs, () => this.#look());
     if (this.isDead || this.paused) return;
     const askedMs = timeline.nowMs;
     link.send(
-      ({ directory }) => directory.deployment(),
+      (server) => site.askDirectory(server, (directory) => directory.deployment()),
       (state) => {
         if (state?.kind !== 'running') return;
         if (this.#follower.hear(state.terms)) link.policy = this.#follower.policy;

@@ -119,6 +119,14 @@ export class StoreSite {
     return model.data.shards[shard]!.grace.isOn(model.config, clock.nowMs());
   }
 
+  /** Whoever asks the directory may be the one by whom another configuration begins to hold. */
+  askDirectory<T>(server: Server, ask: (directory: ModelServer) => T): T {
+    const result = ask(server.directory);
+    const { configText } = server.directory.data.directory;
+    if (server === this.master) this.#options.witness.promises.look(configText);
+    return result;
+  }
+
   /** Runs a gateway's call, request by request; reading feeds changes nothing worth a look each. */
   perform(server: Server, { operation, requests }: StoreCall): StoreReply['results'] {
     if (operation === 'feed') {
