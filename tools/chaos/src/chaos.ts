@@ -23,7 +23,7 @@ export interface ChaosOptions {
   readonly load?: Load;
   /** Only these kinds of faults. */
   readonly only?: readonly FaultKind[];
-  /** These in place of a plan. */
+  /** These in place of a plan, all of them. */
   readonly steps?: readonly Step[];
   readonly log: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -95,7 +95,7 @@ async function bringUp(
 /** Traffic, faults, and what they came to. */
 async function play(
   stage: Stage,
-  { minutes, load = LOAD_DEFAULT, log }: ChaosOptions,
+  { minutes, load = LOAD_DEFAULT, log, steps: given }: ChaosOptions,
   steps: readonly Step[],
 ): Promise<ChaosResult> {
   const { lab, windows, figures } = stage;
@@ -107,9 +107,12 @@ async function play(
   const look = () => lab.status().then((status) => vitals.look(status));
   const timer = setInterval(() => void look().catch(() => {}), VITALS_EVERY_MS);
   const crashed = new Set<string>();
-  const faults = await perform(stage, steps, { endMs, crashed, log }).finally(() =>
-    clearInterval(timer),
-  );
+  const faults = await perform(stage, steps, {
+    endMs,
+    all: given !== undefined,
+    crashed,
+    log,
+  }).finally(() => clearInterval(timer));
   await stage.sleep(CALM_MS);
   await traffic.stop();
   const patience = patienceNow(log);
@@ -136,11 +139,19 @@ function patienceNow(log: ChaosOptions['log']): number {
   return 2;
 }
 
+interface Performance {
+  readonly endMs: number;
+  /** Every step, however long it takes. */
+  readonly all: boolean;
+  readonly crashed: Set<string>;
+  readonly log: ChaosOptions['log'];
+}
+
 /** One after the other, but for those that go together; answers how often each was. */
 async function perform(
   stage: Stage,
   steps: readonly Step[],
-  { endMs, crashed, log }: { endMs: number; crashed: Set<string>; log: ChaosOptions['log'] },
+  { endMs, all, crashed, log }: Performance,
 ): Promise<Partial<Record<FaultKind, number>>> {
   const counts: Partial<Record<FaultKind, number>> = {};
   const start = nowMs();
@@ -150,7 +161,7 @@ async function perform(
     log(`at ${((nowMs() - start) / 1_000).toFixed(1)} s: ${step.kind}, ${lasts}`);
     await FAULTS[step.kind](stage, step);
   };
-  for (let at = 0; at < steps.length && nowMs() < endMs; at++) {
+  for (let at = 0; at < steps.length && (all || nowMs() < endMs); at++) {
     const group = [steps[at]!];
     while (steps[at + 1]?.together) group.push(steps[++at]!);
     await stage.sleep(group[0]!.pauseMs);

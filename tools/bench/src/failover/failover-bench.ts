@@ -13,6 +13,8 @@ import { Capture, takeOverMs } from './sightings.ts';
 
 export const FAILOVER_FLOWS_MAX = 50_000;
 export const FAILOVER_SIZES_DEFAULT = [1, 1_000, 10_000];
+/** How many gateways are active at once. */
+const ACTIVES_DEFAULT = [2, 3];
 const CONNECTIONS = 5_000;
 /** How fast connections begin: to fill, and where it is measured how long they take. */
 const FILL_PER_S = 2_000;
@@ -184,6 +186,7 @@ const killConntrackd = (flows: number) =>
 export async function runFailoverBench(
   sizes: readonly number[],
   say: Say,
+  actives: readonly number[] = ACTIVES_DEFAULT,
 ): Promise<FailoverResult> {
   const kills: FailoverResult['kills'] = { flowstore: [], conntrackd: [] };
   for (const flows of sizes) {
@@ -196,7 +199,7 @@ export async function runFailoverBench(
     conntrackd: [],
     conntrackdWithoutExternalCache: [],
   };
-  for (const gateways of [2, 3]) {
+  for (const gateways of actives) {
     say(`${gateways} active gateways`);
     active.flowstore.push(
       await inLab(gateways, false, (lab) => measureActive(lab, gateways, async () => 0)),
