@@ -34,12 +34,12 @@ const steps = [
   step('routeFlap', { target: 1, lastsMs: 4_000 }),
   step('garbage', { together: true }),
   step('diskFull', { together: true, lastsMs: 4_000 }),
-  step('storePause', { lastsMs: 12_000 }),
   step('reaperStop', { lastsMs: 4_000 }),
   step('storeRestartEmpty'),
   step('reaperKill'),
   // Once grace is over: what only one place knew is told again until then.
   step('gatewayStop', { target: 2, pauseMs: 13_000, lastsMs: 3_000 }),
+  step('storePause', { lastsMs: 12_000, pauseMs: 5_000 }),
 ];
 const load = { ...LOAD_DEFAULT, dnsPerS: 30 };
 
