@@ -49,8 +49,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     what: 'a close ends whatever is stored under its key',
     newExecute: withoutIdentity('close', 'identity'),
     badDays: {
-      faults: ['scriptsTwice', 'callsLate'],
-      traffic: { reuseShare: 0.9, edgeShare: 0.4 },
+      faults: ['callsLate', 'callsLate', 'scriptsTwice'],
+      traffic: { reuseShare: 0.95, edgeShare: 0.5, insideHosts: 2, remoteHosts: 1 },
     },
   },
   {
