@@ -27,7 +27,7 @@ export interface FlowTruth {
   endedMs: number | null;
   /** The store lost it with its data: whoever holds it may tell it again. */
   isLost: boolean;
-  /** The later incarnation that was lost when this one came back with data that is older. */
+  /** The later incarnation that was lost when this one came back. */
   readonly lost: FlowTruth | null;
   readonly sightings: Sightings;
 }
@@ -212,6 +212,8 @@ export class Truth {
     const wasStored = former?.endedMs === null;
     const replaced = wasStored ? { sightings: former.sightings, replacedMs: nowMs } : null;
     if (former !== undefined) this.#endFlow(former, cause, nowMs);
+    // With old data, or by somebody who never heard of the later one.
+    const isFormer = !isBack && (cause.operation === 'dataLost' || former?.isLost === true);
     const flow: FlowTruth = {
       binding,
       remote,
@@ -221,7 +223,7 @@ export class Truth {
       createdMs: nowMs,
       endedMs: null,
       isLost: false,
-      lost: cause.operation === 'dataLost' && !isBack ? (former ?? null) : null,
+      lost: isFormer ? (former ?? null) : null,
       sightings: isBack ? former.sightings : new Sightings(binding.protocol, replaced),
     };
     // It was told again: what was seen meanwhile was seen of it.
