@@ -91,16 +91,16 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
   encode({ request }) {
     const writer = new ByteWriter();
     if (request.direction === 'inside') {
-      writer.u8(0).endpoint(request.inside);
-    } else {
-      const outside = packSocketAddress(request.outside);
-      writer
-        .u8(1)
-        .u8(1 + outside.length)
-        .u8(request.protocol)
-        .bytes(outside);
+      return writer.u8(0).endpoints(request.inside, request.remote).done();
     }
-    return writer.socketAddress(request.remote).done();
+    const outside = packSocketAddress(request.outside);
+    return writer
+      .u8(1)
+      .u8(1 + outside.length)
+      .u8(request.protocol)
+      .bytes(outside)
+      .socketAddress(request.remote)
+      .done();
   },
   decode(reply, { request }) {
     const { kind, reader } = readReply('find', reply);

@@ -3,9 +3,10 @@
 --- @purpose Finds entries by their inside or their outside endpoint, and one flow of theirs.
 --- @key s:{tag} the shard of the endpoint
 --- @arg policy see parts/shard.lua
---- @args request direction(1: 0 inside, 1 outside), then the endpoint (inside endpoint, or protocol
----   and outside address and port) and the remote endpoint, each with its length (1) in front; of
----   TCP its port may be 0: then any flow with the address is asked for
+--- @args request direction(1: 0 inside, 1 outside); from inside the inside endpoint's length (1),
+---   that of inside and remote together (1), inside, remote; from outside protocol, outside address
+---   and port, with their length (1) in front, and likewise the remote endpoint. Of TCP its port may
+---   be 0: then any flow with the address is asked for
 --- @result entry 0 entry
 --- @result no 1
 --- @result notYet 2
@@ -28,10 +29,11 @@ local INSIDE = 0
 -- In grace whoever holds it may not have said so yet.
 local function absent() return in_grace() and NOT_YET or NO end
 
--- By place in the batch: where the row of the endpoint is, the remote endpoint, and for one that is
--- asked for by its inside endpoint that one and what it leads to, an IPv4 one as a number. Entries
--- are read at once, and so are the rows of a block.
-local found, fields, remotes, insides, outsides = {}, {}, {}, {}, {}
+-- By place in the batch: where the row of the endpoint is, the remote endpoint of one that is asked
+-- for from outside; of one from inside its inside endpoint, that and the remote one, which is how a
+-- row ends, and what it leads to, an IPv4 one as a number. Entries are read at once, and so are the
+-- rows of a block.
+local found, fields, remotes, insides, tails, outsides = {}, {}, {}, {}, {}, {}
 
 local function locate(i, protocol, outside)
   local block, field
@@ -41,18 +43,24 @@ local function locate(i, protocol, outside)
   want(block, field)
 end
 
+local function read_outside(i, at)
+  local size, protocol, number = parse('>BBI6', BATCH, at)
+  remotes[i] = parse('>Bc0', BATCH, at + 1 + size)
+  locate(i, protocol, size == 7 and number or sub(BATCH, at + 2, at + size))
+end
+
 local function read_requests()
   local keys, places, at, i = {}, {}, 1, 1
   while at <= #BATCH do
-    local direction, size, protocol, number = parse('>BBBI6', BATCH, at + 3)
+    local length, direction, size, ends = parse('>I3BBB', BATCH, at)
     if direction == INSIDE then
-      insides[i] = sub(BATCH, at + 5, at + 4 + size)
-      keys[#keys + 1], places[#places + 1] = ENTRY_PREFIX .. insides[i], i
+      local inside = sub(BATCH, at + 6, at + 5 + size)
+      insides[i], tails[i] = inside, sub(BATCH, at + 6, at + 5 + ends)
+      keys[#keys + 1], places[#places + 1] = ENTRY_PREFIX .. inside, i
     else
-      locate(i, protocol, size == 7 and number or sub(BATCH, at + 6, at + 4 + size))
+      read_outside(i, at + 4)
     end
-    remotes[i], at = parse('>Bc0', BATCH, at + 5 + size)
-    i = i + 1
+    at, i = at + 3 + length, i + 1
   end
   return i - 1, keys, places
 end
@@ -114,15 +122,23 @@ local function answer_row(i, which, until_ms, row)
   end
 end
 
+-- Whether the row is that of what is asked for, and all of it: its only flow, or a binding without
+-- flows.
+local function is_all(i, row, kind)
+  if kind ~= PLAIN and kind ~= SINGLE then return false end
+  local tail = tails[i]
+  if tail then return sub(row, 21) == tail and type(outsides[i]) == 'number' end
+  return kind == PLAIN or sub(row, 31) == remotes[i]
+end
+
 local function find(i)
-  local block, inside, remote = found[i], insides[i], remotes[i]
+  local block = found[i]
   local row = block and row_of(block, fields[i])
   local kind = row and byte(row) or 0
-  if kind < BOUND or inside and holder_of(row) ~= inside then return reply(absent()) end
-  if kind ~= PLAIN and (kind ~= SINGLE or sub(row, 31) ~= remote)
-    or type(outsides[i]) == 'string'
-  then
-    return reply(answer_further(i, row, remote))
+  if not is_all(i, row, kind) then
+    local inside = insides[i]
+    if kind < BOUND or inside and holder_of(row) ~= inside then return reply(absent()) end
+    return reply(answer_further(i, row, remotes[i] or sub(tails[i], #inside + 1)))
   end
   local flags, seen_ms = byte(row, 14), instant_at(row, 15)
   local until_ms = deadline_of(byte(block.member), flags, seen_ms, NEVER)

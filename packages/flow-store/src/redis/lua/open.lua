@@ -187,7 +187,6 @@ local function bind_free(block, field, protocol, number, nonce, flags, seen_ms, 
   if remote ~= '' then which, kind = 1, SINGLE end
   local row = pack('>BI8I4BI6c0c0', kind, generation, nonce, flags, seen_ms, inside, remote)
   put(block, field, row)
-  count_port(block, inside, 1)
   local n = #news
   news_formats[#news_formats + 1] = 'I3I6BI8'
   news[n + 1], news[n + 2], news[n + 3], news[n + 4] =
@@ -200,26 +199,41 @@ local function bind_free(block, field, protocol, number, nonce, flags, seen_ms, 
   used = used + 6
 end
 
+-- The TTL of an entry of the batch, and the step of deadlines that it is for: nearly all share it.
+local step_ms, batch_ttl_ms = 0, 0
+
+local function batch_ttl(latest)
+  local step = latest - latest % TTL_STEP_MS
+  if step ~= step_ms then step_ms, batch_ttl_ms = step, ttl_of(latest) end
+  return batch_ttl_ms
+end
+
 -- Nearly every opening is of a new binding, on a port that is free in a block that is leased. One
 -- call finds that there is none, binds the inside endpoint, and gives it its TTL.
 local function open(at, i)
   local block, field = proposed[i], fields[i]
-  if not block or not is_free(row_of(block, field)) then return open_slowly(at) end
+  if not block then return open_slowly(at) end
+  local row = block.rows[field]
+  if row == nil then row = row_of(block, field) end
+  if row and not is_free(row) then return open_slowly(at) end
   local nonce, flags, age_ms, rst_age_ms, incarnation, inside, remote =
     parse('>I4BI4I4c8Bc0Bc0', BATCH, at + 11)
-  if holder_now(block) ~= incarnation or rst_age_ms ~= NO_AGE or #inside ~= 10 then
+  if (block.holder or holder_now(block)) ~= incarnation or rst_age_ms ~= NO_AGE or #inside ~= 10 then
     return open_slowly(at)
   end
   local protocol, number = byte(BATCH, at + 3), numbers[i]
   local seen_ms = instant_ms(age_ms)
   if seen_ms == NEVER then seen_ms = now_ms end
-  local ttl_ms = ttl_of(latest_ms(protocol, seen_ms, NEVER))
+  local ttl_ms = batch_ttl(latest_ms(protocol, seen_ms, NEVER))
   local pointer = call('SET', ENTRY_PREFIX .. inside, string.format('%d', number), 'NX', 'GET',
     'PX', text_of(ttl_ms))
   if pointer then return open_slowly(at, pointer) end
   bind_free(block, field, protocol, number, nonce, flags % 64, seen_ms, inside, remote)
   keep_block(block, ttl_ms + QUARANTINE_MS)
-  keep_count(inside, ttl_ms + QUARANTINE_MS)
+  if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
+    count_port(block, inside, 1)
+    keep_count(inside, ttl_ms + QUARANTINE_MS)
+  end
 end
 
 note_grace()

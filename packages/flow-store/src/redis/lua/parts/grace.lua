@@ -4,13 +4,9 @@
 --
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
-local about = call('INFO', 'server')
--- By its place: a pattern is tried at each byte before it.
-local _, before_id = string.find(about, 'run_id:', 1, true)
-local run_id = sub(about, before_id + 1, before_id + 40)
 local heard_ms, grace_since_ms, first_heard_ms =
   tonumber(stored_meta[6] or ''), tonumber(stored_meta[7] or ''), tonumber(stored_meta[8] or '')
-local grace_changed = false
+local run_id, grace_changed = nil, false
 
 local function is_unheard() return grace_since_ms ~= nil and first_heard_ms == nil end
 
@@ -18,13 +14,23 @@ local function begin_grace(at_ms)
   grace_since_ms, first_heard_ms, grace_changed = at_ms, nil, true
 end
 
-if stored_meta[5] ~= run_id then
-  begin_grace(now_ms)
-elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
-  begin_grace(heard_ms + SILENCE_MS)
+-- Whether the server changed or there was a silence, once per script and before anything goes by
+-- it: a `find` that finds all need not know.
+local function look_for_grace()
+  if run_id then return end
+  local about = call('INFO', 'server')
+  -- By its place: a pattern is tried at each byte before it.
+  local _, before_id = string.find(about, 'run_id:', 1, true)
+  run_id = sub(about, before_id + 1, before_id + 40)
+  if stored_meta[5] ~= run_id then
+    begin_grace(now_ms)
+  elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
+    begin_grace(heard_ms + SILENCE_MS)
+  end
 end
 
 local function in_grace()
+  look_for_grace()
   if not grace_since_ms then return false end
   return not first_heard_ms or now_ms < first_heard_ms + LEASE_MS
 end
@@ -41,17 +47,20 @@ local function may_sweep()
 end
 
 local function hear()
+  look_for_grace()
   heard_ms, grace_changed = now_ms, true
   if is_unheard() then first_heard_ms = now_ms end
 end
 
 -- Ends what is known of grace: a deployment that begins has none.
 local function mark_fresh()
+  look_for_grace()
   heard_ms, grace_since_ms, first_heard_ms, grace_changed = nil, nil, nil, true
 end
 
 -- To be called by scripts that write, before they end.
 local function note_grace()
+  look_for_grace()
   if not grace_changed then return end
   local function text(ms) return ms and string.format('%.0f', ms) or '' end
   more_meta = { 'r', run_id, 'h', text(heard_ms), 'gs', text(grace_since_ms),
