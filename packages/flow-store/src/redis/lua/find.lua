@@ -4,9 +4,9 @@
 --- @key s:{tag} the shard of the endpoint
 --- @arg policy see parts/shard.lua
 --- @args request direction(1: 0 inside, 1 outside); from inside the inside endpoint's length (1),
----   that of inside and remote together (1), inside, remote; from outside protocol, outside address
----   and port, with their length (1) in front, and likewise the remote endpoint. Of TCP its port may
----   be 0: then any flow with the address is asked for
+---   that of inside and remote together (1), inside, remote; from outside protocol, address and
+---   port, with their length (1) in front, and likewise the remote endpoint. Of TCP its port may be
+---   0: then any flow with the address is asked for
 --- @result entry 0 entry
 --- @result no 1
 --- @result notYet 2

@@ -218,15 +218,14 @@ local function open(at, i)
   if row and not is_free(row) then return open_slowly(at) end
   local nonce, flags, age_ms, rst_age_ms, incarnation, inside, remote =
     parse('>I4BI4I4c8Bc0Bc0', BATCH, at + 11)
-  if (block.holder or holder_now(block)) ~= incarnation or rst_age_ms ~= NO_AGE or #inside ~= 10 then
-    return open_slowly(at)
-  end
+  local holder = block.holder or holder_now(block)
+  if holder ~= incarnation or rst_age_ms ~= NO_AGE or #inside ~= 10 then return open_slowly(at) end
   local protocol, number = byte(BATCH, at + 3), numbers[i]
   local seen_ms = instant_ms(age_ms)
   if seen_ms == NEVER then seen_ms = now_ms end
   local ttl_ms = batch_ttl(latest_ms(protocol, seen_ms, NEVER))
-  local pointer = call('SET', ENTRY_PREFIX .. inside, string.format('%d', number), 'NX', 'GET',
-    'PX', text_of(ttl_ms))
+  local pointer = call('SET', ENTRY_PREFIX .. inside, string.format('%d', number),
+    'NX', 'GET', 'PX', text_of(ttl_ms))
   if pointer then return open_slowly(at, pointer) end
   bind_free(block, field, protocol, number, nonce, flags % 64, seen_ms, inside, remote)
   keep_block(block, ttl_ms + QUARANTINE_MS)

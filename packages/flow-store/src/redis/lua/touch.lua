@@ -86,8 +86,8 @@ local function reply_merged(flags, until_ms)
 end
 
 -- Flags by OR, times by max, as `merge` does. Nearly every touch is of a row's only flow, or of a
--- binding without flows, and no RST was seen: what that takes stands here as it is, since a tenth of
--- a touch was calls of `instant_ms`, `latest_ms`, `is_kept` and the like.
+-- binding without flows, and no RST was seen: what that takes stands here as it is, without a call
+-- of `instant_ms`, `latest_ms` or `is_kept`.
 local function touch(i)
   local block, field = touched[i], fields[i]
   local row = block.rows[field]
