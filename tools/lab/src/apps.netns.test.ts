@@ -93,7 +93,12 @@ describe.skipIf(skip)(`the lab's programs${skip ? ` (${skip})` : ''}`, () => {
       http: { host: `${net}.102`, port: 9464 },
       peers: { host: `${net}.102`, port: 9465, secret: 'the lab keeps no secrets' },
       log: { level: 'debug' },
-      cluster: { pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'], quarantineMs: 5 },
+      cluster: {
+        pool: ['203.0.113.0/28'],
+        insidePrefixes: ['198.18.0.0/16'],
+        allowBelowRfcFloors: true,
+        quarantineMs: 5,
+      },
     });
   });
 
