@@ -148,7 +148,14 @@ describe('I4', () => {
 
   function flow(sightings: Sightings): FlowTruth {
     const identity = { generation: 1, nonce: 1 };
-    const to = { remote: 0, remotePort: 0, createdMs: 0, endedMs: null, isLost: false };
+    const to = {
+      remote: 0,
+      remotePort: 0,
+      createdMs: 0,
+      endedMs: null,
+      isLost: false,
+      former: null,
+    };
     return { binding: binding(INSIDE), ...to, ...identity, lost: null, sightings };
   }
 

@@ -29,6 +29,14 @@ export interface FlowTruth {
   isLost: boolean;
   /** The later incarnation that was lost when this one came back. */
   readonly lost: FlowTruth | null;
+  /** The incarnation whose place it took, while that was stored: it may come back. */
+  readonly former: Incarnation | null;
+  readonly sightings: Sightings;
+}
+
+interface Incarnation {
+  readonly generation: number;
+  readonly nonce: number;
   readonly sightings: Sightings;
 }
 
@@ -207,7 +215,9 @@ export class Truth {
     nowMs: number,
   ): void {
     const former = binding.flows.get(key);
-    const isBack = former?.generation === generation && former.nonce === nonce;
+    const isOf = (one: Incarnation | null | undefined) =>
+      one?.generation === generation && one.nonce === nonce;
+    const isBack = isOf(former);
     const lost = former?.lost ?? null;
     const wasStored = former?.endedMs === null;
     const replaced = wasStored ? { sightings: former.sightings, replacedMs: nowMs } : null;
@@ -224,10 +234,13 @@ export class Truth {
       endedMs: null,
       isLost: false,
       lost: isFormer ? (former ?? null) : null,
-      sightings: isBack ? former.sightings : new Sightings(binding.protocol, replaced),
+      former: wasStored ? incarnationOf(former) : null,
+      // What was seen of it stays true, be it the last one or the one before.
+      sightings:
+        [former, former?.former].find(isOf)?.sightings ?? new Sightings(binding.protocol, replaced),
     };
     // It was told again: what was seen meanwhile was seen of it.
-    if (lost?.generation === generation && lost.nonce === nonce) {
+    if (lost !== null && isOf(lost)) {
       flow.sightings.takeOver(lost.sightings);
       flow.sightings.takeOver(former!.sightings);
     }
@@ -239,6 +252,11 @@ export class Truth {
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);
   }
+}
+
+/** Without the one before that: nobody brings it back. */
+function incarnationOf({ generation, nonce, sightings }: Incarnation): Incarnation {
+  return { generation, nonce, sightings };
 }
 
 /** The store's own record of an inside endpoint, past its deadline or not. */
