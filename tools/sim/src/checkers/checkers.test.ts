@@ -38,6 +38,7 @@ function binding(inside: number, more: Partial<BindingTruth> = {}): BindingTruth
     createdMs: 1_000_000,
     endedMs: null,
     cancelled: false,
+    displaced: undefined,
     flows: new Map(),
     ...more,
   };

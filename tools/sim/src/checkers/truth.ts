@@ -54,6 +54,8 @@ export interface BindingTruth {
   endedMs: number | null;
   /** An operator ended it, though somebody who did not hear of that may have put it back. */
   cancelled: boolean;
+  /** The inside endpoint's one before, at another outside endpoint: it may be told again. */
+  displaced: BindingTruth | undefined;
   readonly flows: Map<number, FlowTruth>;
 }
 
@@ -132,11 +134,15 @@ export class Truth {
     const outside = addressNumber(binding.outside.address);
     const outsidePort = binding.outside.port;
     const last = this.#byInside.get(key);
-    const isSame = last?.generation === binding.generation && last.nonce === binding.nonce;
+    const known = [last, last?.displaced].find(
+      (one) => one?.outside === outside && one.outsidePort === outsidePort,
+    );
+    const isSame = known?.generation === binding.generation && known.nonce === binding.nonce;
     // Put back by a flow that is not its first, it goes under that one's identity.
-    const isHere = last?.outside === outside && last.outsidePort === outsidePort;
-    const isBack = isSame || (isHere && cause.operation === 'reassert');
-    const isInPlace = isHere && cause.operation === 'dataLost';
+    const isBack = known !== undefined && (isSame || cause.operation === 'reassert');
+    const isInPlace = known !== undefined && cause.operation === 'dataLost';
+    const displaced = known === last ? last?.displaced : last;
+    if (last !== undefined) last.displaced = undefined;
     const created: BindingTruth = {
       endpoint: inside,
       shard: shardOfInside(inside),
@@ -149,10 +155,11 @@ export class Truth {
       nonce: binding.nonce,
       createdMs: nowMs,
       endedMs: null,
-      cancelled: isBack && last.cancelled,
+      displaced,
+      cancelled: isBack && known.cancelled,
       // A store that lost it and was told again: what was seen of it stays true. So does what was
       // seen of the later one where this one came back, should its flows be told again.
-      flows: isBack || isInPlace ? new Map(last.flows) : new Map(),
+      flows: isBack || isInPlace ? new Map(known.flows) : new Map(),
     };
     const outsideKey = endpointKey(protocol, outside, outsidePort);
     const former = this.#byOutside.get(outsideKey);
