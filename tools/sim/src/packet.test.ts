@@ -33,6 +33,7 @@ test.each([
     to: '198.51.100.10',
     fromPort: 5_000,
     toPort: 443,
+    fragment: 0,
     tcpFlags: control,
     icmpType: control,
     sequence: 9,

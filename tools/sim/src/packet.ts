@@ -16,7 +16,6 @@
  */
 import type { FrameMemory } from '@flowstore/gateway-core';
 import { IP_OFFSET } from '@flowstore/gateway-core';
-import { IPV4_DONT_FRAGMENT } from '@flowstore/nat';
 import { formatEndpoint, protocolName } from './keys.ts';
 
 export const TCP = 6;
@@ -73,7 +72,6 @@ export function writePacket(header: Header, tag: Tag): FrameMemory {
   const view = new DataView(bytes.buffer);
   view.setUint16(IP_OFFSET, 0x4500);
   view.setUint16(IP_OFFSET + 2, bytes.length - IP_OFFSET);
-  view.setUint16(IP_OFFSET + 6, IPV4_DONT_FRAGMENT);
   view.setUint16(IP_OFFSET + 8, (64 << 8) | protocol);
   view.setUint32(IP_OFFSET + 12, header.source);
   view.setUint32(IP_OFFSET + 16, header.destination);
