@@ -35,20 +35,6 @@ export interface GatewayParts {
   readonly release?: Release;
 }
 
-/** Writes the cluster configuration of a new deployment; false where there is one already. */
-export async function initialise(
-  config: GatewayConfig,
-  { release }: Pick<GatewayParts, 'release'> = {},
-): Promise<boolean> {
-  const shared = { ...config.redis, config: config.cluster };
-  const store = await connectRedisStore({ ...shared, ...(release && { release }) });
-  try {
-    return await store.initialise('new');
-  } finally {
-    await store.end();
-  }
-}
-
 /** Rejects with StoreUnavailable, ConfigError, NotAtHomeError, PacketIoError or HttpListenError. */
 export async function startGateway(given: GatewayParts): Promise<Running & { url: string }> {
   const { log, release } = given;

@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startRedis, startSentinel, type TestRedis } from '@flowstore/flow-store/testing';
+import {
+  startRedis,
+  startSentinel,
+  startServer,
+  type TestRedis,
+} from '@flowstore/flow-store/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -31,14 +36,23 @@ function config(over: object = {}) {
 }
 
 function run(settings: object, ...args: string[]): Promise<{ code: unknown; said: string }> {
+  return begin(settings, args).ended;
+}
+
+function begin(settings: object, args: readonly string[], onSaid = (_text: string) => {}) {
   const file = join(folder, 'gateway.json');
   writeFileSync(file, JSON.stringify(settings));
-  return new Promise((resolve) => {
-    const options = { timeout: 30_000, env: { PATH: process.env.PATH } };
-    execFile(process.execPath, [main, '--config', file, ...args], options, (error, out, err) =>
-      resolve({ code: error?.code ?? 0, said: out + err }),
+  const ended = new Promise<{ code: unknown; said: string }>((resolve) => {
+    const options = { timeout: 60_000, env: { PATH: process.env.PATH } };
+    const child = execFile(
+      process.execPath,
+      [main, '--config', file, ...args],
+      options,
+      (error, out, err) => resolve({ code: error?.code ?? 0, said: out + err }),
     );
+    child.stdout?.on('data', (text) => onSaid(`${text}`));
   });
+  return { ended };
 }
 
 test('a gateway does not start before the deployment was initialised, and says how', async () => {
@@ -75,6 +89,24 @@ test('where Sentinel may replace the master, writes have to be replicated', asyn
     expect(said).not.toContain('    at ');
   } finally {
     await sentinel.stop();
+  }
+});
+
+test('--init waits for a replica that has no copy yet, and says so', async () => {
+  const master = await startServer();
+  const cluster = { pool: ['203.0.113.0/28'], insidePrefixes: ['198.18.0.0/16'], minReplicas: 1 };
+  const waits = Promise.withResolvers<void>();
+  const redisOf = { url: `redis://127.0.0.1:${master.port}` };
+  const { ended } = begin(config({ cluster, redis: redisOf }), ['--init'], () => waits.resolve());
+  await Promise.race([waits.promise, ended]);
+  const replica = await startServer(['--replicaof', `127.0.0.1 ${master.port}`]);
+  try {
+    const { code, said } = await ended;
+    expect(said).toMatch(/waiting for the store: .*0 of 1 replicas/);
+    expect(said).toMatch(/gateway: cluster configuration written\n$/);
+    expect(code).toBe(0);
+  } finally {
+    await Promise.all([master.stop(), replica.stop()]);
   }
 });
 

@@ -3,7 +3,8 @@ import type { Release } from '@flowstore/flow-store';
 import { createLogger, ENV_PREFIX, loadConfig, readVersion, runService } from '@flowstore/service';
 import { Command } from 'commander';
 import { gatewaySchema } from './config.ts';
-import { initialise, startGateway } from './gateway.ts';
+import { startGateway } from './gateway.ts';
+import { initialise } from './initialise.ts';
 import { publish } from './publish.ts';
 
 const version = readVersion(new URL('../package.json', import.meta.url));
@@ -13,15 +14,14 @@ export function runGateway(release: { readonly release?: Release } = {}): Promis
   const { config: file, init, publish: publishes } = readArguments();
   const run = async () => {
     const config = loadConfig(gatewaySchema, { file, env: process.env, envPrefix: ENV_PREFIX });
+    const tell = (text: string) =>
+      process.stdout.write(text.replace(/^/gm, 'gateway: ').concat('\n'));
     if (init) {
-      const written = await initialise(config, release);
-      const what = written ? 'cluster configuration written' : 'a configuration is stored already';
-      process.stdout.write(`gateway: ${what}\n`);
+      const written = await initialise(config, { tell, ...release });
+      tell(written ? 'cluster configuration written' : 'a configuration is stored already');
       process.exit(0);
     }
     if (publishes) {
-      const tell = (text: string) =>
-        process.stdout.write(text.replace(/^/gm, 'gateway: ').concat('\n'));
       process.exit((await publish(config, tell)) ? 0 : 1);
     }
     const log = createLogger({ name: config.name, level: config.log.level });

@@ -20,6 +20,16 @@ export interface Violation {
 
 const seconds = (ms: number) => (ms / 1_000).toFixed(1);
 
+/** How long before a flow suffered a fault may have ended to be told with it. */
+const NEAR_MS = 20_000;
+
+function near(windows: readonly Window[], from: number, to: number): string {
+  const told = windows
+    .filter((window) => overlaps(window, from - NEAR_MS, to))
+    .map(({ kind, fromMs, toMs }) => `${kind} from ${seconds(fromMs)} to ${seconds(toMs)}`);
+  return `near: ${told.join(', ') || 'no fault'}`;
+}
+
 /**
  * The time that a silence may last because of these windows. TCP's own retransmission timer doubles
  * meanwhile: after an outage it may be silent for about as long again.
@@ -42,25 +52,28 @@ function complaintsOf(
   if (story.misdelivered > 0) {
     return [['I1 misdelivery', `${who} got ${story.misdelivered} of another flow's payloads`]];
   }
-  const near = (of: (window: Window) => boolean, from: number, to: number) =>
+  const isNear = (of: (window: Window) => boolean, from: number, to: number) =>
     windows.some((window) => of(window) && overlaps(window, from - RECOVERY_MS, to));
   if (openedMs === null) {
-    if (near(({ refuses, stalls }) => refuses || stalls, beganMs, endedMs)) return [];
-    return [['I7 new flows', `${who} did not open at ${seconds(beganMs)} (${why})`]];
+    if (isNear(({ refuses, stalls }) => refuses || stalls, beganMs, endedMs)) return [];
+    const when = `at ${seconds(beganMs)} (${why}); ${near(windows, beganMs, endedMs)}`;
+    return [['I7 new flows', `${who} did not open ${when}`]];
   }
   const complaints: [string, string][] = [];
-  if (story.outcome === 'reset' && !near(({ loses }) => loses, openedMs, openedMs)) {
+  if (story.outcome === 'reset' && !isNear(({ loses }) => loses, openedMs, openedMs)) {
     const life = `opened at ${seconds(openedMs)}, broke at ${seconds(endedMs)}`;
-    complaints.push(['I6 survival', `${who} ${life}: ${why || 'closed by the peer'}`]);
+    const broke = `${why || 'closed by the peer'}; ${near(windows, endedMs, endedMs)}`;
+    complaints.push(['I6 survival', `${who} ${life}: ${broke}`]);
   }
   const stalls = stallWindows(windows);
   // What was lost when its gateway could not tell anybody is silent for ever.
-  const mayBeLost = near(({ loses }) => loses, openedMs, openedMs);
+  const mayBeLost = isNear(({ loses }) => loses, openedMs, openedMs);
   for (const [from, to] of story.gaps) {
     // It was not known before its first answer.
     if (from < openedMs) continue;
     if (to - from <= gapMsMax || mayBeLost || isExplained(from, to, stalls)) continue;
-    const lasted = `${seconds(to - from)} s, from ${seconds(from)} to ${seconds(to)}`;
+    const when = `from ${seconds(from)} to ${seconds(to)}; ${near(windows, from, to)}`;
+    const lasted = `${seconds(to - from)} s, ${when}`;
     complaints.push(['I7 known flows', `${who} was silent for ${lasted}`]);
   }
   return complaints;
