@@ -157,8 +157,10 @@ export class Opener {
   #onAnswer(attempt: Attempt, result: OpenResult | null, sentMs: number, nowMs: number): void {
     const { ports, counters } = this.#options;
     if (result === null) {
-      // Under the same nonce: should the call have taken effect, it is the same opening.
-      if (attempt.port !== 0 && this.#mayDoWithout(attempt, nowMs)) {
+      // Under the same nonce: should the call have taken effect, it is the same opening. Not where
+      // the call of another opening, unanswered as well, may still bind the port.
+      if (this.#isSure(attempt) && this.#mayDoWithout(attempt, nowMs)) {
+        ports.blocks.doubt(attempt.range, attempt.port);
         attempt.onDone({ kind: 'provisional', opening: attempt }, nowMs);
         return;
       }
@@ -210,6 +212,10 @@ export class Opener {
   #mayDoWithout({ mayBind, replaces, inside }: Attempt, nowMs: number): boolean {
     if (!mayBind || replaces !== null) return false;
     return this.#options.provisional.mayOpen(inside.protocol, nowMs);
+  }
+
+  #isSure({ range, port }: Attempt): boolean {
+    return port !== 0 && this.#options.ports.blocks.isSure(range, port);
   }
 
   #settle({ range, port }: Attempt, settlement: Settlement): void {

@@ -8,7 +8,13 @@
  * is a cache of its verdict. A port that is wrongly thought free costs one more proposal; but who
  * means to use it without asking the store has to be sure.
  */
-import { BLOCK_PORTS, firstPortOfBlock, type IpAddress, ipv4ToNumber } from '@flowstore/flow';
+import {
+  BLOCK_PORTS,
+  blockOfPort,
+  firstPortOfBlock,
+  type IpAddress,
+  ipv4ToNumber,
+} from '@flowstore/flow';
 
 export interface PortRange {
   readonly shard: number;
@@ -91,6 +97,20 @@ export class PortBlocks {
   /** One that no call on its way to the store can still bind to somebody else. */
   takeSure(range: PortRange, nowMs: number, parity: Parity = Parity.Any): number {
     return this.#take(range, ({ free, doubtful }) => free & ~doubtful & parity, nowMs);
+  }
+
+  /** A proposal got no answer, and is gone on with: its call may bind the port all the same. */
+  doubt(range: PortRange, port: number): void {
+    const held = this.find(range, blockOfPort(port));
+    if (held !== undefined) held.doubtful |= 1 << (port - firstPortOfBlock(held.block));
+  }
+
+  /** Whether no other call that is still on its way could bind this proposed port. */
+  isSure(range: PortRange, port: number): boolean {
+    const held = this.find(range, blockOfPort(port));
+    return (
+      held !== undefined && (held.doubtful & (1 << (port - firstPortOfBlock(held.block)))) === 0
+    );
   }
 
   #take(range: PortRange, maskOf: (held: HeldBlock) => number, nowMs: number): number {
