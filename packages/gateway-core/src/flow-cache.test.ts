@@ -22,3 +22,18 @@ test('a row knows its shard, whichever it is and whatever else it is marked with
     seen.add(shard);
   }
 });
+
+test('an answer that was overtaken by a later question’s makes no row older', () => {
+  const table = new FlowTable({ capacityMax: 4_096, seed: 1, nowMs: 0 });
+  const cache = new FlowCache(table, config, () => 0);
+  const address = Uint8Array.of(198, 18, 1, 10);
+  const inside: Endpoint = { domain: 0, protocol: UDP, address, port: 5_000 };
+  const outside = { address: Uint8Array.of(203, 0, 113, 1), port: 5_000 };
+  const stored = { identity: { generation: 1, nonce: 1 }, flags: 0, reset: false, lifeMs: 1e6 };
+  const entry = { inside, outside, binding: stored, flow: null };
+  const slot = cache.install(entry, null, 400, 900);
+  cache.install(entry, null, 100, 950);
+  expect(table.confirmedMs(slot)).toBe(400);
+  cache.install(entry, null, 500, 960);
+  expect(table.confirmedMs(slot)).toBe(500);
+});

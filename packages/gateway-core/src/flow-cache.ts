@@ -278,7 +278,8 @@ export class FlowCache {
     table.setFlags(slot, table.flags(slot) | flow.flags);
     if (flow.reset) table.setRstMs(slot, Math.max(table.rstMs(slot), sentMs));
     else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
-    table.setConfirmedMs(slot, sentMs);
+    // Answers may overtake each other: the later question is the later word.
+    table.setConfirmedMs(slot, Math.max(table.confirmedMs(slot), sentMs));
     table.extend(slot, sentMs + flow.lifeMs);
     const reportedMs = this.lifetimes.reportedMs(slot, flow.lifeMs, sentMs);
     // What the store does not know of the connection, or lost, is told with the next packet.
