@@ -37,6 +37,7 @@ function binding(inside: number, more: Partial<BindingTruth> = {}): BindingTruth
     nonce: 1,
     createdMs: 1_000_000,
     endedMs: null,
+    isLost: false,
     cancelled: false,
     displaced: undefined,
     flows: new Map(),
@@ -45,15 +46,23 @@ function binding(inside: number, more: Partial<BindingTruth> = {}): BindingTruth
 }
 
 describe('I1', () => {
-  const ended = (endedMs: number | null) => {
+  const ended = (endedMs: number | null, more: Partial<BindingTruth> = {}) => {
     const { checks } = setUp();
-    new PortChecker(checks, config).bindingCreated(binding(OTHER), binding(INSIDE, { endedMs }));
+    const former = binding(INSIDE, { endedMs, ...more });
+    new PortChecker(checks, config).bindingCreated(binding(OTHER), former);
     return checks.failure?.invariant;
   };
   test('an outside endpoint whose last holder lives, or ended within the quarantine', () => {
     expect(ended(null)).toBe('I1');
     expect(ended(1_000_000 - config.quarantineMs + 1)).toBe('I1');
     expect(ended(1_000_000 - config.quarantineMs)).toBeUndefined();
+  });
+  test('not one that the store lost before anybody heard of it', () => {
+    const sightings = new Sightings(UDP);
+    const flows = new Map([[0, { sightings } as FlowTruth]]);
+    expect(ended(999_999, { isLost: true, flows })).toBeUndefined();
+    sightings.confirm(new Life(0, 1, '0', 0), 999_000, true);
+    expect(ended(999_999, { isLost: true, flows })).toBe('I1');
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * I1, no sharing: at no instant do two live bindings of one protocol hold one outside endpoint; nor
- * does a new one of another inside endpoint within the quarantine of the last.
+ * does a new one of another inside endpoint within the quarantine of the last, if anybody could know
+ * of that one.
  */
 import type { ClusterConfig } from '@flowstore/flow';
 import type { ModelData } from '@flowstore/flow-store/testing';
@@ -24,7 +25,8 @@ export class PortChecker {
     const same = former?.inside === binding.inside && former.insidePort === binding.insidePort;
     const free =
       former === undefined ||
-      (former.endedMs !== null && (same || createdMs - former.endedMs >= quarantinedMs));
+      (former.endedMs !== null && (same || createdMs - former.endedMs >= quarantinedMs)) ||
+      isForgotten(former);
     this.#checks.check('I1', free, () => {
       const ended =
         former!.endedMs === null ? 'lives' : `ended ${createdMs - former!.endedMs} ms ago`;
@@ -52,6 +54,12 @@ export class PortChecker {
       }
     }
   }
+}
+
+/** The store lost it before anybody heard of it (a late call's): nobody can know that there is
+ * something to wait for. Should a gateway use it all the same, then I2 is broken. */
+function isForgotten({ isLost, flows }: BindingTruth): boolean {
+  return isLost && [...flows.values()].every(({ sightings }) => sightings.isUnheardOf);
 }
 
 export function describe(binding: BindingTruth): string {

@@ -122,6 +122,11 @@ export class Sightings {
     return this.#former.sightings.knows(life) && this.confirmedMs(life) === NEVER;
   }
 
+  /** Whether no gateway ever heard of the flow, let alone used it. */
+  get isUnheardOf(): boolean {
+    return this.#columns.length === 0;
+  }
+
   /** Whether this life let packets of the flow through. */
   knows(life: Life): boolean {
     return this.#columns.some((column) => column.life === life);

@@ -52,6 +52,8 @@ export interface BindingTruth {
   readonly nonce: number;
   readonly createdMs: number;
   endedMs: number | null;
+  /** The store lost it with its data. */
+  isLost: boolean;
   /** An operator ended it, though somebody who did not hear of that may have put it back. */
   cancelled: boolean;
   /** The inside endpoint's one before, at another outside endpoint: it may be told again. */
@@ -155,6 +157,7 @@ export class Truth {
       nonce: binding.nonce,
       createdMs: nowMs,
       endedMs: null,
+      isLost: false,
       displaced,
       cancelled: isBack && known.cancelled,
       // A store that lost it and was told again: what was seen of it stays true. So does what was
@@ -173,6 +176,7 @@ export class Truth {
 
   #end(binding: BindingTruth, cause: Cause, nowMs: number): void {
     binding.endedMs = nowMs;
+    binding.isLost = cause.operation === 'dataLost';
     binding.cancelled ||= cause.cancelled;
     for (const flow of binding.flows.values()) this.#endFlow(flow, cause, nowMs);
     this.#byShard.get(binding.shard)!.delete(binding);
