@@ -37,3 +37,15 @@ test('an answer that was overtaken by a later question’s makes no row older', 
   cache.install(entry, null, 500, 960);
   expect(table.confirmedMs(slot)).toBe(500);
 });
+
+test('a provisional flow that the store took is as old as the store’s word', () => {
+  const table = new FlowTable({ capacityMax: 4_096, seed: 1, nowMs: 0 });
+  const cache = new FlowCache(table, config, () => 0);
+  const address = Uint8Array.of(198, 18, 1, 10);
+  const inside: Endpoint = { domain: 0, protocol: UDP, address, port: 5_000 };
+  const outside = { address: Uint8Array.of(203, 0, 113, 1), port: 5_000 };
+  const slot = cache.installProvisional({ inside, remote: null, outside, nonce: 1 }, 0);
+  expect(table.confirmedMs(slot)).toBe(Infinity);
+  const stored = { identity: { generation: 1, nonce: 1 }, flags: 0, reset: false, lifeMs: 1e6 };
+  expect(table.confirmedMs(cache.adopt(slot, stored, 400, 900))).toBe(400);
+});

@@ -394,7 +394,8 @@ export class FlowCache {
   }
 
   #put(input: FlowInput, flow: StoredFlow, sentMs: number, nowMs: number): number {
-    const put = this.table.put(input, nowMs);
+    // What confirmed another identity, or a provisional flow, says nothing of this one.
+    const put = this.table.put({ ...input, confirmedMs: sentMs }, nowMs);
     if (put.kind === 'full') return NONE;
     if (this.widths.of(input.protocol) !== Width.Binding) {
       this.#outside.add(input.outsideAddress, input.outsidePort, put.handle);

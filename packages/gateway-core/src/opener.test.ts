@@ -1,5 +1,5 @@
-/** Openings whose calls get no answer: the parts around them are stand-ins, so that each answer comes
- * when the test says. */
+/** Openings whose calls get no answer: the parts around them are stand-ins, so that each answer
+ * comes when the test says. */
 import { BLOCK_PORTS, firstPortOfBlock, parseAddress, TCP } from '@flowstore/flow';
 import type { OpenRequest, OpenResult } from '@flowstore/flow-store';
 import { PortBlocks } from '@flowstore/nat';

@@ -1,7 +1,7 @@
 /**
  * I1, no sharing: at no instant do two live bindings of one protocol hold one outside endpoint; nor
- * does a new one of another inside endpoint within the quarantine of the last, if anybody could know
- * of that one.
+ * does a new one of another inside endpoint within the quarantine of the last, if anybody could
+ * know of that one.
  */
 import type { ClusterConfig } from '@flowstore/flow';
 import type { ModelData } from '@flowstore/flow-store/testing';
