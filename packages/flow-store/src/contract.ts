@@ -179,7 +179,7 @@ export interface SweepResult {
   readonly portsFreed: number;
   /** Leases whose time was over. */
   readonly leasesExpired: number;
-  /** Whether the shard is in grace, so that nothing was swept. */
+  /** Nothing was swept: the shard is in grace, or gateways go by a later configuration. */
   readonly inGrace: boolean;
   /** How far behind the sweep is: ms since the oldest due deadline, 0 if nothing is due. */
   readonly overdueMs: number;
@@ -245,7 +245,8 @@ export interface FeedTail {
   readonly grace: number;
 }
 
-/** Events are about outside endpoints, because that is what may not belong to two (I1, I2). */
+/** Events are about outside endpoints, and blocks of them, because that is what may not belong to
+ * two (I1, I2). */
 export type FeedEvent =
   /** Nothing cached for the outside endpoint (and the remote endpoint, if one is named) of a
    * generation below this one may be used any more: the binding was opened anew, or removed. */
@@ -263,7 +264,10 @@ export type FeedEvent =
       readonly protocol: number;
       readonly outside: SocketAddress;
       readonly remote: SocketAddress;
-    };
+    }
+  /** Who leases the block from now on, null for nobody: it was granted, restored in grace, given
+   * back, or ran out. Renewals are not told. */
+  | (PortBlock & { readonly kind: 'lease'; readonly holder: string | null });
 
 export interface FeedRequest {
   readonly shard: number;

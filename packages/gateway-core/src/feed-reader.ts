@@ -14,6 +14,8 @@ import { type FlowCache, PROVISIONAL } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
+export type LeaseEvent = FeedEvent & { readonly kind: 'lease' };
+
 export interface FeedReaderOptions {
   readonly config: ClusterConfig;
   readonly limits: GatewayLimits;
@@ -28,6 +30,8 @@ export interface FeedReaderOptions {
   readonly onGap: (shard: number, nowMs: number) => void;
   /** Told when a shard went into grace: leases have to be renewed before somebody else asks. */
   readonly onGrace: (shard: number) => void;
+  /** Told who leases a block of ports from then on. */
+  readonly onLease: (event: LeaseEvent) => void;
 }
 
 export class FeedReader {
@@ -95,8 +99,12 @@ export class FeedReader {
   #apply(event: FeedEvent, nowMs: number): void {
     const { cache, counters } = this.#options;
     const { table } = cache;
-    const { protocol, outside, remote } = event;
     counters.feedEvents++;
+    if (event.kind === 'lease') {
+      this.#options.onLease(event);
+      return;
+    }
+    const { protocol, outside, remote } = event;
     const address = ipv4ToNumber(outside.address);
     if (event.kind === 'void') {
       for (const slot of cache.slotsOf(protocol, address, outside.port, remote, nowMs)) {

@@ -131,6 +131,7 @@ export class GatewayCore {
       ...shared,
       onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
       onGrace: (shard) => this.#ports.renewShard(shard),
+      onLease: (event) => this.#ports.heard(event),
     });
     this.#notices = new Notices(shared);
     const notices = this.#notices;

@@ -26,6 +26,7 @@ import {
   type Settlement,
 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
+import type { LeaseEvent } from './feed-reader.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Outage } from './outage.ts';
 import type { StoreOutbox } from './store-outbox.ts';
@@ -193,6 +194,17 @@ export class PortKeeper {
   /** The shard's server may have lost our leases: they are restored if we renew them now. */
   renewShard(shard: number): void {
     for (const held of [...this.blocks]) if (held.shard === shard) this.#renew(held);
+  }
+
+  /**
+   * The feed tells that a block is somebody else's, or nobody's. It may tell of before our own
+   * lease, so the store is asked: the answer decides, well before the next renewal would.
+   */
+  heard({ protocol, address, block, holder }: LeaseEvent): void {
+    if (holder === this.#incarnation) return;
+    const shard = shardOfBlock({ protocol, address, block });
+    const held = this.blocks.find({ shard, protocol, address }, block);
+    if (held !== undefined) this.#renew(held);
   }
 
   /** Gives everything back: before a stop. What may be in use without the store's knowing runs out

@@ -1,5 +1,6 @@
 /** What an outside port has of the inside one (RFC 4787 section 4.2), and tells (RFC 6056). */
-import { TCP, UDP } from '@flowstore/flow';
+import { blockOfPort, TCP, UDP } from '@flowstore/flow';
+import type { LeaseRequest } from '@flowstore/flow-store';
 import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
 import { SYN, udpOut } from './testing/traffic.ts';
@@ -65,4 +66,20 @@ test('6888-15 7857-9: ports are drawn at random, and tell nothing of the next', 
   expect(steps.filter((step) => step > 0).length).toBeGreaterThan(0.35 * steps.length);
   expect(steps.filter((step) => step < 0).length).toBeGreaterThan(0.35 * steps.length);
   expect(await portsOf({ config: one, seed: 2 }, mixed)).not.toEqual(ports);
+});
+
+test('a lease that is nobody’s any more is given up as soon as the feed tells', async () => {
+  const { heartbeatMs, leaseMs } = TEST_CONFIG;
+  const world = new World();
+  const [sent] = await world.send(0, Side.Inside, udpOut);
+  await world.advance(2 * heartbeatMs);
+  const { requests } = world.calls.find(({ operation }) => operation === 'lease')!;
+  const [{ protocol, address, incarnation }] = requests as [LeaseRequest];
+  const block = blockOfPort(sent!.fromPort);
+  // As if a call of its own came late that gave it back.
+  const ref = { protocol, address, block, incarnation };
+  expect(await world.store.release([ref])).toEqual([{ kind: 'released' }]);
+  expect(2 * heartbeatMs).toBeLessThan(leaseMs / 3);
+  await world.advance(2 * heartbeatMs);
+  expect(world.gateways[0]!.counters.blocksLost).toBe(1);
 });

@@ -2,7 +2,7 @@ import { type ClusterConfig, canonicalConfig, silenceMs } from '@flowstore/flow'
 import { expect, it } from 'vitest';
 import type { FlowStore, MemberInfo, Stance } from '../contract.ts';
 import { CONFORMANCE_CONFIG } from './harness.ts';
-import { GATEWAY_1, GATEWAY_2, type Scenario, udp } from './scenario.ts';
+import { GATEWAY_1, GATEWAY_2, Scenario, SHARD, udp } from './scenario.ts';
 
 const GW1: MemberInfo = {
   name: 'gw1',
@@ -41,6 +41,7 @@ async function begin({ store, harness }: Scenario, next = NEXT) {
 
 export function configChangeTests(current: () => Scenario): void {
   publishing(current);
+  endingFlows(current);
   acknowledging(current);
   joining(current);
 }
@@ -95,6 +96,29 @@ function publishing(current: () => Scenario): void {
     });
     expect(await termsOf(store)).toEqual({ holds: HOLDS, next: null });
     await publisher.end();
+  });
+}
+
+/** Who stood still while another configuration began to hold. */
+function endingFlows(current: () => Scenario): void {
+  it('ends no idle flow by a configuration that is out of force', async () => {
+    const s = current();
+    const { timeouts } = CONFORMANCE_CONFIG;
+    const longer = { ...NEXT, timeouts: { ...timeouts, udpMs: 4 * timeouts.udpMs } };
+    const next = new Scenario(s.harness, await s.harness.connect(longer));
+    const entry = await s.bound(udp());
+    const read = { shard: SHARD, incarnation: GATEWAY_1, last: null, nonce: 1 };
+    const { identity } = entry.binding;
+    for (let ms = 0; ms < 2 * timeouts.udpMs; ms += SILENCE_MS / 2) {
+      await next.store.feed([read]);
+      await s.harness.advance(SILENCE_MS / 2);
+    }
+    await next.store.feed([read]);
+    expect(await s.close(udp(), null, identity, 'idle')).toEqual({ kind: 'notYet' });
+    expect(await s.sweep()).toMatchObject({ inGrace: true, bindingsDeleted: 0 });
+    expect(await next.close(udp(), null, identity, 'idle')).toMatchObject({ kind: 'alive' });
+    expect(await s.close(udp(), null, identity, 'cancel')).toEqual({ kind: 'closed' });
+    await next.store.end();
   });
 }
 

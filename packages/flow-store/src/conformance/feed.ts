@@ -7,6 +7,7 @@ import {
   GATEWAY_1,
   GATEWAY_2,
   OTHER_WEB,
+  POOL,
   type Scenario,
   SHARD,
   seen,
@@ -15,7 +16,7 @@ import {
   WEB,
 } from './scenario.ts';
 
-const { cacheLeaseMs, heartbeatMs } = CONFORMANCE_CONFIG;
+const { cacheLeaseMs, heartbeatMs, leaseMs } = CONFORMANCE_CONFIG;
 const RST = { flags: 0, ageMs: null, rstAgeMs: 0 };
 
 /** A gateway that reads the shard's feed from where it left off. */
@@ -36,8 +37,14 @@ class Reader {
     return result!;
   }
 
-  /** All there is to read; 'gap' where the feed does not have what was last heard. */
+  /** All there is to read of flows; 'gap' where the feed does not have what was last heard. */
   async news(): Promise<FeedEvent[] | 'gap'> {
+    const events = await this.all();
+    return events === 'gap' ? events : events.filter(({ kind }) => kind !== 'lease');
+  }
+
+  /** The same with what leases are told. */
+  async all(): Promise<FeedEvent[] | 'gap'> {
     const events: FeedEvent[] = [];
     for (;;) {
       const result = await this.once();
@@ -95,6 +102,42 @@ export function feedTests(current: () => Scenario): void {
     await s.touch(tcp(), WEB, entry.flow!.identity, seen(OUT_DATA | IN_DATA));
     for (const reader of readers) expect(await reader.news()).toEqual([opened(entry)]);
     expect(await readers[0]!.news()).toEqual([]);
+  });
+
+  it('tells who leases a block from when on, not that it is renewed', async () => {
+    const s = current();
+    const reader = await listener(s);
+    const range = { shard: SHARD, protocol: UDP, address: POOL, start: 3 };
+    const [result] = await s.store.lease([{ ...range, incarnation: GATEWAY_1, blocks: 2 }]);
+    const blocks = result?.kind === 'granted' ? result.blocks : [];
+    const told = (holder: string | null) => (at: number) => {
+      const { protocol, address, block } = blocks[at]!;
+      return { kind: 'lease', protocol, address, block, holder };
+    };
+    expect(await reader.all()).toEqual([0, 1].map(told(GATEWAY_1)));
+    await s.store.renew([{ ...blocks[0]!, incarnation: GATEWAY_1 }]);
+    expect(await reader.all()).toEqual([]);
+    await s.store.release([{ ...blocks[0]!, incarnation: GATEWAY_1 }]);
+    await s.store.release([{ ...blocks[0]!, incarnation: GATEWAY_1 }]);
+    expect(await reader.all()).toEqual([told(null)(0)]);
+    await pass(s, reader, leaseMs);
+    await s.sweep();
+    expect(await reader.all()).toEqual([told(null)(1)]);
+  });
+
+  it('tells of a lease that was over before somebody else got the block', async () => {
+    const s = current();
+    const reader = await listener(s);
+    const range = { shard: SHARD, protocol: UDP, address: POOL, start: 3 };
+    await s.store.lease([{ ...range, incarnation: GATEWAY_1, blocks: 1 }]);
+    await pass(s, reader, leaseMs);
+    const [result] = await s.store.lease([{ ...range, incarnation: GATEWAY_2, blocks: 1 }]);
+    const holders = ((await reader.all()) as FeedEvent[]).map((event) =>
+      event.kind === 'lease' ? event.holder : event.kind,
+    );
+    // Its ports are in quarantine, so the next block is granted.
+    expect(result?.kind).toBe('granted');
+    expect(holders).toEqual([null, GATEWAY_2]);
   });
 
   it('tells of a binding that is cancelled, closed as idle, or swept', async () => {
@@ -174,7 +217,8 @@ export function feedTests(current: () => Scenario): void {
     expect(first).toMatchObject({ kind: 'events', more: true });
     const rest = await reader.news();
     const events = [...(first.kind === 'events' ? first.events : []), ...(rest as FeedEvent[])];
-    expect(events).toEqual(entries.map(opened));
+    const openings = events.filter(({ kind }) => kind !== 'lease');
+    expect(openings).toEqual(entries.map(opened));
   });
 
   it('answers a gap to a reader that was silent for longer than it keeps events', async () => {

@@ -50,9 +50,9 @@ export class Scenario {
   readonly #outsides = new Map<string, SocketAddress>();
   #lastNonce = 0;
 
-  constructor(harness: Harness) {
+  constructor(harness: Harness, store = harness.store) {
     this.harness = harness;
-    this.store = harness.store;
+    this.store = store;
   }
 
   nonce(): number {

@@ -39,8 +39,11 @@ export class ModelFeed {
   }
 
   append(events: readonly FeedEvent[], nowMs: number, keepMs: number): void {
-    // By age, but never the last batch so far, which is what attentive readers heard.
-    const isOld = () => this.#batches.length > 1 && this.#batches[0]!.atMs < nowMs - keepMs;
+    // By age, but never the last batch before this instant, which is what attentive readers heard.
+    const isOld = () => {
+      const [first, second] = this.#batches;
+      return second !== undefined && second.atMs < nowMs && first!.atMs < nowMs - keepMs;
+    };
     while (isOld()) this.#batches.shift();
     // The tag is the content's: two masters that write different events under one id differ in it.
     const tag = stableHash(new TextEncoder().encode(JSON.stringify(events)));

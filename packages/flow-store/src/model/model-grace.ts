@@ -12,6 +12,9 @@
  *
  * In grace there are no grants and no sweeps, and `find` does not say `no`. A silence longer than a
  * lease lets sweeps resume, for then nobody holds anything any more.
+ *
+ * Whoever calls by an older configuration than a gateway was heard by stood still meanwhile: it
+ * ends nothing for being idle, for flows may be reported more seldom by now than its timeouts say.
  */
 import { type ClusterConfig, silenceMs } from '@flowstore/flow';
 
@@ -25,11 +28,15 @@ export class ModelGrace {
   /** When a gateway was first heard in grace; null: none yet. */
   #firstHeardMs: number | null = null;
 
+  /** The latest configuration that a gateway was heard by. */
+  #version = 0;
+
   copyFrom(other: ModelGrace): void {
     this.#runId = other.#runId;
     this.#heardMs = other.#heardMs;
     this.#sinceMs = other.#sinceMs;
     this.#firstHeardMs = other.#firstHeardMs;
+    this.#version = other.#version;
   }
 
   /** A new deployment has no grace. */
@@ -48,6 +55,10 @@ export class ModelGrace {
     } else if (this.#heardMs !== null && nowMs - this.#heardMs > silenceMs(config)) {
       if (!this.#isUnheard()) this.#begin(this.#heardMs + silenceMs(config));
     }
+  }
+
+  hearOf({ version }: ClusterConfig): void {
+    this.#version = Math.max(this.#version, version);
   }
 
   hear(nowMs: number): void {
@@ -72,7 +83,13 @@ export class ModelGrace {
     return this.#sinceMs === null || nowMs >= this.#sinceMs + quarantineMs + slack.clockSkewMs;
   }
 
+  /** For being idle. */
+  mayClose(config: ClusterConfig, nowMs: number): boolean {
+    return config.version >= this.#version && !this.isOn(config, nowMs);
+  }
+
   maySweep(config: ClusterConfig, nowMs: number): boolean {
+    if (config.version < this.#version) return false;
     if (!this.isOn(config, nowMs)) return true;
     return this.#isUnheard() && nowMs > this.#sinceMs! + config.leaseMs;
   }

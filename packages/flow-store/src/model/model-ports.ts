@@ -25,8 +25,20 @@ import {
   leasedBlock,
 } from './model-block.ts';
 
+/** Somebody else leases a block from now on, or nobody. */
+type TellLease = (
+  event: contract.FeedEvent & { kind: 'lease' },
+  config: ClusterConfig,
+  nowMs: number,
+) => void;
+
 export class ModelPorts {
   readonly blocks = new Map<string, Block>();
+  readonly #tell: TellLease;
+
+  constructor(tell: TellLease) {
+    this.#tell = tell;
+  }
 
   copyFrom(other: ModelPorts): void {
     for (const [key, block] of other.blocks) {
@@ -66,7 +78,7 @@ export class ModelPorts {
       this.expireLease(block, config, nowMs);
       const freePorts = freePortsOf(block, nowMs);
       if (block.lease !== null || freePorts === 0) continue;
-      block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
+      this.holdNow(block, incarnation, config, nowMs);
       granted.push(leasedBlock(block, freePorts, config));
     }
     return granted.length > 0 ? { kind: 'granted', blocks: granted } : { kind: 'exhausted' };
@@ -108,24 +120,33 @@ export class ModelPorts {
     if (block === undefined) return { kind: 'leaseLost' };
     const restored = inGrace && (block.lease === null || block.lease.untilMs <= nowMs);
     if (!restored && !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
+    if (restored) this.holdNow(block, incarnation, config, nowMs);
     block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
     const renewed = leasedBlock(block, freePortsOf(block, nowMs), config);
     return { kind: 'renewed', block: renewed };
   }
 
   /** Given back in order: nobody used its rowless ports, so they are free at once. */
-  release(ref: contract.LeaseRef, nowMs: number): contract.ReleaseResult {
+  release(ref: contract.LeaseRef, config: ClusterConfig, nowMs: number): contract.ReleaseResult {
     const block = this.blocks.get(blockKey(ref));
     if (block === undefined || !holdsLease(block, ref, nowMs)) return { kind: 'leaseLost' };
-    block.lease = null;
+    this.holdNow(block, null, config, nowMs);
     return { kind: 'released' };
+  }
+
+  /** Who leases the block from now on. */
+  holdNow(block: Block, holder: string | null, config: ClusterConfig, nowMs: number): void {
+    const untilMs = nowMs + config.leaseMs;
+    block.lease = holder === null ? null : { incarnation: holder, untilMs };
+    const { protocol, address, block: number } = block;
+    this.#tell({ kind: 'lease', protocol, address, block: number, holder }, config, nowMs);
   }
 
   /** The holder may have used any rowless port up to the end (provisional flows): all of them
    * begin in quarantine. */
   expireLease(block: Block, config: ClusterConfig, nowMs: number): boolean {
     if (block.lease === null || block.lease.untilMs > nowMs) return false;
-    block.lease = null;
+    this.holdNow(block, null, config, nowMs);
     for (let offset = 0; offset < BLOCK_PORTS; offset++) {
       if (isFree(block.rows.get(offset), nowMs)) {
         this.quarantine(block, offset, null, config, nowMs);

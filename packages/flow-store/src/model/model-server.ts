@@ -161,7 +161,7 @@ export class ModelServer {
     requests.forEach(checkLeaseRef);
     return requests.map((request) => {
       const { shard, nowMs } = this.#at(shardOfBlock(request));
-      return shard.ports.release(request, nowMs);
+      return shard.ports.release(request, this.config, nowMs);
     });
   }
 
@@ -169,6 +169,7 @@ export class ModelServer {
     requests.forEach(checkFeed);
     const results = requests.map((request): contract.FeedResult => {
       const { shard, nowMs } = this.#at(request.shard);
+      shard.grace.hearOf(this.config);
       if (this.#runId !== undefined) shard.grace.hear(nowMs);
       const inGrace = shard.grace.isOn(this.config, nowMs);
       return { ...shard.feed.read(request, shard.grace.sinceMs, nowMs), inGrace };

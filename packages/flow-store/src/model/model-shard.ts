@@ -53,8 +53,10 @@ import { ModelPorts } from './model-ports.ts';
 
 export class ModelShard {
   readonly entries = new Map<string, Entry>();
-  readonly ports = new ModelPorts();
   readonly feed = new ModelFeed();
+  readonly ports = new ModelPorts((event, config, nowMs) =>
+    this.feed.append([event], nowMs, feedKeepMs(config)),
+  );
   readonly fragments = new ModelFragments();
   readonly grace = new ModelGrace();
   #lastGeneration = 0;
@@ -121,7 +123,7 @@ export class ModelShard {
   #mayOpenIn(block: Block, incarnation: string, config: ClusterConfig, nowMs: number): boolean {
     const isLost = block.lease === null || block.lease.untilMs <= nowMs;
     if (isLost && this.grace.isOn(config, nowMs)) {
-      block.lease = { incarnation, untilMs: nowMs + config.leaseMs };
+      this.ports.holdNow(block, incarnation, config, nowMs);
     }
     const { lease } = block;
     return lease !== null && lease.incarnation === incarnation && lease.untilMs > nowMs;
@@ -357,7 +359,7 @@ export class ModelShard {
         : storedFlow(entry, record, config, nowMs);
       return { kind: 'alive', flow };
     }
-    if (reason === 'idle' && this.grace.isOn(config, nowMs)) return { kind: 'notYet' };
+    if (reason === 'idle' && !this.grace.mayClose(config, nowMs)) return { kind: 'notYet' };
     if (!whole) entry.flows.delete(remoteKey(remote));
     if (whole || entry.flows.size === 0) this.unbind(entry, config, nowMs);
     else if (reason === 'cancel') this.#voidNow(entry, remote, config, nowMs);

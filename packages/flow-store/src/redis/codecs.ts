@@ -237,6 +237,7 @@ export const feedCodec: Codec<contract.FeedRequest, contract.FeedResult> = {
 
 const VOID = 0x76; // 'v'
 const BEGIN = 0x62; // 'b'
+const LEASE = 0x6c; // 'l'
 
 /** null: where a feed begins, there is nothing to tell. */
 function feedEvent(reader: ByteReader): contract.FeedEvent | null {
@@ -245,6 +246,7 @@ function feedEvent(reader: ByteReader): contract.FeedEvent | null {
     reader.u32();
     return null;
   }
+  if (kind === LEASE) return leaseEvent(reader);
   const protocol = reader.u8();
   const outside = unpackSocketAddress(reader.short());
   const remoteBytes = reader.short();
@@ -252,6 +254,13 @@ function feedEvent(reader: ByteReader): contract.FeedEvent | null {
   if (kind === VOID) return { kind: 'void', protocol, outside, remote, below: reader.u64() };
   if (remote === null) throw new RangeError('feed: a closing event without a remote endpoint');
   return { kind: 'closing', protocol, outside, remote };
+}
+
+function leaseEvent(reader: ByteReader): contract.FeedEvent {
+  const [protocol, ...address] = reader.short();
+  const block = reader.u16();
+  const holder = Buffer.from(reader.short()).toString('hex') || null;
+  return { kind: 'lease', protocol: protocol!, address: Uint8Array.from(address), block, holder };
 }
 
 export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {

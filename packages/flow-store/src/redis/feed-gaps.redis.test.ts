@@ -107,6 +107,22 @@ class Reader {
   }
 }
 
+/** Another server with all that the first one has, which from now on hears no more of it. */
+async function replicaOf(first: ServerProcess): Promise<ServerProcess> {
+  const replica = await start(['--replicaof', `127.0.0.1 ${first.port}`]);
+  const [master, copy] = [adminOf(first), adminOf(replica)];
+  await vi.waitUntil(
+    async () => (await copy.info('replication')).includes('link_status:up'),
+    PATIENCE,
+  );
+  await vi.waitUntil(async () => (await master.wait(1, 1_000)) === 1, PATIENCE);
+  await copy.call('REPLICAOF', 'NO', 'ONE');
+  return replica;
+}
+
+/** Whoever opens a flow has leased a block before. */
+const LEASED = { kind: 'lease', holder: GATEWAY_1 };
+
 type Succession = (
   first: ServerProcess,
   reader: Reader,
@@ -138,30 +154,16 @@ const SUCCESSIONS: Record<string, Succession> = {
   },
 
   'was replaced by a replica that missed what was heard last': async (first, reader, scenario) => {
-    const replica = await start(['--replicaof', `127.0.0.1 ${first.port}`]);
-    const [master, copy] = [adminOf(first), adminOf(replica)];
-    await vi.waitUntil(
-      async () => (await copy.info('replication')).includes('link_status:up'),
-      PATIENCE,
-    );
-    await vi.waitUntil(async () => (await master.wait(1, 1_000)) === 1, PATIENCE);
-    await copy.call('REPLICAOF', 'NO', 'ONE');
+    const replica = await replicaOf(first);
     await scenario.bound(udp(1));
-    expect(await reader.read()).toMatchObject({ kind: 'events', events: [{ kind: 'void' }] });
+    expect(await reader.read()).toMatchObject({
+      kind: 'events',
+      events: [LEASED, { kind: 'void' }],
+    });
     return replica;
   },
 
-  'was replaced by a replica that has all': async (first) => {
-    const replica = await start(['--replicaof', `127.0.0.1 ${first.port}`]);
-    const [master, copy] = [adminOf(first), adminOf(replica)];
-    await vi.waitUntil(
-      async () => (await copy.info('replication')).includes('link_status:up'),
-      PATIENCE,
-    );
-    await vi.waitUntil(async () => (await master.wait(1, 1_000)) === 1, PATIENCE);
-    await copy.call('REPLICAOF', 'NO', 'ONE');
-    return replica;
-  },
+  'was replaced by a replica that has all': replicaOf,
 };
 
 test.each(Object.entries(SUCCESSIONS))(
@@ -174,7 +176,8 @@ test.each(Object.entries(SUCCESSIONS))(
     await reader.read();
     const { outside } = await scenario.bound(udp());
     const opened = { kind: 'void', protocol: UDP, outside };
-    expect(await reader.read()).toMatchObject({ kind: 'events', events: [opened], inGrace: false });
+    const events = [LEASED, opened];
+    expect(await reader.read()).toMatchObject({ kind: 'events', events, inGrace: false });
 
     const next = await succeed(first, reader, scenario);
     const heard = reader.last;

@@ -37,6 +37,7 @@ export function packPolicy(config: ClusterConfig, layout = RECORD_LAYOUT): Buffe
     config.bindingsPerSubscriberMax,
     layout,
     lifeMs(TCP, OUT_FIN | IN_FIN),
+    config.version,
   ];
   const writer = new ByteWriter();
   for (const figure of figures) {

@@ -120,8 +120,10 @@ async function read(reader: Reader): Promise<boolean> {
     tails[shard] = tail;
     if (heard.kind === 'gap') continue;
     more ||= heard.more;
-    reader.heard += heard.events.length;
-    for (const { outside } of heard.events) {
+    // Leases are told, too: what is counted are openings.
+    const openings = heard.events.filter((event) => event.kind !== 'lease');
+    reader.heard += openings.length;
+    for (const { outside } of openings) {
       orders[shard]!.update(`${outside.address.join('.')}:${outside.port} `);
     }
   }

@@ -140,8 +140,9 @@ export class Truth {
       (one) => one?.outside === outside && one.outsidePort === outsidePort,
     );
     const isSame = known?.generation === binding.generation && known.nonce === binding.nonce;
+    const isAgain = known !== undefined && isToldAgain(known, binding.nonce);
     // Put back by a flow that is not its first, it goes under that one's identity.
-    const isBack = known !== undefined && (isSame || cause.operation === 'reassert');
+    const isBack = known !== undefined && (isSame || isAgain || cause.operation === 'reassert');
     const isInPlace = known !== undefined && cause.operation === 'dataLost';
     const displaced = known === last ? last?.displaced : last;
     if (last !== undefined) last.displaced = undefined;
@@ -228,7 +229,7 @@ export class Truth {
     const former = binding.flows.get(key);
     const isOf = (one: Incarnation | null | undefined) =>
       one?.generation === generation && one.nonce === nonce;
-    const isBack = isOf(former);
+    const isBack = isOf(former) || (former !== undefined && isToldAgain(former, nonce));
     const lost = former?.lost ?? null;
     const wasStored = former?.endedMs === null;
     const replaced = wasStored ? { sightings: former.sightings, replacedMs: nowMs } : null;
@@ -248,7 +249,8 @@ export class Truth {
       former: wasStored ? incarnationOf(former) : null,
       // What was seen of it stays true, be it the last one or the one before.
       sightings:
-        [former, former?.former].find(isOf)?.sightings ?? new Sightings(binding.protocol, replaced),
+        (isBack ? former : [former?.former].find(isOf))?.sightings ??
+        new Sightings(binding.protocol, replaced),
     };
     // It was told again: what was seen meanwhile was seen of it.
     if (lost !== null && isOf(lost)) {
@@ -263,6 +265,11 @@ export class Truth {
     binding.flows.set(key, flow);
     this.#watch.flowCreated(flow, former, cause);
   }
+}
+
+/** The same opening, of which the store lost what it had been told: a provisional one's. */
+function isToldAgain({ isLost, nonce }: BindingTruth | FlowTruth, again: number): boolean {
+  return isLost && nonce === again;
 }
 
 /** Without the one before that: nobody brings it back. */

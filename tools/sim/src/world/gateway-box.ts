@@ -155,7 +155,9 @@ export class GatewayBox {
 
   /** No packets come any more. */
   rest(): void {
-    this.#tickMs = Math.max(this.#tickMs, RESTING_TICK_MS);
+    // A tick later than a heartbeat would be a silence.
+    const tickMs = Math.min(RESTING_TICK_MS, this.#options.file.config.heartbeatMs / 2);
+    this.#tickMs = Math.max(this.#tickMs, tickMs);
   }
 
   /** A packet came in on `side`. */
@@ -359,10 +361,12 @@ export class GatewayBox {
       (results) => {
         if (this.life !== life) return;
         this.#inFlight.set(operation, this.#inFlight.get(operation)! - 1);
-        if (results !== null) witness.confirmed(life, call, results, { sentMs, isKept });
         const reply = { id, results };
         const heard = this.#tamper?.reply(original, reply, timeline.nowMs) ?? reply;
-        this.#whenAwake(life, () => this.#reply(original, heard));
+        this.#whenAwake(life, () => {
+          if (results !== null) witness.confirmed(life, call, results, { sentMs, isKept });
+          this.#reply(original, heard);
+        });
       },
     );
   }

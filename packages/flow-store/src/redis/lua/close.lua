@@ -2,7 +2,8 @@
 --- @command close
 --- @purpose Check-and-delete: removes the flow (or the whole binding) of exactly this identity if
 ---   its deadline passed, or somebody ended it. A binding's last flow takes the binding along, and
----   its port goes into quarantine. In grace nobody's idle time counts.
+---   its port goes into quarantine. In grace nobody's idle time counts, nor by a configuration
+---   that is out of force.
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
 --- @args request identity(12) reason(1: 0 idle, 1 cancel), then inside and remote, each with its
@@ -35,7 +36,7 @@ local function close_whole(binding, identity, cancel)
     local own = binding.flowed and NOTHING or binding.first
     return pack_state(ALIVE, own.flags, own.seen_ms, own.rst_ms, all.last_ms)
   end
-  if not cancel and in_grace() then return NOT_YET end
+  if not cancel and not may_close() then return NOT_YET end
   unbind(binding)
   return CLOSED
 end
@@ -52,7 +53,7 @@ local function close(request)
   if until_ms > now_ms and not cancel then
     return pack_state(ALIVE, flow.flags, flow.seen_ms, flow.rst_ms, until_ms)
   end
-  if not cancel and in_grace() then return NOT_YET end
+  if not cancel and not may_close() then return NOT_YET end
   if binding.more then delete_flows(binding, { remote }) end
   if not binding.more and (not binding.first or binding.remote == remote) then
     unbind(binding)

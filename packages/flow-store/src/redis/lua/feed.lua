@@ -1,8 +1,8 @@
 #!lua
 --- @command feed
 --- @purpose Reads what happened to a shard's outside endpoints since a gateway last heard, and
----   notes that the gateway was heard. A feed that does not have what was last heard answers a gap,
----   and so does a shard that went into grace since.
+---   notes that the gateway was heard, and by which configuration. A feed that does not have what
+---   was last heard answers a gap, and so does a shard that went into grace since.
 --- @key s:{tag} the shard
 --- @arg policy see parts/shard.lua
 --- @args request incarnation(8) nonce(4) grace(6) tag(4), then the id that was last heard, with
@@ -46,4 +46,7 @@ end
 
 hear()
 note_grace()
+if VERSION > tonumber(stored_meta[10] or '0') then
+  more_meta[#more_meta + 1], more_meta[#more_meta + 2] = 'v', text_of(VERSION)
+end
 return answer_all(read)

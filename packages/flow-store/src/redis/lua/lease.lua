@@ -11,7 +11,7 @@
 --- @result exhausted 1
 --- @result notYet 2
 --- @cost 1 call per leased block passed by, 2 per block looked at, 4 per block granted. Per
----   script: 6 calls more.
+---   script: 9 calls more.
 --- @include shard
 --- @include feed
 --- @include grace
@@ -37,6 +37,7 @@ local function lease(bytes)
     local free = is_reserved(reserved, index) and 0 or unleased_ports(block)
     if free ~= 0 then
       write_lease(block, incarnation)
+      tell_lease(block, incarnation)
       granted[#granted + 1] = struct.pack('>I2I2', number, free)
     end
   end

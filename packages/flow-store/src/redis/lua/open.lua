@@ -110,6 +110,7 @@ local function bind_proposal(r)
   local former, holder = row_of(block, field), holder_now(block)
   if not holder and in_grace() then
     write_lease(block, r.incarnation)
+    tell_lease(block, r.incarnation)
     block.holder = r.incarnation
   elseif holder ~= r.incarnation then
     return LEASE_LOST

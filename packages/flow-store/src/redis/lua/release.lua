@@ -7,7 +7,7 @@
 ---   in front
 --- @result released 0
 --- @result leaseLost 1
---- @cost 3 calls, 4 where nothing is left of the block. Per script: 3 calls more.
+--- @cost 3 calls, 4 where nothing is left of the block. Per script: 6 calls more.
 --- @include shard
 --- @include feed
 --- @include requests
@@ -24,6 +24,7 @@ local function release(bytes)
   local holder, until_ms = lease_of(redis.call('HGET', block.key, 'L'))
   if holder ~= incarnation or until_ms <= now_ms then return LEASE_LOST end
   redis.call('HDEL', block.key, 'L')
+  tell_lease(block, '')
   if redis.call('EXISTS', block.key) == 0 then redis.call('ZREM', INDEX, block.member) end
   return RELEASED
 end

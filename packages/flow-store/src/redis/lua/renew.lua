@@ -28,6 +28,7 @@ local function renew(bytes)
   local restored = in_grace() and (not holder or until_ms <= now_ms)
   if not restored and (holder ~= incarnation or until_ms <= now_ms) then return LEASE_LOST end
   write_lease(block, incarnation)
+  if restored then tell_lease(block, incarnation) end
   return RENEWED .. string.sub(member, -2) .. struct.pack('>I2B', free_ports(rows),
     may_grant() and 1 or 0)
 end

@@ -242,15 +242,17 @@ local function sweep_block(block, from, looks_max)
   local next_ms, go_on = sweep_rows(block, rows, from, last, looks_max, gone, over)
   count.freed = count.freed + #gone
   count.bindings = count.bindings + #over
-  local lease_ms = lease and instant_at(lease, 9)
+  local lease_ms, is_ended = lease and instant_at(lease, 9), false
   if lease_ms and lease_ms > now_ms then
     next_ms = math.min(next_ms, lease_ms)
   elseif lease_ms and not go_on then
+    is_ended = true
     -- With the last port, lest one whose mark is over was freed after the lease's end.
     end_lease(block, rows, gone)
     next_ms = math.min(next_ms, mark_ms)
   end
   tell_over(block, over)
+  if is_ended then tell_lease(block, '') end
   if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
   if block.noted then
     call('HSET', unpack(block.noted))

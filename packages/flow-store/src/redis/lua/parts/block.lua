@@ -143,6 +143,7 @@ local function expire_lease(block, rows)
   local _, until_ms = lease_of(rows.L)
   if not until_ms or until_ms > now_ms then return false end
   call('HDEL', block.key, 'L')
+  tell_lease(block, '')
   rows.L, block.rows.L = nil, false
   for offset = 0, BLOCK_PORTS - 1 do
     local field = char(offset)

@@ -3,6 +3,8 @@
 --
 --   void      'v' protocol(1) outside and remote, each with its length (1) in front, below(8)
 --   closing   'c' protocol(1) outside and remote, each with its length (1) in front
+--   lease     'l' protocol and address with their length (1) in front, block(2), and the holder's
+--             incarnation with its length (1) in front, empty for nobody
 --   begin     'b' nonce(4)               the first batch of a feed: nothing is known of before
 -- Formats of struct.pack, and the values for them.
 local news_formats, news, has_published = {}, {}, false
@@ -32,6 +34,14 @@ local function tell_begin(nonce) tell('b' .. pack('>I4', nonce)) end
 
 local function tell_closing(protocol, outside, remote)
   tell(pack('>BBBc0Bc0', 99, protocol, #outside, outside, #remote, remote))
+end
+
+-- Who leases the block from now on. Renewals change nothing, and are not told.
+local function tell_lease(block, incarnation)
+  local member = block.member
+  tell(pack('>BBc0I2Bc0', 108, #member - 2, sub(member, 1, -3), parse('>I2', member, #member - 1),
+    #incarnation, incarnation))
+  gather_news()
 end
 
 -- The tag tells a batch from another one of the same id: it is the content's.

@@ -41,8 +41,16 @@ local function may_grant()
   return not grace_since_ms or now_ms >= grace_since_ms + QUARANTINE_MS
 end
 
+-- Whether gateways go by a later configuration than this call's: who stood still meanwhile must end
+-- nothing by timeouts that are out of force, since flows may be reported more seldom by now.
+local function is_outdated() return VERSION < tonumber(stored_meta[10] or '0') end
+
+-- For being idle.
+local function may_close() return not is_outdated() and not in_grace() end
+
 -- After a silence longer than a lease nobody holds anything any more.
 local function may_sweep()
+  if is_outdated() then return false end
   return not in_grace() or is_unheard() and now_ms > grace_since_ms + LEASE_MS
 end
 

@@ -1,12 +1,12 @@
 -- What every script of a shard starts from: its keys, the policy, its time, its generations.
 --
 -- KEYS[1] is the shard's meta key `s:{tag}`; every other key is built from its tag, so that one
--- script stays within one slot. ARGV[1] is the policy, 13 unsigned 32-bit numbers: how long a flow
+-- script stays within one slot. ARGV[1] is the policy, 14 unsigned 32-bit numbers: how long a flow
 -- lives after it was seen last (timeout and slack: TCP established, TCP transitory, UDP, ICMP),
 -- the quarantine (clock skew included), the lease, the margin of TTLs, flows per endpoint, how long
 -- the feed keeps its events, how long a silence of all gateways may be, and bindings per
 -- subscriber (0: they are not counted); the 12th, the layout to write, is a bridge's (release.ts);
--- the 13th is how long a closing TCP flow lives.
+-- the 13th is how long a closing TCP flow lives, the last the configuration's version.
 local META = KEYS[1]
 -- What runs for every request goes by names of its own: a library's function is two lookups away.
 local call, pack, parse = redis.call, struct.pack, struct.unpack
@@ -18,12 +18,14 @@ local FEED = 'f:' .. TAG
 
 local LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_UDP_MS, LIFE_ICMP_MS, QUARANTINE_MS, LEASE_MS,
   TTL_MARGIN_MS, FLOWS_PER_ENDPOINT_MAX, FEED_KEEP_MS, SILENCE_MS,
-  BINDINGS_PER_SUBSCRIBER_MAX, _, LIFE_CLOSING_MS = parse('>I4I4I4I4I4I4I4I4I4I4I4I4I4', ARGV[1])
+  BINDINGS_PER_SUBSCRIBER_MAX, _, LIFE_CLOSING_MS, VERSION =
+  parse('>I4I4I4I4I4I4I4I4I4I4I4I4I4I4', ARGV[1])
 
 -- Shard time never goes back: it is the larger of what was written last and the server's clock,
 -- which is read once (on Redis 7.0 it moves while a script runs).
--- All of the meta key that any part needs is read at once: of grace, and whether ports are counted.
-local stored_meta = call('HMGET', META, 't', 'g', 'fi', 'ft', 'r', 'h', 'gs', 'gh', 'n')
+-- All of the meta key that any part needs is read at once: of grace, whether ports are counted, and
+-- the latest configuration that a gateway read the feed by.
+local stored_meta = call('HMGET', META, 't', 'g', 'fi', 'ft', 'r', 'h', 'gs', 'gh', 'n', 'v')
 local clock = call('TIME')
 local now_us = max(tonumber(stored_meta[1] or '0'), clock[1] * 1000000 + clock[2])
 local now_ms = math.floor(now_us / 1000)
