@@ -68,6 +68,9 @@ export class Outage {
   readonly #asked: { readonly round: number; readonly atMs: number }[] = [];
   #outgoing: Envelope[] = [];
   #heardMs: number;
+  /** When it was looked at last, and since when that was never for longer than a heartbeat. */
+  #lookedMs: number;
+  #awakeMs = NEVER;
   #failedMs = NEVER;
   #askAtMs = NEVER;
   #vouchedMs = NEVER;
@@ -78,6 +81,7 @@ export class Outage {
   constructor(options: OutageOptions) {
     this.#options = options;
     this.#heardMs = options.nowMs;
+    this.#lookedMs = options.nowMs;
   }
 
   get state(): OutageState {
@@ -128,9 +132,9 @@ export class Outage {
 
   /** Whether there is no sense in waiting for the store's answer. */
   cannotAsk(nowMs: number): boolean {
-    if (this.isCutOff(nowMs)) return true;
+    if (this.#silentMs(nowMs) > cutOffMs(this.#options.config)) return true;
     if (this.#failedMs <= this.#heardMs) return false;
-    return nowMs - this.#heardMs >= this.#options.limits.storeSilentMs;
+    return this.#silentMs(nowMs) >= this.#options.limits.storeSilentMs;
   }
 
   /** When a lease ends that would end at `expiresMs` if others could reach the store. */
@@ -141,6 +145,8 @@ export class Outage {
   }
 
   tick(nowMs: number): void {
+    if (this.#stoodStill(nowMs)) this.#awakeMs = nowMs;
+    this.#lookedMs = nowMs;
     if (!this.isCutOff(nowMs)) return;
     const { config, policies, freshness } = this.#options;
     if (nowMs >= this.#askAtMs) this.#ask(nowMs);
@@ -178,6 +184,17 @@ export class Outage {
     const messages = this.#outgoing;
     this.#outgoing = [];
     return messages;
+  }
+
+  /** A gateway that stood still (a suspended machine, SIGSTOP) heard nobody, but nobody was silent:
+   * what it gets then it has to ask for, like any other. */
+  #silentMs(nowMs: number): number {
+    if (this.#stoodStill(nowMs)) return 0;
+    return nowMs - Math.max(this.#heardMs, this.#awakeMs);
+  }
+
+  #stoodStill(nowMs: number): boolean {
+    return nowMs - this.#lookedMs > this.#options.config.heartbeatMs;
   }
 
   /** A store that lost its data lists members as they come back, each with its next heartbeat. */

@@ -85,6 +85,16 @@ describe('while the store is away', () => {
     expect(world.gateways[0]!.counters.provisionalOpened).toBe(1);
   });
 
+  test('a gateway that stood still asks for what it gets when it goes on', async () => {
+    const world = await ready();
+    world.nowMs += 4 * heartbeatMs;
+    const [sent] = await world.send(0, Side.Inside, tcpOut);
+    expect(sent).toMatchObject({ side: Side.Outside, to: REMOTE });
+    await world.advance(heartbeatMs);
+    const { counters, gauges } = world.gateways[0]!;
+    expect([counters.provisionalOpened, gauges.provisionalFlows]).toEqual([0, 0]);
+  });
+
   test('there are no more of them than the limit', async () => {
     const world = await withoutStore({ limits: { provisionalMax: 1 } });
     expect(at(world, 0, Side.Inside, tcpOut)).toBeDefined();
@@ -171,7 +181,7 @@ describe('when the store is back', () => {
   test('one that fell idle is told too, so that its port is kept from others', async () => {
     const world = await withoutStore();
     const datagram = at(world, 0, Side.Inside, udpOut);
-    await world.advance(4 * timeouts.udpMs, 10_000);
+    await world.advance(4 * timeouts.udpMs);
     expect(at(world, 0, Side.Outside, back(datagram!))).toBeUndefined();
     world.storeIsAway = false;
     await world.advance(heartbeatMs);
