@@ -7,7 +7,7 @@
  */
 import type { ClusterConfig } from '@flowstore/flow';
 import { endpointKey, remoteKey } from '../keys.ts';
-import { type Header, type Tag, TCP, UDP } from '../packet.ts';
+import { type Header, type Tag, TCP } from '../packet.ts';
 import type { Life } from '../world/life.ts';
 import { Sightings } from './sightings.ts';
 import type { BindingTruth, FlowTruth } from './truth.ts';
@@ -86,9 +86,7 @@ export class ProvisionalChecker {
       seen.filter((one) => !isIts(one)),
     );
     // Longer ago, it was another connection's.
-    const { tcpTransitoryMs, udpMs, icmpMs } = this.#config.timeouts;
-    const timeoutMs = protocol === TCP ? tcpTransitoryMs : protocol === UDP ? udpMs : icmpMs;
-    const sinceMs = this.#nowMs() - timeoutMs;
+    const sinceMs = protocol === TCP ? this.#nowMs() - this.#config.timeouts.tcpTransitoryMs : 0;
     for (const one of seen.filter(isIts)) {
       if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings, toldMs);
     }
