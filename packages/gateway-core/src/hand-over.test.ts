@@ -70,6 +70,21 @@ describe('while the store is away', () => {
     expect(counted(world)[2]).toMatchObject({ handOversReceived: 0 });
   });
 
+  test('a holder that has the row no longer is forgotten, whether it says so or is silent', async () => {
+    const { world, sent } = await cutOff();
+    const [protocol, address, port] = [UDP, toNumber(sent.from), sent.fromPort];
+    const mine = { kind: 'mine', protocol, address, port } as const;
+    const former = (hasRow: boolean) =>
+      world.gateways[1]!.peerMessage(nameOf(2), { ...mine, hasRow }, world.nowMs);
+    former(true);
+    former(false);
+    expect(await world.send(1, Side.Outside, back(sent))).toHaveLength(1);
+    former(true);
+    expect(await world.send(1, Side.Outside, back(sent))).toHaveLength(0);
+    world.nowMs += 300;
+    expect(await world.send(1, Side.Outside, back(sent))).toHaveLength(1);
+  });
+
   test('a port of which nothing is known says nothing of its block’s others', async () => {
     const { world, sent } = await cutOff();
     const address = toNumber(sent.from);

@@ -17,6 +17,7 @@ function story(over: Partial<FlowStory> = {}): FlowStory {
     beganMs: 0,
     openedMs: 10,
     endedMs: 600_000,
+    heardMs: 599_000,
     outcome: 'survived',
     why: '',
     misdelivered: 0,
@@ -49,6 +50,17 @@ describe('a violation is', () => {
       'I6 survival',
     ]);
     expect(broken([reset], [window(40_000, 60_000, { loses: true })])).toEqual([]);
+  });
+
+  it('none of one that only a dead gateway and a store that forgot knew', () => {
+    const life = { openedMs: 10_000, heardMs: 49_000, endedMs: 70_000 };
+    const reset = story({ kind: 'idle', outcome: 'reset', ...life });
+    const killed = window(50_000, 51_000, { kills: true });
+    const forgot = window(60_000, 65_000, { forgets: true });
+    expect(broken([reset], [killed, forgot])).toEqual([]);
+    expect(broken([reset], [killed])).toEqual(['I6 survival']);
+    expect(broken([reset], [forgot])).toEqual(['I6 survival']);
+    expect(broken([{ ...reset, heardMs: 52_000 }], [killed, forgot])).toEqual(['I6 survival']);
   });
 
   it('a long silence of a known flow that no fault explains', () => {

@@ -42,6 +42,19 @@ export function isExplained(from: number, to: number, windows: readonly Window[]
   return to <= end + lasted + RECOVERY_MS;
 }
 
+/**
+ * Whether nobody knew it any more: it said nothing from when a gateway died, which may have been the
+ * only one that carried it, until the store forgot (docs/outages.md, what is not promised).
+ */
+function wasForgotten({ heardMs, endedMs }: FlowStory, windows: readonly Window[]): boolean {
+  const losses = windows.filter(({ forgets, fromMs }) => forgets && fromMs <= endedMs);
+  return losses.some((loss) =>
+    windows.some(
+      ({ kills, fromMs }) => kills && fromMs <= loss.toMs && (heardMs ?? endedMs) <= fromMs,
+    ),
+  );
+}
+
 function complaintsOf(
   story: FlowStory,
   windows: readonly Window[],
@@ -60,7 +73,8 @@ function complaintsOf(
     return [['I7 new flows', `${who} did not open ${when}`]];
   }
   const complaints: [string, string][] = [];
-  if (story.outcome === 'reset' && !isNear(({ loses }) => loses, openedMs, openedMs)) {
+  const mayBreak = isNear(({ loses }) => loses, openedMs, openedMs) || wasForgotten(story, windows);
+  if (story.outcome === 'reset' && !mayBreak) {
     const life = `opened at ${seconds(openedMs)}, broke at ${seconds(endedMs)}`;
     const broke = `${why || 'closed by the peer'}; ${near(windows, endedMs, endedMs)}`;
     complaints.push(['I6 survival', `${who} ${life}: ${broke}`]);

@@ -19,10 +19,14 @@ export interface Window {
   readonly reroutes: boolean;
   /** Nobody, or somebody, can't ask the store. */
   readonly storeAway: boolean;
+  /** The store loses what it was told. */
+  readonly forgets: boolean;
+  /** A gateway loses all that it knew. */
+  readonly kills: boolean;
 }
 
 export type Suffering = Partial<
-  Pick<Window, 'stalls' | 'refuses' | 'loses' | 'reroutes' | 'storeAway'>
+  Pick<Window, 'stalls' | 'refuses' | 'loses' | 'reroutes' | 'storeAway' | 'forgets' | 'kills'>
 >;
 
 const NOTHING = {
@@ -31,6 +35,8 @@ const NOTHING = {
   loses: false,
   reroutes: false,
   storeAway: false,
+  forgets: false,
+  kills: false,
 } as const;
 
 export class Windows {

@@ -26,7 +26,7 @@ async function routeAgain({ lab, windows }: Stage, name: string): Promise<void> 
 export const gatewayKill: Fault = async (stage, step) => {
   const { lab, windows, sleep } = stage;
   const name = gatewayOf(step);
-  const window = windows.open(`${name} killed`, MOVES);
+  const window = windows.open(`${name} killed`, { ...MOVES, kills: true });
   await lab.kill(name, { keepRoute: step.variant });
   if (step.variant) {
     await sleep(NOTICED_MS);
@@ -103,7 +103,7 @@ export const routeFlap: Fault = async ({ lab, windows, sleep }, step) => {
 /** The gateway of the release before, which began with all others, is replaced by this one. */
 export const upgrade: Fault = async (stage, step) => {
   const name = 'gw1';
-  const window = stage.windows.open(`${name} upgraded`, MOVES);
+  const window = stage.windows.open(`${name} upgraded`, { ...MOVES, kills: true });
   await stage.lab.kill(name);
   window.end(TAKE_OVER_MS);
   await stage.sleep(step.lastsMs);

@@ -17,7 +17,7 @@ function forgetting({ windows }: Stage, what: string): { away: Open; forgets: Op
   const suffering: Partial<Window> = { refuses: true, loses: true };
   return {
     away: windows.open(`store away: ${what}`, { ...suffering, storeAway: true }),
-    forgets: windows.open(`store forgets: ${what}`, { ...suffering }),
+    forgets: windows.open(`store forgets: ${what}`, { ...suffering, forgets: true }),
   };
 }
 

@@ -32,7 +32,7 @@ export function askDns(options: DnsFlowOptions, ended: (story: FlowStory) => voi
     const outcome = openedMs === null ? 'refused' : 'survived';
     const why = openedMs === null ? `no answer to ${TRIES_MAX} questions` : '';
     const { gaps, longestMs: longestGapMs } = silence;
-    const times = { beganMs, openedMs, endedMs: nowMs() };
+    const times = { beganMs, openedMs, endedMs: nowMs(), heardMs: openedMs };
     const story = { flow, kind: 'dns' as const, inside, ...times, outcome, why } as const;
     ended({ ...story, misdelivered, lost: tries - 1, gaps, longestGapMs });
   };

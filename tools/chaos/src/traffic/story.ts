@@ -21,6 +21,8 @@ export interface FlowStory {
   readonly beganMs: number;
   readonly openedMs: number | null;
   readonly endedMs: number;
+  /** When it was answered last. */
+  readonly heardMs: number | null;
   readonly outcome: Outcome;
   readonly why: string;
   readonly misdelivered: number;
@@ -41,6 +43,7 @@ export class Silence {
   #sinceMs: number | null = null;
   readonly gaps: [number, number][] = [];
   longestMs = 0;
+  heardMs: number | null = null;
 
   said(): void {
     this.#sinceMs ??= nowMs();
@@ -49,6 +52,7 @@ export class Silence {
   /** `waits`: something else is still unanswered. */
   heard(waits: boolean): void {
     const now = nowMs();
+    this.heardMs = now;
     this.#end(now);
     this.#sinceMs = waits ? now : null;
   }

@@ -110,6 +110,7 @@ export class TcpFlow {
       beganMs: this.#beganMs,
       openedMs: this.#openedMs,
       endedMs: nowMs(),
+      heardMs: this.#silence.heardMs,
       outcome: this.#outcome(waited),
       why: this.#why,
       misdelivered: this.#misdelivered,

@@ -64,6 +64,7 @@ export class UdpFlow {
       beganMs: this.#beganMs,
       openedMs: this.#openedMs,
       endedMs: nowMs(),
+      heardMs: this.#silence.heardMs,
       outcome: this.#outcome(waited),
       why: this.#why,
       misdelivered: this.#misdelivered,
