@@ -70,7 +70,7 @@ describe('while the store is away', () => {
     expect(counted(world)[2]).toMatchObject({ handOversReceived: 0 });
   });
 
-  test('a holder that has the row no longer is forgotten, whether it says so or is silent', async () => {
+  test('a holder that has the row no longer, or is silent, is forgotten', async () => {
     const { world, sent } = await cutOff();
     const [protocol, address, port] = [UDP, toNumber(sent.from), sent.fromPort];
     const mine = { kind: 'mine', protocol, address, port } as const;

@@ -43,8 +43,8 @@ export function isExplained(from: number, to: number, windows: readonly Window[]
 }
 
 /**
- * Whether nobody knew it any more: it said nothing from when a gateway died, which may have been the
- * only one that carried it, until the store forgot (docs/outages.md, what is not promised).
+ * Whether nobody knew it any more: it said nothing from when a gateway died, which may have been
+ * the only one that carried it, until the store forgot (docs/outages.md, what is not promised).
  */
 function wasForgotten({ heardMs, endedMs }: FlowStory, windows: readonly Window[]): boolean {
   const losses = windows.filter(({ forgets, fromMs }) => forgets && fromMs <= endedMs);
