@@ -30,6 +30,8 @@ export interface FeedReaderOptions {
   readonly onGap: (shard: number, nowMs: number) => void;
   /** Told when a shard went into grace: leases have to be renewed before somebody else asks. */
   readonly onGrace: (shard: number) => void;
+  /** Reports a flow: somebody saw its end, while more was seen here than was told. */
+  readonly report: (slot: number, nowMs: number) => void;
   /** Told who leases a block of ports from then on. */
   readonly onLease: (event: LeaseEvent) => void;
 }
@@ -122,7 +124,9 @@ export class FeedReader {
     if (slot === NONE) return;
     // The store waits the short timeout now, for all that it knows: the next packet is reported at
     // once, and one that comes after so long has to ask first.
+    const isLate = cache.hasNews(slot) && cache.lifetimes.isLateForClosing(slot);
     table.setTouchDueMs(slot, nowMs);
+    if (isLate) this.#options.report(slot, nowMs);
     const endMs = nowMs + this.#options.config.timeouts.tcpClosingMs;
     if (endMs < table.deadlineMs(slot)) table.extend(slot, endMs);
   }

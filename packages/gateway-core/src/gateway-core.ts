@@ -132,6 +132,7 @@ export class GatewayCore {
       onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
       onGrace: (shard) => this.#ports.renewShard(shard),
       onLease: (event) => this.#ports.heard(event),
+      report: (slot, atMs) => this.#reporter.touch(slot, atMs),
     });
     this.#notices = new Notices(shared);
     const notices = this.#notices;

@@ -78,6 +78,13 @@ export class Lifetimes {
     return this.#table.touchDueMs(slot) - this.touchIntervalMs(slot) * (1 - TOUCH_JITTER);
   }
 
+  /** Whether the last packet is later than the last report by more than a closing flow's may be. */
+  isLateForClosing(slot: number): boolean {
+    const reportedMs = this.#table.touchDueMs(slot) - this.touchIntervalMs(slot);
+    const { tcpClosingMs } = this.#now.reportBy;
+    return this.#table.seenMs(slot) - reportedMs > touchIntervalMs(tcpClosingMs);
+  }
+
   /** When the touch is due by the timeouts of now, where it was planned by the former ones. */
   replannedMs(slot: number): number {
     return this.#formerReportMs(slot) + this.touchIntervalMs(slot) * (1 - TOUCH_JITTER);

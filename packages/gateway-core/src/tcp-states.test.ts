@@ -120,6 +120,23 @@ describe('5382-5 7857-2: how long a connection may idle', () => {
   });
 });
 
+test('who saw more than it told says so when another gateway saw the end', async () => {
+  const tcp = await new Connection().handshake();
+  const { world, syn } = tcp;
+  for (let i = 0; i < 12; i++) {
+    await tcp.in(ACK);
+    await world.advance(10_000);
+  }
+  const answer = back(syn!, { protocol: TCP, tcpFlags: FIN_ACK });
+  await world.send(0, Side.Outside, answer);
+  await tcp.out(FIN_ACK);
+  await world.advance(100, 10);
+  const touches = () => world.calls.filter(({ operation }) => operation === 'touch').length;
+  const before = touches();
+  await world.advance(2 * TEST_CONFIG.heartbeatMs);
+  expect(touches() - before).toBe(1);
+});
+
 describe('7857-2.2: an RST', () => {
   test('is translated, and the state is kept for 4 minutes after it', async () => {
     const tcp = await new Connection().handshake();
