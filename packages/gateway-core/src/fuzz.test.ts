@@ -13,6 +13,19 @@ import { INSIDE, REMOTE, TEST_CONFIG, type Watcher, World } from './testing/worl
 
 const PACKETS = 20_000;
 const OTHER = '198.18.1.11';
+const MAPPED = '198.18.1.12';
+const DIRECT = '198.51.100.200';
+/** Of every kind of rule one, so that packets that need no record are among all others. */
+const RULES = {
+  portForwards: (['tcp', 'udp'] as const).map((protocol) => ({
+    protocol,
+    outside: '203.0.113.1:80-89',
+    inside: `${OTHER}:8080-8089`,
+    domain: 0,
+  })),
+  oneToOne: [{ outside: '203.0.113.7/32', inside: `${MAPPED}/32`, domain: 0 }],
+  noNat: [{ destination: '198.51.100.128/25', domain: 0 }],
+};
 const CHECKSUM_AT: Record<number, number> = { [TCP]: 16, [UDP]: 6, [ICMP]: 2 };
 const NOBODY: Watcher = { packetIn() {}, packetOut() {}, call() {}, reply() {}, said() {} };
 
@@ -29,7 +42,7 @@ class Fuzzer {
       if (areRight) expect(isRight(bytes), Buffer.from(bytes).toString('hex')).toBe(true);
     };
     const watcher = { ...NOBODY, packetOut };
-    const config = { ...TEST_CONFIG, pool: ['203.0.113.0/31'] };
+    const config = { ...TEST_CONFIG, pool: ['203.0.113.0/31'], ...RULES };
     this.world = new World({ gateways: 2, seed, config, wrongPayloadsPass: true, watcher });
     for (const core of this.world.gateways) {
       core.setLink(Side.Inside, { address: 0xc6_12_65_02, mtuBytes: 600 });
@@ -79,12 +92,14 @@ class Fuzzer {
     const protocol = [TCP, UDP, ICMP][this.below(3)]!;
     const left = this.#seen[this.below(this.#seen.length || 1)];
     if (left !== undefined && this.below(2) === 0) return this.#about(left);
-    const to = this.below(4) === 0 ? `203.0.113.${this.below(2)}` : REMOTE;
-    const from = this.below(2) === 0 ? INSIDE : OTHER;
+    const ours = `203.0.113.${[0, 1, 7][this.below(3)]}`;
+    const to = [ours, ours, DIRECT][this.below(9)] ?? REMOTE;
+    const from = [OTHER, OTHER, MAPPED][this.below(6)] ?? INSIDE;
     const payload = new Uint8Array(this.below(3) === 0 ? this.below(1_200) : 8);
     const tcpFlags = [0x02, 0x12, 0x10, 0x11, 0x04, this.below(256)][this.below(6)]!;
     const icmpType = [8, 0, 13, this.below(256)][this.below(4)]!;
-    const ports = { fromPort: 1_024 + this.below(8), toPort: this.below(65_536) };
+    const toPort = this.below(3) === 0 ? 78 + this.below(14) : this.below(65_536);
+    const ports = { fromPort: 1_024 + this.below(8), toPort };
     const spec: PacketSpec = { protocol, from, to, ...ports, tcpFlags, icmpType, payload };
     return buildPacket(spec);
   }
@@ -181,9 +196,9 @@ test.each(seeds())(
       expect(core.gauges).toMatchObject(nothing);
       // It was not all dropped at the door.
       const { packetsOut, packetsIn, packetsHairpinned, ownErrorsSent } = core.counters;
-      const { fragmentsOut, fragmentsIn } = core.counters;
+      const { fragmentsOut, fragmentsIn, packetsByRule } = core.counters;
       const whole = [packetsOut, packetsIn, packetsHairpinned, ownErrorsSent];
-      for (const count of [...whole, fragmentsOut, fragmentsIn]) {
+      for (const count of [...whole, fragmentsOut, fragmentsIn, packetsByRule]) {
         expect(count).toBeGreaterThan(5);
       }
     }

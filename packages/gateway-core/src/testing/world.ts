@@ -113,6 +113,11 @@ export class World {
     return new ModelFlowStore({ config, nowMs, data, runId: () => this.#runId, replicas });
   }
 
+  get #hasRules(): boolean {
+    const { oneToOne, noNat } = this.store.config;
+    return oneToOne.length + noNat.length > 0;
+  }
+
   /** A gateway that starts from nothing, as after a crash. */
   newGateway(index: number, gateways = this.gateways.length): GatewayCore {
     const core = new GatewayCore({
@@ -243,8 +248,12 @@ export class World {
     // On its last hop it is nothing that a gateway would take, but may well leave one.
     if (malformed === Malformed.Ttl && isWhole) return;
     // As a hop of the way it speaks of other protocols' packets, too, which it would not translate.
-    const isOwnError = bytes[1] === CONTROL_PRECEDENCE && bytes[20] === ICMP_TIME_EXCEEDED;
+    const mayBeOfOthers = bytes[20] === ICMP_TIME_EXCEEDED || this.#hasRules;
+    const isOwnError = bytes[1] === CONTROL_PRECEDENCE && mayBeOfOthers;
     if (malformed === Malformed.IcmpEmbedded && isOwnError && isWhole) return;
+    // A rule is about whole addresses, whatever goes between them.
+    const isUnknown = malformed === Malformed.Protocol || malformed === Malformed.IcmpType;
+    if (isUnknown && this.#hasRules && isWhole) return;
     if (malformed !== Malformed.None || !isWhole) {
       throw new Error('a gateway sent a packet that is not right');
     }
