@@ -30,6 +30,8 @@ interface Column {
   resetMs: number;
   /** This life's first packet after the flow might have ended: it counts once it was reported. */
   revivedMs: number;
+  /** The same where the flow's time was over: it counts only if the store merged it. */
+  lateMs: number;
   /** When the store last confirmed the flow to this life: as of the sending of the question. */
   confirmedMs: number;
   /** The same by the master, which keeps what it was told. */
@@ -37,7 +39,15 @@ interface Column {
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
-const TIMES = ['seenMs', 'changedMs', 'resetMs', 'revivedMs', 'confirmedMs', 'toldMs'] as const;
+const TIMES = [
+  'seenMs',
+  'changedMs',
+  'resetMs',
+  'revivedMs',
+  'lateMs',
+  'confirmedMs',
+  'toldMs',
+] as const;
 
 /** The flow whose place a next incarnation took, while it was stored. */
 export interface Former {
@@ -50,6 +60,7 @@ export class Sightings {
   readonly #former: Former | null;
   readonly #columns: Column[] = [];
   #revivedMs = NEVER;
+  #lateMs = NEVER;
   /** Those who were told of another incarnation last, by a master that was replaced. */
   readonly #misled = new Set<Life>();
   /** What they saw since: of that one, should it be told again. */
@@ -75,7 +86,9 @@ export class Sightings {
     }
     const column = this.#column(life);
     const refreshes = this.protocol === TCP ? (control & RST) === 0 : outbound;
-    if (refreshes && this.#isRevived(config, nowMs)) this.#revivedMs = nowMs;
+    if (refreshes && this.#isIdle(config, nowMs, 0.5)) this.#revivedMs = nowMs;
+    if (refreshes && this.#isIdle(config, nowMs, 1)) this.#lateMs = nowMs;
+    if (refreshes && column.seenMs < this.#lateMs) column.lateMs = nowMs;
     if (refreshes && column.seenMs < this.#revivedMs) column.revivedMs = nowMs;
     if (this.protocol !== TCP) {
       if (outbound) column.seenMs = nowMs;
@@ -195,10 +208,10 @@ export class Sightings {
 
   /** The last packet is so long ago, and its report longer still, that the store may be about to
    * end the flow: the report of this packet has to win that race. */
-  #isRevived(config: ClusterConfig, nowMs: number): boolean {
+  #isIdle(config: ClusterConfig, nowMs: number, share: number): boolean {
     const { lastSeenMs } = this;
     const flags = this.#columns.reduce((all, column) => all | column.flags, 0);
-    return lastSeenMs !== NEVER && nowMs - lastSeenMs > this.#timeoutMs(flags, config) / 2;
+    return lastSeenMs !== NEVER && nowMs - lastSeenMs > share * this.#timeoutMs(flags, config);
   }
 
   /** Whether an RST may count as the last word: at whichever gateway data was seen, it is not
@@ -217,6 +230,7 @@ export class Sightings {
         changedMs: NEVER,
         resetMs: NEVER,
         revivedMs: NEVER,
+        lateMs: NEVER,
         confirmedMs: NEVER,
         toldMs: NEVER,
       };
@@ -240,7 +254,8 @@ function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolea
 
 /** A packet that woke a flow counts where it could be reported at once: after an outage the store
  * may have ended the flow meanwhile, with every right. */
-function wasToldInTime({ life, revivedMs, toldMs }: Column, nowMs: number): boolean {
+function wasToldInTime({ life, revivedMs, lateMs, toldMs }: Column, nowMs: number): boolean {
+  if (toldMs < lateMs) return false;
   if (revivedMs === NEVER || toldMs >= revivedMs) return true;
   const wasWell = life.troubledMs(revivedMs - AFTERMATH_MS, revivedMs + REPORT_MS) === 0;
   return wasWell && wasTold(life, revivedMs, nowMs);
