@@ -34,4 +34,22 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
   { seed: 400_134, found: 'the checker: a former binding came back and hid what was seen (I4)' },
   { seed: 420_040, found: 'the checker: rare ticks left no room to ask the peers (I7)' },
   { seed: 450_249, found: 'the checker: who never heard of the next one told the former (I4)' },
+  {
+    seed: 500_404,
+    found: 'the checker: a provisional opening was told again, the first was lost (I4)',
+  },
+  { seed: 505_191, found: 'the world: a tick later than a heartbeat was a silence (I2)' },
+  { seed: 505_332, found: 'flow-store: a reaper that stood still swept by former timeouts (I4)' },
+  { seed: 505_998, found: 'the world: a machine that stood still had heard an answer (I7)' },
+  { seed: 515_244, found: 'the checker: a provisional flow may idle for as long as it lives (I4)' },
+  { seed: 525_029, found: 'the checker: more packets came at once than a question holds (I6)' },
+  {
+    seed: 535_050,
+    found: 'gateway-core: who saw more than it told heard of the end, and said nothing (I4)',
+  },
+  { seed: 540_020, found: 'the checker: a store that all forgot has no reaper (I5)' },
+  {
+    seed: 545_555,
+    found: 'the checker: a packet came when shorter timeouts had ended the flow (I4)',
+  },
 ];

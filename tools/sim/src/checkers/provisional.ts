@@ -86,7 +86,9 @@ export class ProvisionalChecker {
       seen.filter((one) => !isIts(one)),
     );
     // Longer ago, it was another connection's.
-    const sinceMs = protocol === TCP ? this.#nowMs() - this.#config.timeouts.tcpTransitoryMs : 0;
+    const { tcpTransitoryMs, tcpEstablishedMs } = this.#config.timeouts;
+    const lifeMs = toldMs === Number.POSITIVE_INFINITY ? tcpEstablishedMs : tcpTransitoryMs;
+    const sinceMs = protocol === TCP ? this.#nowMs() - lifeMs : 0;
     for (const one of seen.filter(isIts)) {
       if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings, toldMs);
     }
