@@ -1,7 +1,9 @@
 /** `--init`: writes the cluster configuration of a new deployment into the store. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { canonicalConfig } from '@flowstore/flow';
 import {
   connectRedisStore,
+  type DeploymentState,
   type FlowStore,
   type Release,
   StoreUnavailable,
@@ -28,23 +30,26 @@ export async function initialise(
 ): Promise<boolean> {
   const store = await connectRedisStore({ ...redis, config: cluster, ...(release && { release }) });
   try {
-    await untilReplicated(store, tell);
-    return await store.initialise('new');
+    return await write(store, canonicalConfig(cluster), tell);
   } finally {
     await store.end();
   }
 }
 
-/**
- * Looked at before anything is written: a first attempt that reached the master alone would leave
- * a configuration, and shards that are not marked as new.
- */
-async function untilReplicated(store: FlowStore, tell: (line: string) => void): Promise<void> {
+async function write(
+  store: FlowStore,
+  text: string,
+  tell: (line: string) => void,
+): Promise<boolean> {
   const endMs = performance.now() + REPLICAS_TIMEOUT_MS;
-  for (let told = ''; ; ) {
+  let told = '';
+  // An attempt that reached the master alone leaves a configuration, and shards that are not new.
+  let mayBeWritten = false;
+  for (;;) {
     try {
-      await store.deployment();
-      return;
+      const isAgain = mayBeWritten && isOurs(await store.deployment(), text);
+      mayBeWritten = true;
+      return await store.initialise(isAgain ? 'again' : 'new');
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || performance.now() >= endMs) throw error;
       if (error.message !== told) tell(`waiting for the store: ${error.message}`);
@@ -52,4 +57,9 @@ async function untilReplicated(store: FlowStore, tell: (line: string) => void): 
     }
     await sleep(LOOK_EVERY_MS);
   }
+}
+
+/** Nobody else's, as far as can be seen: it is this one, and nobody takes part yet. */
+function isOurs(state: DeploymentState, text: string): boolean {
+  return state.kind === 'running' && state.terms.holds === text && state.members.length === 0;
 }

@@ -269,6 +269,8 @@ export type FeedEvent =
    * back, or ran out. Renewals are not told. */
   | (PortBlock & { readonly kind: 'lease'; readonly holder: string | null });
 
+export type Beginning = 'new' | 'again' | 'restored';
+
 export interface FeedRequest {
   readonly shard: number;
   /** Who reads: a read is the gateway's heartbeat for the shard. */
@@ -340,8 +342,9 @@ export interface FlowStore {
   /** One subscriber's share of one shard: its bindings are the sum over all shards. */
   count(requests: readonly CountRequest[]): Promise<(CountResult | null)[]>;
   /** Writes the cluster configuration; false where one is stored already. The shards of a new
-   * deployment are marked fresh; one that is restored after a loss of data is in grace. */
-  initialise(deployment: 'new' | 'restored'): Promise<boolean>;
+   * deployment are marked fresh; one that is restored after a loss of data is in grace. `again`: it
+   * is new, and an attempt that got no answer may have written the configuration already. */
+  initialise(deployment: Beginning): Promise<boolean>;
   /** Makes `config` the deployment's next: it holds once every live member goes by both. */
   publish(): Promise<PublishResult>;
   /** What the deployment goes by, and what its members say of what is published. */

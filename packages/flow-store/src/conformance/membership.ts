@@ -32,6 +32,13 @@ export function membershipTests(current: () => Scenario): void {
     expect(await store.deployment()).toEqual({ kind: 'running', terms: TERMS, ...nobody });
   });
 
+  it('begins a new deployment again where an attempt may have been written', async () => {
+    const { store } = current();
+    expect(await store.initialise('new')).toBe(true);
+    expect(await store.initialise('again')).toBe(true);
+    expect(await store.deployment()).toMatchObject({ kind: 'running', terms: TERMS });
+  });
+
   it('lists the members, to those who join and to those who are there', async () => {
     const { store } = current();
     await store.initialise('new');

@@ -194,8 +194,9 @@ export class ModelServer {
     });
   }
 
-  initialise(deployment: 'new' | 'restored' = 'new'): boolean | null {
-    if (!this.#directory.initialise(this.#caller)) return this.#counted(false);
+  initialise(deployment: contract.Beginning = 'new'): boolean | null {
+    const isWritten = this.#directory.initialise(this.#caller);
+    if (!isWritten && deployment !== 'again') return this.#counted(false);
     if (this.#counted(true) === null || deployment === 'restored') return this.#counted(true);
     for (const { grace } of this.data.shards) grace.markFresh(this.#runId?.() ?? '');
     return true;

@@ -77,7 +77,7 @@ export class ModelFlowStore implements contract.FlowStore {
     return this.#server.count(requests);
   }
 
-  async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
+  async initialise(deployment: contract.Beginning): Promise<boolean> {
     return answered(this.#server.initialise(deployment));
   }
 

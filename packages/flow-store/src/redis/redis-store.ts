@@ -238,11 +238,12 @@ export class RedisFlowStore implements contract.FlowStore {
     return this.#batched(countCodec, requests);
   }
 
-  async initialise(deployment: 'new' | 'restored'): Promise<boolean> {
+  async initialise(deployment: contract.Beginning): Promise<boolean> {
     const text = Buffer.from(canonicalConfig(this.#holds));
     const request = new ByteWriter().u8(this.#writes).bytes(text).done();
     const reply = await this.#single('initialise', DIRECTORY_META_KEY, request);
-    if (readReply('initialise', reply).kind !== 'written') return false;
+    const isWritten = readReply('initialise', reply).kind === 'written';
+    if (!isWritten && deployment !== 'again') return false;
     if (deployment === 'restored') return true;
     const requests = [Buffer.alloc(0)];
     const calls = Array.from({ length: SHARDS }, (_, s) => ({ key: metaKey(s), requests }));
