@@ -10,6 +10,8 @@ export interface ConnectionOptions extends ClientOptions {
   readonly timers: Timers;
 }
 
+/** So many timeouts may one connection take: a name, a server, and one that was moved to. */
+const CONNECT_TRIES_MAX = 3;
 /** How long a client that gave up for good rests before it is told to go on. */
 const REST_MS = 500;
 
@@ -51,7 +53,7 @@ export class Connection {
     const connection = new Connection(newClient(options), options);
     const { client } = connection;
     try {
-      await client.connect();
+      await inTime(client.connect(), options);
     } catch (error) {
       client.disconnect();
       const reason = connection.#up ? messageOf(error) : connection.#lastError;
@@ -83,6 +85,16 @@ export class Connection {
     // Where it fails, the client ends once more.
     if (this.#isWanted && this.client.status === 'end') this.client.connect().catch(() => {});
   }
+}
+
+/** A cluster that names its servers by addresses at which nobody is would be asked for ever. */
+function inTime(connecting: Promise<void>, options: ConnectionOptions): Promise<void> {
+  const limitMs = CONNECT_TRIES_MAX * options.connectTimeoutMs;
+  return new Promise((resolve, reject) => {
+    const late = new Error(`not connected within ${limitMs} ms`);
+    const cancel = options.timers.after(limitMs, () => reject(late));
+    connecting.then(resolve, reject).finally(cancel);
+  });
 }
 
 /** A user whose ACL forbids INFO is believed. */

@@ -84,11 +84,16 @@ async function spawnServer(
 }
 
 /** A Sentinel, with what it is told to watch: it writes its configuration anew all the time. */
-export async function spawnSentinel(program: string, lines: readonly string[]) {
+export async function spawnSentinel(
+  program: string,
+  lines: readonly string[],
+  { tls = false } = {},
+) {
   const directory = await mkdtemp(join(tmpdir(), 'flowstore-sentinel-'));
   const port = await freePort();
   const file = join(directory, 'sentinel.conf');
-  await writeFile(file, [`port ${port}`, 'bind 127.0.0.1', ...lines, ''].join('\n'));
+  const ports = tls ? [`tls-port ${port}`, 'port 0'] : [`port ${port}`];
+  await writeFile(file, [...ports, 'bind 127.0.0.1', ...lines, ''].join('\n'));
   const child = spawn(program, [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'ignore'] });
   return untilUp(child, port, directory, '+monitor');
 }

@@ -85,10 +85,9 @@ export class ProvisionalChecker {
       key,
       seen.filter((one) => !isIts(one)),
     );
-    // Longer ago, it was another connection's.
-    const { tcpTransitoryMs, tcpEstablishedMs } = this.#config.timeouts;
-    const lifeMs = toldMs === Number.POSITIVE_INFINITY ? tcpEstablishedMs : tcpTransitoryMs;
-    const sinceMs = protocol === TCP ? this.#nowMs() - lifeMs : 0;
+    // Longer ago, what is merged was another connection's.
+    const isMerged = protocol === TCP && toldMs !== Number.POSITIVE_INFINITY;
+    const sinceMs = isMerged ? this.#nowMs() - this.#config.timeouts.tcpTransitoryMs : 0;
     for (const one of seen.filter(isIts)) {
       if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings, toldMs);
     }

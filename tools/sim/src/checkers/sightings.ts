@@ -145,9 +145,10 @@ export class Sightings {
     return this.#columns.some((column) => column.life === life);
   }
 
-  /** The life takes the flow for another incarnation, and reports what it sees as that one's. */
-  mislead(life: Life): void {
-    this.#misled.add(life);
+  /** The life takes the flow for another incarnation, and reports what it sees as that one's: an
+   * answer to what was asked at `sentMs` says so, unless a later one was there first. */
+  mislead(life: Life, sentMs: number): void {
+    if (sentMs >= this.confirmedMs(life)) this.#misled.add(life);
   }
 
   confirm(life: Life, sentMs: number, isKept: boolean): void {

@@ -121,7 +121,7 @@ export class Witness {
       const flow = this.truth.flowOf(binding, to, remote?.port ?? 0);
       if (flow === undefined) continue;
       if (flow.generation !== generation) {
-        if (flow.endedMs === null) flow.sightings.mislead(life);
+        if (flow.endedMs === null) flow.sightings.mislead(life, sentMs);
         continue;
       }
       flow.sightings.confirm(life, sentMs, isKept);
