@@ -394,12 +394,13 @@ export class FlowCache {
   }
 
   #put(input: FlowInput, flow: StoredFlow, sentMs: number, nowMs: number): number {
-    // What confirmed another identity, or a provisional flow, says nothing of this one.
-    const put = this.table.put({ ...input, confirmedMs: sentMs }, nowMs);
+    const put = this.table.put(input, nowMs);
     if (put.kind === 'full') return NONE;
     if (this.widths.of(input.protocol) !== Width.Binding) {
       this.#outside.add(input.outsideAddress, input.outsidePort, put.handle);
     }
+    // What confirmed another identity, or a provisional flow, says nothing of this one.
+    this.table.setConfirmedMs(put.slot, sentMs);
     this.confirm(put.slot, flow, sentMs);
     return put.slot;
   }

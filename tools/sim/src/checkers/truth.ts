@@ -230,6 +230,7 @@ export class Truth {
     const isOf = (one: Incarnation | null | undefined) =>
       one?.generation === generation && one.nonce === nonce;
     const isBack = isOf(former) || (former !== undefined && isToldAgain(former, nonce));
+    const before = isOf(former?.former) ? former?.former : null;
     const lost = former?.lost ?? null;
     const wasStored = former?.endedMs === null;
     const replaced = wasStored ? { sightings: former.sightings, replacedMs: nowMs } : null;
@@ -248,9 +249,7 @@ export class Truth {
       lost: isFormer ? (former ?? null) : null,
       former: wasStored ? incarnationOf(former) : null,
       // What was seen of it stays true, be it the last one or the one before.
-      sightings:
-        (isBack ? former : [former?.former].find(isOf))?.sightings ??
-        new Sightings(binding.protocol, replaced),
+      sightings: (isBack ? former : before)?.sightings ?? new Sightings(binding.protocol, replaced),
     };
     // It was told again: what was seen meanwhile was seen of it.
     if (lost !== null && isOf(lost)) {
