@@ -9,6 +9,7 @@ import { allOverMs, type FigureSet, type Figures, figuresOf, LAST_FIGURES } from
 import { judge, type Violation } from './judge.ts';
 import { LogDisk } from './log-disk.ts';
 import { type FaultKind, GATEWAYS, planRun, type Step } from './plan.ts';
+import { readSessionRecords } from './session-records.ts';
 import { StoreAdmin } from './store-admin.ts';
 import type { FlowStory } from './traffic/story.ts';
 import { LOAD_DEFAULT, type Load, TrafficRun } from './traffic-run.ts';
@@ -117,7 +118,11 @@ async function play(
   await traffic.stop();
   const patience = patienceNow(log);
   const leftInStore = await awaitNothingLeft(stage, figures, log);
-  const violations = judge(traffic.stories, traffic.conflicts, windows.all, patience);
+  const recordsOf = readSessionRecords(stage.logFolder);
+  const violations = judge(traffic.stories, traffic.conflicts, windows.all, {
+    patience,
+    recordsOf,
+  });
   if (leftInStore > 0) {
     const what = `${leftInStore} keys of flows are left`;
     violations.push({ invariant: 'I5 no leak', what, times: leftInStore, examples: [] });

@@ -75,8 +75,8 @@ describe('a violation is', () => {
 
   it('none that is as long as an overloaded machine makes it', () => {
     const silent = story({ gaps: [[100_000, 100_000 + 2 * GAP_MS_MAX]] });
-    expect(judge([silent], [], [], 2)).toEqual([]);
-    expect(judge([silent], [], [], 1.9)).toHaveLength(1);
+    expect(judge([silent], [], [], { patience: 2 })).toEqual([]);
+    expect(judge([silent], [], [], { patience: 1.9 })).toHaveLength(1);
   });
 
   it('none before it was known: it began when the store was away, say', () => {
@@ -90,6 +90,18 @@ describe('a violation is', () => {
     const moved = window(100_000, 100_500, { reroutes: true });
     expect(broken([silent], [away])).toEqual(['I7 known flows']);
     expect(broken([silent], [away, moved])).toEqual([]);
+    // A flow that idles finds out with its next word.
+    expect(broken([silent], [away, window(80_000, 80_500, { reroutes: true })])).toEqual([]);
+    expect(broken([silent], [away, window(60_000, 60_500, { reroutes: true })])).toEqual([
+      'I7 known flows',
+    ]);
+  });
+
+  it('told with what there is to be known of the flow', () => {
+    const reset = story({ outcome: 'reset' });
+    const recordsOf = (inside: string) => [`records of ${inside}`];
+    const [violation] = judge([reset], [], [], { recordsOf });
+    expect(violation!.examples[0]).toMatch(/\n {4}records of 198\.18\.1\.10:40000$/);
   });
 
   it('a new flow that does not open in calm', () => {

@@ -10,6 +10,9 @@ export const RECOVERY_MS = 4_000;
 /** Of one kind: the first ones tell what there is to know. */
 const TOLD_MAX = 5;
 
+/** The invariant, and what was wrong. */
+type Complaint = readonly [string, string];
+
 export interface Violation {
   readonly invariant: string;
   readonly what: string;
@@ -59,7 +62,7 @@ function complaintsOf(
   story: FlowStory,
   windows: readonly Window[],
   gapMsMax: number,
-): [string, string][] {
+): Complaint[] {
   const { kind, flow, beganMs, openedMs, endedMs, why } = story;
   const who = `${kind} ${flow} (${story.inside})`;
   if (story.misdelivered > 0) {
@@ -72,7 +75,7 @@ function complaintsOf(
     const when = `at ${seconds(beganMs)} (${why}); ${near(windows, beganMs, endedMs)}`;
     return [['I7 new flows', `${who} did not open ${when}`]];
   }
-  const complaints: [string, string][] = [];
+  const complaints: Complaint[] = [];
   const mayBreak = isNear(({ loses }) => loses, openedMs, openedMs) || wasForgotten(story, windows);
   if (story.outcome === 'reset' && !mayBreak) {
     const life = `opened at ${seconds(openedMs)}, broke at ${seconds(endedMs)}`;
@@ -93,20 +96,30 @@ function complaintsOf(
   return complaints;
 }
 
-/** `patience`: on a machine that is overloaded silences may be so many times as long. */
+export interface Circumstances {
+  /** On a machine that is overloaded silences may be so many times as long. */
+  readonly patience?: number;
+  /** What there is to be told of an inside endpoint besides. */
+  readonly recordsOf?: (inside: string) => readonly string[];
+}
+
 export function judge(
   stories: readonly FlowStory[],
   conflicts: readonly Conflict[],
   windows: readonly Window[],
-  patience = 1,
+  { patience = 1, recordsOf = () => [] }: Circumstances = {},
 ): Violation[] {
-  const complaints: [string, string][] = conflicts.map((conflict) => {
+  const complaints: Complaint[] = conflicts.map((conflict) => {
     const { protocol, outside, inside, former, agoMs } = conflict;
     const when = `${seconds(agoMs)} s after ${former}`;
     return ['I1 no sharing', `${protocol} ${outside} was ${inside}'s ${when}`];
   });
   const gapMsMax = patience * GAP_MS_MAX;
-  for (const story of stories) complaints.push(...complaintsOf(story, windows, gapMsMax));
+  for (const story of stories) {
+    for (const [invariant, text] of complaintsOf(story, windows, gapMsMax)) {
+      complaints.push([invariant, [text, ...recordsOf(story.inside)].join('\n    ')]);
+    }
+  }
   const kinds = [...new Set(complaints.map(([invariant]) => invariant))];
   return kinds.map((invariant) => {
     const what = complaints.filter(([kind]) => kind === invariant).map(([, text]) => text);

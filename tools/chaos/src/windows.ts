@@ -63,15 +63,19 @@ export function overlaps({ fromMs, toMs }: Window, from: number, to: number): bo
   return fromMs <= to && toMs >= from;
 }
 
+/** Flows that idle speak so often (client.ts): their packets find another gateway so late. */
+const WORD_EVERY_MS_MAX = 15_000;
+
 /**
  * Those in which known flows may be silent: the ones that say so, and a store that can't be asked
- * from when packets change gateways meanwhile, since the other gateway has to ask.
+ * where packets changed gateways since a flow's last word, for the other gateway has to ask.
  */
 export function stallWindows(windows: readonly Window[]): Window[] {
   const reroutes = windows.filter((window) => window.reroutes);
   return windows.filter(
     (window) =>
       window.stalls ||
-      (window.storeAway && reroutes.some(({ fromMs, toMs }) => overlaps(window, fromMs, toMs))),
+      (window.storeAway &&
+        reroutes.some(({ fromMs, toMs }) => overlaps(window, fromMs, toMs + WORD_EVERY_MS_MAX))),
   );
 }

@@ -28,8 +28,10 @@ export interface LoadedFlow {
   readonly begunMs: number;
   /** Where its packets come from, by the last that came out. */
   outside: string | null;
-  /** It was reset, or got another outside endpoint. */
-  isBroken: boolean;
+  /** When its first packet came out; Infinity before. */
+  openedMs: number;
+  /** It was reset, or got another outside endpoint: when, and what. */
+  readonly breaks: string[];
   /** TCP: the answer to its SYN came in. */
   answered: boolean;
   forwardedMs: number;
@@ -125,7 +127,8 @@ export class LoadedPair {
       port: FIRST_PORT + length,
       begunMs: performance.now(),
       outside: null,
-      isBroken: false,
+      openedMs: Number.POSITIVE_INFINITY,
+      breaks: [],
       answered: false,
       forwardedMs: 0,
     };
@@ -158,7 +161,7 @@ export class LoadedPair {
     if (flow === undefined || flow.protocol !== protocol) {
       this.wrongs.push(`a packet of nobody came out: ${protocol} ${sourcePort} ${destinationPort}`);
     } else if ((tcpFlags & RST) !== 0) {
-      flow.isBroken = true;
+      flow.breaks.push(`${performance.now().toFixed(0)} reset`);
     } else if (side === Side.Outside) {
       this.#wentOut(flow, source, sourcePort);
     } else if (destinationPort !== flow.port) {
@@ -173,9 +176,13 @@ export class LoadedPair {
     const owner = this.#owners.get(outside) ?? flow;
     this.#owners.set(outside, owner);
     if (owner !== flow) this.wrongs.push(`${owner.port} and ${flow.port} share ${outside}`);
-    flow.isBroken ||= (flow.outside ?? outside) !== outside;
+    const nowMs = performance.now();
+    if (flow.outside === null) flow.openedMs = nowMs;
+    else if (flow.outside !== outside) {
+      flow.breaks.push(`${nowMs.toFixed(0)} from ${flow.outside} to ${outside}`);
+    }
     flow.outside = outside;
-    flow.forwardedMs = performance.now();
+    flow.forwardedMs = nowMs;
     const { protocol, port: fromPort } = flow;
     const to = [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
     const tcpFlags = flow.answered ? ACK : SYN_ACK;
