@@ -164,6 +164,31 @@ describe('when the store is back', () => {
     expect(out).toMatchObject({ gateway: 0, fromPort: stored!.fromPort });
   });
 
+  test('and empty: a connection goes on whose source port was used meanwhile', async () => {
+    const world = await ready();
+    const [syn] = await world.send(1, Side.Inside, tcpOut);
+    await world.send(1, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: SYN_ACK }));
+    await world.send(1, Side.Inside, segment);
+    await world.advance(heartbeatMs);
+    world.storeIsAway = true;
+    await world.advance(3 * heartbeatMs);
+    const other = at(world, 0, Side.Inside, { ...tcpOut, toPort: 443 });
+    expect(other!.fromPort).not.toBe(syn!.fromPort);
+    // What was opened meanwhile is stored first.
+    world.lost.add('reassert');
+    await world.changeStore();
+    world.storeIsAway = false;
+    await world.advance(2 * heartbeatMs);
+    expect(world.gateways[0]!.counters).toMatchObject({ provisionalKept: 1 });
+    world.lost.clear();
+    await world.advance(3 * heartbeatMs);
+    expect(world.gateways[1]!.counters.flowsLost).toBe(0);
+    for (const gateway of [0, 1]) {
+      const [out] = await world.send(gateway, Side.Inside, segment);
+      expect(out).toMatchObject({ gateway, side: Side.Outside, fromPort: syn!.fromPort });
+    }
+  });
+
   test('the host of a lost TCP flow is told by the next segment', async () => {
     const world = await withoutStore();
     at(world, 0, Side.Inside, tcpOut);

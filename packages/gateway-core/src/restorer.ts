@@ -1,6 +1,6 @@
 /**
  * Puts back what this gateway holds and the store has lost. The store takes it in grace only; what
- * is stored by then wins, and the loser's copy is replaced.
+ * is stored by then wins, unless it was opened in this grace, and the loser's copy is replaced.
  */
 import type { ReassertResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';

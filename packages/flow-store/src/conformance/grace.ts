@@ -54,6 +54,25 @@ async function reassert(
   return result!;
 }
 
+const identityOf = ({ flow, binding }: StoredEntry) => (flow ?? binding).identity;
+
+/** The binding is lost, and somebody who did not know it opens another one in grace. */
+async function openMeanwhile(s: Scenario, old: StoredEntry, to = OTHER_WEB) {
+  await s.harness.advance(heartbeatMs);
+  await failover(s, old);
+  await hear(s);
+  const { inside, outside } = old;
+  const block = await s.store.renew([{ ...blockOf(old), incarnation: GATEWAY_2 }]);
+  expect(block).toMatchObject([{ kind: 'renewed', rowsAreSure: false }]);
+  const [feed] = await s.store.feed([
+    { shard: SHARD, incarnation: GATEWAY_2, last: null, nonce: 2 },
+  ]);
+  const proposal = { ...outside, port: outside.port ^ 1 };
+  const remote = inside.protocol === UDP ? null : to;
+  const young = created(await s.open(inside, { proposal, remote, incarnation: GATEWAY_2 }));
+  return { young, tail: feed!.tail };
+}
+
 function closeIdle(s: Scenario, { inside, flow, binding }: StoredEntry) {
   const [remote, { identity }] = flow === null ? [null, binding] : [WEB, flow];
   return s.close(inside, remote, identity, 'idle');
@@ -199,17 +218,63 @@ export function graceTests(current: () => Scenario): void {
     });
   });
 
-  it('lets what is stored win', async () => {
+  for (const [protocol, inside] of Object.entries({ UDP: udp(), TCP: tcp() })) {
+    it(`lets a binding win that lives over one that was opened meanwhile: ${protocol}`, async () => {
+      const s = current();
+      const old = await s.bound(inside);
+      const { young } = await openMeanwhile(s, old);
+      const { identity } = old.flow ?? old.binding;
+      expect(await reassert(s, old)).toMatchObject({ kind: 'restored', flow: { identity } });
+      expect(await s.find(inside)).toMatchObject({
+        kind: 'entry',
+        entry: { outside: old.outside },
+      });
+      // The other one's port is in quarantine, and who opens what was lost joins the older one.
+      const { outside: proposal } = young;
+      const other = inside.protocol === UDP ? udp(9) : tcp(9);
+      const taken = await s.open(other, { proposal, incarnation: GATEWAY_2 });
+      expect(taken.kind).toBe('portTaken');
+      const remote = young.flow === null ? null : OTHER_WEB;
+      const again = await s.open(inside, { remote });
+      expect(again).toMatchObject({ entry: { outside: old.outside } });
+    });
+  }
+
+  it('tells of the binding that was opened meanwhile and is no more', async () => {
     const s = current();
-    const old = await s.bound(udp());
-    await failover(s, old);
-    const block = await s.store.renew([{ ...blockOf(old), incarnation: GATEWAY_2 }]);
-    expect(block).toMatchObject([{ kind: 'renewed', rowsAreSure: false }]);
-    const other = { address: old.outside.address, port: old.outside.port ^ 1 };
-    const now = created(await s.open(udp(), { proposal: other, incarnation: GATEWAY_2 }));
+    const old = await s.bound(tcp());
+    const { young, tail } = await openMeanwhile(s, old);
+    await reassert(s, old);
+    const ask = { shard: SHARD, incarnation: GATEWAY_2, last: tail, nonce: 3 };
+    const [feed] = await s.store.feed([ask]);
+    const { outside } = young;
+    const voids = { kind: 'void', outside, remote: null };
+    expect(feed).toMatchObject({
+      events: expect.arrayContaining([expect.objectContaining(voids)]),
+    });
+  });
+
+  it('lets a binding win that was opened meanwhile over one that is as good as over', async () => {
+    const closing = { ...ESTABLISHED, ageMs: 5, rstAgeMs: 0 };
+    const idle = { ...ESTABLISHED, ageMs: 4_000_000_000 };
+    const s = current();
+    const old = await s.bound(tcp());
+    const { young } = await openMeanwhile(s, old);
+    const { inside, outside } = old;
+    const request = { inside, remote: WEB, outside, identity: identityOf(old) };
+    const asked = [closing, idle].map((sighting) => ({ ...request, seen: sighting }));
+    for (const answer of await s.store.reassert(asked)) {
+      expect(answer).toMatchObject({ kind: 'exists', entry: { outside: young.outside } });
+    }
+  });
+
+  it('lets a connection win that its host opened anew', async () => {
+    const s = current();
+    const old = await s.bound(tcp());
+    const { young } = await openMeanwhile(s, old, WEB);
     expect(await reassert(s, old)).toMatchObject({
       kind: 'exists',
-      entry: { outside: other, binding: { identity: now.binding.identity } },
+      entry: { outside: young.outside, flow: { identity: identityOf(young) } },
     });
   });
 

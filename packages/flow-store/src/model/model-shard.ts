@@ -236,6 +236,10 @@ export class ModelShard {
     if (!this.grace.isOn(config, nowMs)) return { kind: 'tooLate' };
     const { inside, remote, outside, identity, seen } = request;
     let entry = this.entries.get(entryKey(inside));
+    if (entry !== undefined && this.#isOutranked(entry, request, config, nowMs)) {
+      this.unbind(entry, config, nowMs);
+      entry = undefined;
+    }
     if (entry === undefined) {
       const block = this.ports.block(inside.protocol, outside);
       if (!this.#mayTake(block, outside.port, inside, config, nowMs)) return { kind: 'tooLate' };
@@ -262,6 +266,28 @@ export class ModelShard {
         : this.#merge(entry, record, remote, seen, config, nowMs);
     if (remote !== null) entry.flows.set(remoteKey(remote), merged);
     return { kind: 'restored', flow: storedFlow(entry, merged, config, nowMs) };
+  }
+
+  /**
+   * Whether the binding was opened in this grace by who did not know that the endpoint has another
+   * one, on which connections live. Those are kept, and what was opened meanwhile is lost; but who
+   * opens the same connection anew has given up the former one.
+   */
+  #isOutranked(
+    entry: Entry,
+    { inside, remote, outside, identity, seen }: contract.ReassertRequest,
+    config: ClusterConfig,
+    nowMs: number,
+  ): boolean {
+    if (socketAddressEquals(entry.binding.outside, outside)) return false;
+    const since = this.grace.sinceMs * 1000;
+    if (identity.generation >= since || entry.binding.generation < since) return false;
+    if (remote !== null && entry.flows.has(remoteKey(remote))) return false;
+    const record = { ...identity, ...firstState(seen, nowMs) };
+    if (isClosing(record)) return false;
+    if (flowDeadlineMs(entry, record, config) <= nowMs) return false;
+    const block = this.ports.block(inside.protocol, outside);
+    return this.#mayTake(block, outside.port, inside, config, nowMs);
   }
 
   /** A binding and its former incarnation are one mapping: it goes on under the later identity. */

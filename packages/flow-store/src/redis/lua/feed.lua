@@ -26,6 +26,7 @@ end
 
 local function read(bytes)
   local incarnation, nonce, grace_ms, tag, last = struct.unpack('>c8I4I6I4Bc0', bytes)
+  look_for_tail()
   if not tail_id then
     tell_begin(nonce)
     publish()
@@ -46,7 +47,7 @@ end
 
 hear()
 note_grace()
-if VERSION > tonumber(stored_meta[10] or '0') then
+if VERSION > latest_version then
   more_meta[#more_meta + 1], more_meta[#more_meta + 2] = 'v', text_of(VERSION)
 end
 return answer_all(read)

@@ -1,7 +1,8 @@
 #!lua
 --- @command reassert
 --- @purpose Puts back flows and bindings that a gateway holds and the store has lost, under their
----   old identity. In grace only; what is stored wins, but for its own former incarnation.
+---   old identity. In grace only; what is stored wins, but for its own former incarnation, and for
+---   what was opened in this very grace by who did not know of the endpoint's binding.
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
 --- @args request identity(12) flags(1) age(4) rstAge(4), then inside, remote and outside, each with
@@ -9,7 +10,7 @@
 --- @result restored 0 flags(1) reset(1) life(4)
 --- @result exists 1 entry
 --- @result tooLate 2
---- @cost 2 to 5 calls, 4 per block. Per script: 8 calls more.
+--- @cost 2 to 5 calls, 4 per block; 6 more where another binding goes. Per script: 8 calls more.
 --- @include shard
 --- @include feed
 --- @include grace
@@ -54,7 +55,7 @@ end
 -- What is told is stored under this identity by now: new ones come after it. `former` is the flow
 -- whose place it takes, if any.
 local function write(r, binding, record, former)
-  last_generation = max(last_generation, generation_of(r.id))
+  note_generation(generation_of(r.id))
   local before_ms = record and latest_ms(r.protocol, record.seen_ms, record.rst_ms) or 0
   if not record then
     record = first_state(r.seen)
@@ -71,6 +72,27 @@ local function write(r, binding, record, former)
   return pack_state(RESTORED, record.flags, record.seen_ms, record.rst_ms, until_ms)
 end
 
+-- Whether the binding was opened in this grace by who did not know that the endpoint has another
+-- one, on which connections live. Those are kept, and what was opened meanwhile is lost; but who
+-- opens the same connection anew has given up the former one.
+local function is_outranked(r, binding)
+  local since = grace_since_ms * 1000
+  if generation_of(r.id) >= since or generation_of(binding.id) < since then return false end
+  if r.remote ~= '' and record_of(binding, r.remote) then return false end
+  local flags, seen_ms, rst_ms = r.seen.flags, r.seen.seen_ms, r.seen.rst_ms
+  if seen_ms == NEVER and rst_ms == NEVER then seen_ms = now_ms end
+  if is_closing(flags, seen_ms, rst_ms) then return false end
+  if deadline_of(r.protocol, flags, seen_ms, rst_ms) <= now_ms then return false end
+  local block, field = block_of(r.protocol, r.outside)
+  return may_take(block, field, r.inside, row_of(block, field))
+end
+
+-- Its entry is written again, for the other binding.
+local function displace(binding)
+  if binding.more then call('DEL', FLOWS_PREFIX .. binding.inside) end
+  leave_port(binding)
+end
+
 local function read_request(bytes)
   local id, flags, age_ms, rst_age_ms, inside, remote, outside =
     parse('>c12BI4I4Bc0Bc0Bc0', bytes)
@@ -82,6 +104,10 @@ local function reassert(bytes)
   if not in_grace() then return TOO_LATE end
   local r = read_request(bytes)
   local binding, record = binding_of(r.inside), nil
+  if binding and binding.outside ~= r.outside and is_outranked(r, binding) then
+    displace(binding)
+    binding = nil
+  end
   if binding then
     record = record_of(binding, r.remote)
     if binding.outside ~= r.outside then return answer_stored(r, binding, record) end

@@ -92,11 +92,12 @@ end
 -- Counts are wrong where they were not kept so far, or where a block is gone by its TTL. Some are
 -- counted even where all looks were taken, lest it takes for ever.
 local function keep_counts_right(block_is_gone, rows_max)
-  local kept = stored_meta[9]
+  local kept = read_counts_state()
   if BINDINGS_PER_SUBSCRIBER_MAX == 0 then
     if not kept then return false end
     drop_counts()
     call('HDEL', META, 'n')
+    counts_state = false
     return false
   end
   if kept == '1' and not block_is_gone then return false end
@@ -109,10 +110,8 @@ local function keep_counts_right(block_is_gone, rows_max)
     extend(ORDER, LONGEST_TTL_MS)
   end
   -- Where rows are there is a meta key, which has its TTL.
-  if call('EXISTS', META) == 1 then
-    call('HSET', META, 'n', is_done and '1' or 'c' .. counted_to)
-  end
-  is_counting = not is_done
+  counts_state = is_done and '1' or 'c' .. counted_to
+  if call('EXISTS', META) == 1 then call('HSET', META, 'n', counts_state) end
   return not is_done
 end
 

@@ -172,14 +172,19 @@ local function write_binding(binding, latest_ms, former)
   keep_count(binding.inside, ttl_ms + QUARANTINE_MS)
 end
 
--- Ends a binding: its port begins a quarantine.
+-- The port of a binding that is over begins a quarantine.
+local function leave_port(binding)
+  tell_void(binding.protocol, binding.outside, '', new_generation())
+  count_port(binding.block, binding.inside, -1)
+  quarantine(binding.block, binding.field, binding.inside)
+end
+
+-- Ends a binding.
 local function unbind(binding)
   drop(ENTRY_PREFIX .. binding.inside)
   pointers[binding.inside] = false
   if binding.more then drop(FLOWS_PREFIX .. binding.inside) end
-  tell_void(binding.protocol, binding.outside, '', new_generation())
-  count_port(binding.block, binding.inside, -1)
-  quarantine(binding.block, binding.field, binding.inside)
+  leave_port(binding)
 end
 
 -- In answers, of a flow whose identity is known: flags, whether an RST is the last thing seen, and

@@ -9,6 +9,16 @@
 -- Formats of struct.pack, and the values for them.
 local news_formats, news, has_published = {}, {}, false
 
+-- Where the feed ends: the id and the tag of its last batch; no id before it began, and no tag
+-- until somebody needs to know.
+local tail_id, tail_tag
+
+local function look_for_tail()
+  if tail_tag then return end
+  local stored = call('HMGET', META, 'fi', 'ft')
+  tail_id, tail_tag = stored[1] or nil, tonumber(stored[2] or '0')
+end
+
 local function tell(packed)
   news_formats[#news_formats + 1], news[#news + 1] = 'c0', packed
 end
@@ -62,6 +72,7 @@ local function publish()
   if #news == 0 then return end
   local payload = pack('>' .. table.concat(news_formats), unpack(news))
   news_formats, news = {}, {}
+  look_for_tail()
   local id = string.format('%.0f-*', now_ms)
   tail_id = call('XADD', FEED, 'MINID', '=', trim_before(), id, 'e', payload)
   tail_tag, has_published = tag_of(payload), true

@@ -4,8 +4,9 @@
 --
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
-local heard_ms, grace_since_ms, first_heard_ms =
-  tonumber(stored_meta[6] or ''), tonumber(stored_meta[7] or ''), tonumber(stored_meta[8] or '')
+local heard_ms, grace_since_ms, first_heard_ms
+-- The latest configuration that a gateway read the feed by: meta field v.
+local latest_version
 local run_id, grace_changed = nil, false
 
 local function is_unheard() return grace_since_ms ~= nil and first_heard_ms == nil end
@@ -22,7 +23,10 @@ local function look_for_grace()
   -- By its place: a pattern is tried at each byte before it.
   local _, before_id = string.find(about, 'run_id:', 1, true)
   run_id = sub(about, before_id + 1, before_id + 40)
-  if stored_meta[5] ~= run_id then
+  local stored = call('HMGET', META, 'r', 'h', 'gs', 'gh', 'v')
+  heard_ms, grace_since_ms = tonumber(stored[2] or ''), tonumber(stored[3] or '')
+  first_heard_ms, latest_version = tonumber(stored[4] or ''), tonumber(stored[5] or '0')
+  if stored[1] ~= run_id then
     begin_grace(now_ms)
   elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
     begin_grace(heard_ms + SILENCE_MS)
@@ -43,7 +47,10 @@ end
 
 -- Whether gateways go by a later configuration than this call's: who stood still meanwhile must end
 -- nothing by timeouts that are out of force, since flows may be reported more seldom by now.
-local function is_outdated() return VERSION < tonumber(stored_meta[10] or '0') end
+local function is_outdated()
+  look_for_grace()
+  return VERSION < latest_version
+end
 
 -- For being idle.
 local function may_close() return not is_outdated() and not in_grace() end

@@ -17,12 +17,12 @@ local function finish()
   publish()
   if keep_ms == 0 then return end
   write_blocks()
-  if is_counting then write_order() end
+  write_order()
   write_drops()
   local meta = more_meta
   local function note(field, text) meta[#meta + 1], meta[#meta + 2] = field, text end
   note('t', string.format('%.0f', now_us))
-  note('g', string.format('%.0f', last_generation))
+  if last_generation then note('g', string.format('%.0f', last_generation)) end
   if has_published then
     note('fi', tail_id)
     note('ft', string.format('%.0f', tail_tag))

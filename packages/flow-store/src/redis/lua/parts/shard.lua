@@ -23,18 +23,23 @@ local LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_UDP_MS, LIFE_ICMP_MS, QUARAN
 
 -- Shard time never goes back: it is the larger of what was written last and the server's clock,
 -- which is read once (on Redis 7.0 it moves while a script runs).
--- All of the meta key that any part needs is read at once: of grace, whether ports are counted, and
--- the latest configuration that a gateway read the feed by.
-local stored_meta = call('HMGET', META, 't', 'g', 'fi', 'ft', 'r', 'h', 'gs', 'gh', 'n', 'v')
+-- What else is in the meta key each part reads when it needs it: a field costs half of a us, and a
+-- call that finds or touches needs none.
 local clock = call('TIME')
-local now_us = max(tonumber(stored_meta[1] or '0'), clock[1] * 1000000 + clock[2])
+local now_us = max(tonumber(call('HGET', META, 't') or '0'), clock[1] * 1000000 + clock[2])
 local now_ms = math.floor(now_us / 1000)
-local last_generation = tonumber(stored_meta[2] or '0')
--- Where the feed ends: the id and the tag of its last batch; no id before it began.
-local tail_id, tail_tag = stored_meta[3] or nil, tonumber(stored_meta[4] or '0')
+
+-- The generation that was given last; nil until somebody needs to know.
+local last_generation
+
+-- Generations given from here on are later than this one, too.
+local function note_generation(generation)
+  last_generation = max(last_generation or tonumber(call('HGET', META, 'g') or '0'), generation)
+end
 
 -- An identity: generation (8 bytes) and the opener's nonce (4), as records hold it.
 local function new_generation()
+  note_generation(0)
   last_generation = max(last_generation + 1, now_us)
   return last_generation
 end
@@ -141,10 +146,21 @@ local function write_blocks()
   in_parts(looks, function(...) call('ZADD', INDEX, 'LT', ...) end)
 end
 
--- Meta field n, see subscriber.lua: whether the ports of subscribers are being counted.
-local is_counting = stored_meta[9] and byte(stored_meta[9]) == 99
+-- Meta field n, see subscriber.lua; false where there is none, nil until somebody needs to know.
+local counts_state
 
--- A block that came up meanwhile is to be counted, too.
+local function read_counts_state()
+  if counts_state == nil then counts_state = call('HGET', META, 'n') end
+  return counts_state
+end
+
+-- Whether the ports of subscribers are being counted.
+local function is_counting()
+  local state = read_counts_state()
+  return state and byte(state) == 99
+end
+
+-- A block that came up while they are is to be counted, too.
 local function write_order()
   local members = {}
   for i = 1, #block_list do
@@ -152,6 +168,7 @@ local function write_order()
       members[#members + 1], members[#members + 2] = '0', block_list[i].member
     end
   end
+  if #members == 0 or not is_counting() then return end
   in_parts(members, function(...) call('ZADD', 'n:' .. TAG, ...) end)
   extend('n:' .. TAG, keep_ms)
 end

@@ -6,7 +6,10 @@
 -- block in the order of `n:{tag}`, a sorted set of the blocks by member, so far up to this one.
 local COUNT_KEYS = 256
 local ORDER = 'n:' .. TAG
-local counted_to = stored_meta[9] and byte(stored_meta[9]) == 99 and sub(stored_meta[9], 2) or nil
+local counted_to
+if BINDINGS_PER_SUBSCRIBER_MAX > 0 and is_counting() then
+  counted_to = sub(counts_state, 2)
+end
 
 -- By bytes, as Redis sorts members: Lua goes by the server's locale.
 local function is_after(member, other)
