@@ -1,7 +1,10 @@
 /**
  * Puts back what this gateway holds and the store has lost. The store takes it in grace only; what
- * is stored by then wins, unless it was opened in this grace, and the loser's copy is replaced.
+ * is stored by then wins, and the loser's copy is replaced. But where the endpoint got another
+ * binding meanwhile, from a gateway that did not know of ours, and ours may still be used, the store
+ * is asked to replace that very one, which it does if that was opened in this grace.
  */
+import { type Identity, socketAddressEquals } from '@flowstore/flow';
 import type { ReassertResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
@@ -10,6 +13,8 @@ import type { StoreOutbox } from './store-outbox.ts';
 
 /** `held`: the table has the truth now; `lost`: the flow is no more; `noAnswer`: ask again. */
 export type RestoreOutcome = 'held' | 'lost' | 'noAnswer';
+
+type OnRestored = (outcome: RestoreOutcome, nowMs: number) => void;
 
 export class Restorer {
   readonly #cache: FlowCache;
@@ -22,18 +27,33 @@ export class Restorer {
     this.#counters = counters;
   }
 
-  restore(slot: number, nowMs: number, onDone: (outcome: RestoreOutcome, nowMs: number) => void) {
-    const handle = this.#cache.table.handleOf(slot);
+  restore(slot: number, nowMs: number, onDone: OnRestored): void {
+    this.#ask(this.#cache.table.handleOf(slot), null, nowMs, onDone);
+  }
+
+  #ask(handle: Handle, replaces: Identity | null, nowMs: number, onDone: OnRestored): void {
     const queued = this.#outbox.ask(
       'reassert',
-      (sendMs) => this.#build(handle, sendMs),
-      (result, sentMs, answeredMs) =>
-        onDone(this.#onAnswer(handle, result, sentMs, answeredMs), answeredMs),
+      (sendMs) => this.#build(handle, replaces, sendMs),
+      (result, sentMs, answeredMs) => {
+        const rival = replaces === null ? this.#rivalIn(handle, result, answeredMs) : null;
+        if (rival !== null) this.#ask(handle, rival, answeredMs, onDone);
+        else onDone(this.#onAnswer(handle, result, sentMs, answeredMs), answeredMs);
+      },
     );
     if (!queued) onDone('noAnswer', nowMs);
   }
 
-  #build(handle: Handle, nowMs: number) {
+  /** The other binding that the inside endpoint has by now, while ours is good for packets. */
+  #rivalIn(handle: Handle, result: ReassertResult | null, nowMs: number): Identity | null {
+    if (result?.kind !== 'exists') return null;
+    const slot = this.#cache.storedSlotOf(handle);
+    if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return null;
+    const { outside, binding } = result.entry;
+    return socketAddressEquals(outside, this.#cache.outsideOf(slot)) ? null : binding.identity;
+  }
+
+  #build(handle: Handle, replaces: Identity | null, nowMs: number) {
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE) return null;
     return {
@@ -42,6 +62,7 @@ export class Restorer {
       outside: this.#cache.outsideOf(slot),
       identity: this.#cache.identityOf(slot),
       seen: this.#cache.wholeSighting(slot, nowMs),
+      replaces,
     };
   }
 

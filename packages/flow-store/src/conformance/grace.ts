@@ -46,12 +46,19 @@ async function reassert(
   s: Scenario,
   entry: StoredEntry,
   remote = entry.flow === null ? null : WEB,
+  replaces: StoredEntry | null = null,
 ) {
   const { inside, outside } = entry;
-  const { identity } = entry.flow ?? entry.binding;
-  const request = { inside, remote, outside, identity, seen: ESTABLISHED };
-  const [result] = await s.store.reassert([request]);
+  const request = { inside, remote, outside, identity: identityOf(entry), seen: ESTABLISHED };
+  const [result] = await s.store.reassert([
+    { ...request, replaces: replaces?.binding.identity ?? null },
+  ]);
   return result!;
+}
+
+/** The same, to replace another binding. */
+function replace(s: Scenario, entry: StoredEntry, other: StoredEntry) {
+  return reassert(s, entry, entry.flow === null ? null : WEB, other);
 }
 
 const identityOf = ({ flow, binding }: StoredEntry) => (flow ?? binding).identity;
@@ -224,7 +231,14 @@ export function graceTests(current: () => Scenario): void {
       const old = await s.bound(inside);
       const { young } = await openMeanwhile(s, old);
       const { identity } = old.flow ?? old.binding;
-      expect(await reassert(s, old)).toMatchObject({ kind: 'restored', flow: { identity } });
+      // What is stored wins, unless its holder was told of it.
+      const stored = { kind: 'exists', entry: { outside: young.outside } };
+      expect(await reassert(s, old)).toMatchObject(stored);
+      expect(await replace(s, old, old)).toMatchObject(stored);
+      const restored = { kind: 'restored', flow: { identity } };
+      for (let twice = 0; twice < 2; twice++) {
+        expect(await replace(s, old, young)).toMatchObject(restored);
+      }
       expect(await s.find(inside)).toMatchObject({
         kind: 'entry',
         entry: { outside: old.outside },
@@ -244,7 +258,7 @@ export function graceTests(current: () => Scenario): void {
     const s = current();
     const old = await s.bound(tcp());
     const { young, tail } = await openMeanwhile(s, old);
-    await reassert(s, old);
+    await replace(s, old, young);
     const ask = { shard: SHARD, incarnation: GATEWAY_2, last: tail, nonce: 3 };
     const [feed] = await s.store.feed([ask]);
     const { outside } = young;
@@ -261,18 +275,31 @@ export function graceTests(current: () => Scenario): void {
     const old = await s.bound(tcp());
     const { young } = await openMeanwhile(s, old);
     const { inside, outside } = old;
-    const request = { inside, remote: WEB, outside, identity: identityOf(old) };
+    const { identity: replaces } = young.binding;
+    const request = { inside, remote: WEB, outside, identity: identityOf(old), replaces };
     const asked = [closing, idle].map((sighting) => ({ ...request, seen: sighting }));
     for (const answer of await s.store.reassert(asked)) {
       expect(answer).toMatchObject({ kind: 'exists', entry: { outside: young.outside } });
     }
   });
 
+  it('lets what is stored win that was opened before, whoever knows of it', async () => {
+    const s = current();
+    const stored = await s.bound(udp());
+    await s.harness.advance(heartbeatMs);
+    await s.harness.changeServer();
+    const { generation, nonce } = stored.binding.identity;
+    const former = { ...stored.binding, identity: { generation: generation - 1, nonce } };
+    const outside = { ...stored.outside, port: stored.outside.port ^ 1 };
+    const answer = await replace(s, { ...stored, outside, binding: former }, stored);
+    expect(answer).toMatchObject({ kind: 'exists', entry: { outside: stored.outside } });
+  });
+
   it('lets a connection win that its host opened anew', async () => {
     const s = current();
     const old = await s.bound(tcp());
     const { young } = await openMeanwhile(s, old, WEB);
-    expect(await reassert(s, old)).toMatchObject({
+    expect(await replace(s, old, young)).toMatchObject({
       kind: 'exists',
       entry: { outside: young.outside, flow: { identity: identityOf(young) } },
     });

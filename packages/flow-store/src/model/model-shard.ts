@@ -269,17 +269,18 @@ export class ModelShard {
   }
 
   /**
-   * Whether the binding was opened in this grace by who did not know that the endpoint has another
-   * one, on which connections live. Those are kept, and what was opened meanwhile is lost; but who
-   * opens the same connection anew has given up the former one.
+   * Whether the binding that is to be replaced was opened in this grace by who did not know that
+   * the endpoint has another one, on which connections live. Those are kept, and what was opened
+   * meanwhile is lost; but who opens the same connection anew has given up the former one.
    */
   #isOutranked(
     entry: Entry,
-    { inside, remote, outside, identity, seen }: contract.ReassertRequest,
+    { inside, remote, outside, identity, seen, replaces = null }: contract.ReassertRequest,
     config: ClusterConfig,
     nowMs: number,
   ): boolean {
     if (socketAddressEquals(entry.binding.outside, outside)) return false;
+    if (replaces === null || !identityEquals(replaces, entry.binding)) return false;
     const since = this.grace.sinceMs * 1000;
     if (identity.generation >= since || entry.binding.generation < since) return false;
     if (remote !== null && entry.flows.has(remoteKey(remote))) return false;

@@ -167,10 +167,11 @@ export const touchCodec: Codec<contract.TouchRequest, contract.TouchResult> = {
 export const reassertCodec: Codec<contract.ReassertRequest, contract.ReassertResult> = {
   command: 'reassert',
   shardOf: ({ inside }) => shardOfInside(inside),
-  encode: ({ identity, seen, inside, remote, outside }) =>
+  encode: ({ identity, seen, inside, remote, outside, replaces = null }) =>
     new ByteWriter()
       .identity(identity)
       .sighting(seen)
+      .identity(replaces)
       .endpoint(inside)
       .socketAddress(remote)
       .socketAddress(outside)

@@ -19,6 +19,7 @@ interface Named {
 interface Snapshot {
   readonly generation: number;
   readonly nonce: number;
+  readonly outsidePort: number;
   readonly state: string;
 }
 
@@ -32,10 +33,17 @@ export class IdentityChecker {
   /** Runs a request of `touch`, `close` or `open` and looks at what it did to whom. */
   around<T>(operation: string, request: Named, data: ModelData, run: () => T): T {
     const before = snapshot(data, request);
+    const binding = snapshot(data, { inside: request.inside, remote: null });
     const result = run();
+    if (operation === 'reassert' && this.#isReplaced(binding, request, data)) {
+      this.#checks.check('I3', isOf(binding!, request.replaces), () => {
+        return `reassert replaced generation ${binding!.generation} of ${nameOf(request.inside)}`;
+      });
+      return result;
+    }
     if (before === null) return result;
     const meant = operation === 'open' ? request.replaces : request.identity;
-    const isMeant = meant?.generation === before.generation && meant.nonce === before.nonce;
+    const isMeant = isOf(before, meant);
     // A former incarnation that came back with old data goes when a later one is told again.
     const isFormer = operation === 'reassert' && before.generation < (meant?.generation ?? 0);
     if (isMeant || isFormer) {
@@ -50,14 +58,18 @@ export class IdentityChecker {
     const merges = operation === 'open' || operation === 'reassert';
     const holds = untouched && (merges || after.state === before.state);
     this.#checks.check('I3', holds || this.#wasDead(operation, result), () => {
-      const { inside } = request;
-      const text = formatEndpoint(addressNumber(inside.address), inside.port);
       return (
         `${operation} of generation ${meant?.generation ?? 'none'} acted on generation ` +
-        `${before.generation} of ${protocolName(inside.protocol)} ${text}`
+        `${before.generation} of ${nameOf(request.inside)}`
       );
     });
     return result;
+  }
+
+  /** Whether another binding than the former has the inside endpoint now: at another port. */
+  #isReplaced(former: Snapshot | null, { inside }: Named, data: ModelData): boolean {
+    if (former === null) return false;
+    return storedEntry(data, inside)?.binding.outside.port !== former.outsidePort;
   }
 
   /** A new entry may take the place of one whose deadline has passed: that names nobody. I4 sees
@@ -68,6 +80,14 @@ export class IdentityChecker {
   }
 }
 
+function isOf(record: Snapshot, identity: Identity | null | undefined): boolean {
+  return identity?.generation === record.generation && identity.nonce === record.nonce;
+}
+
+function nameOf({ protocol, address, port }: Endpoint): string {
+  return `${protocolName(protocol)} ${formatEndpoint(addressNumber(address), port)}`;
+}
+
 function snapshot(data: ModelData, { inside, remote }: Named): Snapshot | null {
   const entry = storedEntry(data, inside);
   if (entry === undefined) return null;
@@ -75,5 +95,6 @@ function snapshot(data: ModelData, { inside, remote }: Named): Snapshot | null {
   const record = perRemote ? entry.flows.get(remoteKey(remote)) : entry.binding;
   if (record === undefined) return null;
   const { generation, nonce, flags, seenMs, rstMs } = record;
-  return { generation, nonce, state: `${flags}/${seenMs}/${rstMs}` };
+  const outsidePort = entry.binding.outside.port;
+  return { generation, nonce, outsidePort, state: `${flags}/${seenMs}/${rstMs}` };
 }

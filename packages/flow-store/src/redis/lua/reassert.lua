@@ -2,11 +2,11 @@
 --- @command reassert
 --- @purpose Puts back flows and bindings that a gateway holds and the store has lost, under their
 ---   old identity. In grace only; what is stored wins, but for its own former incarnation, and for
----   what was opened in this very grace by who did not know of the endpoint's binding.
+---   a binding of exactly the identity to be replaced that was opened in this very grace.
 --- @key s:{tag} the shard of the inside endpoint
 --- @arg policy see parts/shard.lua
---- @args request identity(12) flags(1) age(4) rstAge(4), then inside, remote and outside, each with
----   its length (1) in front, 0 for none
+--- @args request identity(12) flags(1) age(4) rstAge(4) replaces(12, zeros: none), then inside,
+---   remote and outside, each with its length (1) in front, 0 for none
 --- @result restored 0 flags(1) reset(1) life(4)
 --- @result exists 1 entry
 --- @result tooLate 2
@@ -72,10 +72,11 @@ local function write(r, binding, record, former)
   return pack_state(RESTORED, record.flags, record.seen_ms, record.rst_ms, until_ms)
 end
 
--- Whether the binding was opened in this grace by who did not know that the endpoint has another
--- one, on which connections live. Those are kept, and what was opened meanwhile is lost; but who
--- opens the same connection anew has given up the former one.
+-- Whether the binding that is to be replaced was opened in this grace by who did not know that the
+-- endpoint has another one, on which connections live. Those are kept, and what was opened meanwhile
+-- is lost; but who opens the same connection anew has given up the former one.
 local function is_outranked(r, binding)
+  if binding.id ~= r.replaces then return false end
   local since = grace_since_ms * 1000
   if generation_of(r.id) >= since or generation_of(binding.id) < since then return false end
   if r.remote ~= '' and record_of(binding, r.remote) then return false end
@@ -94,9 +95,9 @@ local function displace(binding)
 end
 
 local function read_request(bytes)
-  local id, flags, age_ms, rst_age_ms, inside, remote, outside =
-    parse('>c12BI4I4Bc0Bc0Bc0', bytes)
-  return { id = id, inside = inside, remote = remote, outside = outside,
+  local id, flags, age_ms, rst_age_ms, replaces, inside, remote, outside =
+    parse('>c12BI4I4c12Bc0Bc0Bc0', bytes)
+  return { id = id, replaces = replaces, inside = inside, remote = remote, outside = outside,
     protocol = protocol_of(inside), seen = sighting(flags, age_ms, rst_age_ms) }
 end
 
