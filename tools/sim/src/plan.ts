@@ -19,6 +19,8 @@ export interface Traffic {
   readonly icmpShare: number;
   /** How often a new conversation begins at an inside endpoint that was used before. */
   readonly reuseShare: number;
+  /** Of TCP conversations: how many begin at a port that the host uses towards somebody else. */
+  readonly sharedPortShare: number;
   readonly messagesMax: number;
   /** How often a conversation idles for about a timeout. */
   readonly edgeShare: number;
@@ -173,6 +175,7 @@ function drawTraffic(random: Random, pace: number): Traffic {
     udpShare: random.between(0.15, 0.5),
     icmpShare: random.between(0.02, 0.15),
     reuseShare: random.between(0.05, 0.6),
+    sharedPortShare: random.between(0, 0.2),
     messagesMax: random.pick([4, 12, 40]),
     edgeShare: random.between(0.02, 0.12),
   };

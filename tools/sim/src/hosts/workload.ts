@@ -1,6 +1,6 @@
 /** Begins conversations, as the plan's traffic says. */
 import { type ClusterConfig, ipv4FromNumber, shardOfInside } from '@flowstore/flow';
-import { endpointKey } from '../keys.ts';
+import { endpointKey, remoteKey } from '../keys.ts';
 import { ICMP, TCP, UDP } from '../packet.ts';
 import type { Traffic } from '../plan.ts';
 import type { Random } from '../random.ts';
@@ -28,7 +28,8 @@ export class Workload {
   readonly #random: Random;
   readonly #traffic: Traffic;
   readonly #config: ClusterConfig;
-  readonly #busy = new Set<number>();
+  /** Who talks from an inside endpoint: the places, by the remote endpoint of each. */
+  readonly #busy = new Map<number, Map<number, Place>>();
   readonly #used: Place[] = [];
   #talks = 0;
   #working = true;
@@ -64,8 +65,11 @@ export class Workload {
     this.#working = false;
   }
 
-  over({ talk, protocol, inside, insidePort }: Script): void {
-    this.#busy.delete(endpointKey(protocol, inside, insidePort));
+  over({ talk, protocol, inside, insidePort, remotes }: Script): void {
+    const key = endpointKey(protocol, inside, insidePort);
+    const talking = this.#busy.get(key);
+    talking?.delete(remoteKey(remotes[0]!.address, remotes[0]!.port));
+    if (talking?.size === 0) this.#busy.delete(key);
     // Remote hosts still follow the script of what was said last.
     this.#timeline.after(60_000, () => this.scripts.delete(talk));
   }
@@ -80,7 +84,7 @@ export class Workload {
 
   #begin(): void {
     const random = this.#random;
-    const place = this.#place();
+    const place = this.#placeInUse() ?? this.#place();
     if (place === null) return;
     const { protocol } = place;
     const count = protocol === UDP ? 1 + random.below(3) : 1;
@@ -88,6 +92,11 @@ export class Workload {
       address: this.randomRemote(),
       port: random.pick(REMOTE_PORTS),
     }));
+    const { address, port } = remotes[0]!;
+    const key = endpointKey(protocol, place.inside, place.insidePort);
+    const talking = this.#busy.get(key) ?? new Map<number, Place>();
+    if (talking.has(remoteKey(address, port))) return;
+    this.#busy.set(key, talking.set(remoteKey(address, port), place));
     const late = random.chance(0.3) ? edgeMs(random, protocol, this.#config) : 2_000;
     const script: Script = {
       talk: ++this.#talks,
@@ -98,8 +107,16 @@ export class Workload {
       ending: drawEnding(random),
     };
     this.scripts.set(script.talk, script);
-    this.#busy.add(endpointKey(protocol, place.inside, place.insidePort));
     this.hosts!.begin(script);
+  }
+
+  /** One that a host talks TCP from: it may use the port towards somebody else as well. */
+  #placeInUse(): Place | null {
+    const random = this.#random;
+    if (!random.chance(this.#traffic.sharedPortShare)) return null;
+    const places = [...this.#busy.values()].flatMap((talking) => [...talking.values()]);
+    const shared = places.filter(({ protocol }) => protocol === TCP);
+    return shared.length === 0 ? null : random.pick(shared);
   }
 
   /** An inside endpoint that nobody talks from now. */

@@ -1,6 +1,6 @@
 /** Servers that took over without knowing it; gateways that keep what they hold to themselves. */
 import type { CloseRequest, CloseResult } from '@flowstore/flow-store';
-import type { StoreReply } from '@flowstore/gateway-core';
+import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';
 import type { CoreTamper } from '../world/box-options.ts';
 import type { Execute, Server } from '../world/store-site.ts';
@@ -36,6 +36,17 @@ function neverReasserts(): CoreTamper {
   };
 }
 
+function givesWay(): CoreTamper {
+  return {
+    call(call) {
+      if (call.operation !== 'reassert') return call;
+      const requests = call.requests.map((request) => ({ ...request, replaces: null }));
+      return { ...call, requests } as StoreCall;
+    },
+    reply: (_call, reply) => reply,
+  };
+}
+
 const LOSSES = { faults: ['storeDataLost', 'failoverLostSuffix'] };
 
 export const GRACE_MUTANTS: readonly Mutant[] = [
@@ -50,6 +61,15 @@ export const GRACE_MUTANTS: readonly Mutant[] = [
     what: 'who was idle is ended, though others may not have said what they saw',
     newExecute: closesInGrace,
     badDays: { ...LOSSES, traffic: { edgeShare: 0.4 } },
+  },
+  {
+    name: 'gives-way-in-grace',
+    what: 'what was opened in grace wins over a binding that its opener did not know',
+    newTamper: givesWay,
+    badDays: {
+      faults: ['storeDataLost', 'storeDataLost'],
+      traffic: { sharedPortShare: 0.7, udpShare: 0.05, insideHosts: 2 },
+    },
   },
   {
     name: 'never-reasserts',
