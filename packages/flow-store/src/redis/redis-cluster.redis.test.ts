@@ -1,7 +1,9 @@
 /** The whole conformance suite once more, on a Redis Cluster of three masters. */
 import { afterAll, beforeAll } from 'vitest';
+import { filteringConformance } from '../conformance/filtering.ts';
 import { CONFORMANCE_CONFIG } from '../conformance/harness.ts';
 import { redisHarness } from '../conformance/redis-harness.ts';
+import { SHARD } from '../conformance/scenario.ts';
 import { conformance } from '../conformance/suite.ts';
 import { startCluster, type TestCluster } from '../testing/start-cluster.ts';
 
@@ -14,3 +16,6 @@ afterAll(async () => {
 });
 
 conformance('Redis Cluster', () => redisHarness(cluster.url, CONFORMANCE_CONFIG));
+filteringConformance('Redis Cluster', (config) =>
+  redisHarness(cluster.url, config, { shards: [SHARD] }),
+);

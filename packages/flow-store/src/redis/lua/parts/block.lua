@@ -66,11 +66,14 @@ end
 local function row_of(block, field)
   local row = block.rows[field]
   if row ~= nil then return row end
-  if block.wanted then
+  local wanted = block.wanted
+  -- One that is wanted alone is cheaper to read without a list.
+  if wanted and wanted[3] then
     read_wanted(block)
     row = block.rows[field]
     if row ~= nil then return row end
   end
+  block.wanted = nil
   row = call('HGET', block.key, field)
   block.rows[field] = row
   return row
