@@ -149,4 +149,4 @@ end
 local requests, keys, places = read_requests()
 read_leads(keys, places)
 for i = 1, requests do find(i) end
-return close_answer()
+return packed_answer()

@@ -11,7 +11,8 @@ local BLOCK_PREFIX = 'p:' .. TAG .. ':'
 local GO_ON = char(0)
 
 -- Requests of a batch share blocks. `rows` are those of its fields that this script knows, lease
--- included, false where there is none; `wanted` are those that are to be read together.
+-- included, false where there is none; `wanted` are those that are to be read together, `one` the
+-- first of them: most blocks of a batch get one, for which no list is made.
 local function block_at(member)
   local block = blocks[member]
   if not block then
@@ -49,7 +50,8 @@ end
 local function want(block, field)
   local wanted = block.wanted
   if wanted then wanted[#wanted + 1] = field
-  else block.wanted = { block.key, field } end
+  elseif block.one then block.wanted = { block.key, block.one, field }
+  else block.one = field end
 end
 
 local function read_wanted(block)
@@ -66,14 +68,11 @@ end
 local function row_of(block, field)
   local row = block.rows[field]
   if row ~= nil then return row end
-  local wanted = block.wanted
-  -- One that is wanted alone is cheaper to read without a list.
-  if wanted and wanted[3] then
+  if block.wanted then
     read_wanted(block)
     row = block.rows[field]
     if row ~= nil then return row end
   end
-  block.wanted = nil
   row = call('HGET', block.key, field)
   block.rows[field] = row
   return row

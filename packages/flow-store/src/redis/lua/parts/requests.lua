@@ -33,9 +33,14 @@ local function finish()
   write_ttls()
 end
 
+-- What ends a script that writes nothing.
+local function packed_answer()
+  return pack('>' .. table.concat(formats), unpack(values, 1, used))
+end
+
 local function close_answer()
   finish()
-  return pack('>' .. table.concat(formats), unpack(values, 1, used))
+  return packed_answer()
 end
 
 local function each_request(visit)
