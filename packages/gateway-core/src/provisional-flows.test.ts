@@ -8,6 +8,7 @@ import {
   INSIDE,
   REMOTE,
   type Sent,
+  STORE_CLOCK_MS,
   TEST_CONFIG,
   World,
   type WorldOptions,
@@ -162,6 +163,29 @@ describe('when the store is back', () => {
     expect(world.gateways[0]!.counters).toMatchObject({ provisionalKept: 0, provisionalLost: 1 });
     const [out] = await world.send(0, Side.Inside, udpOut);
     expect(out).toMatchObject({ gateway: 0, fromPort: stored!.fromPort });
+  });
+
+  test('what was seen of a lost one is told again, should the store lose that', async () => {
+    const world = await ready();
+    await world.send(1, Side.Inside, udpOut);
+    await world.advance(timeouts.udpMs / 2);
+    world.cutOff.add(0);
+    await world.advance(3 * heartbeatMs);
+    at(world, 0, Side.Inside, udpOut);
+    const seenMs = world.nowMs;
+    world.cutOff.clear();
+    await world.advance(2 * heartbeatMs);
+    expect(world.gateways[0]!.counters.provisionalLost).toBe(1);
+    // The one that knows less of it tells first.
+    await world.changeStore();
+    world.cutOff.add(0);
+    await world.advance(2 * heartbeatMs);
+    world.cutOff.clear();
+    await world.advance(3 * heartbeatMs);
+    const [found] = world.store.data.shards.flatMap((shard) =>
+      [...shard.entries.values()].filter(({ inside }) => inside.port === udpOut.fromPort),
+    );
+    expect(found!.binding.seenMs).toBeCloseTo(seenMs + STORE_CLOCK_MS, -2);
   });
 
   test('and empty: a connection goes on whose source port was used meanwhile', async () => {

@@ -152,13 +152,14 @@ export class ProvisionalFlows {
     } else flow.askAtMs = nowMs + limits.retryMs;
   }
 
-  #seen({ handle, flags, seenMs }: ProvisionalFlow, sendMs: number) {
+  #seen(flow: ProvisionalFlow, sendMs: number) {
     const { cache } = this.#options;
+    const { handle, flags, seenMs } = flow;
     const slot = cache.storedSlotOf(handle);
     if (slot === NONE) return { flags, ageMs: sendMs - seenMs, rstAgeMs: null };
     const { table } = cache;
     const rstMs = table.rstMs(slot);
-    const lastMs = Math.max(seenMs, table.seenMs(slot));
+    const lastMs = this.#lastMs(flow);
     const rstAgeMs = rstMs === NEVER ? null : sendMs - rstMs;
     return { flags: table.flags(slot) | flags, ageMs: sendMs - lastMs, rstAgeMs };
   }
@@ -172,13 +173,14 @@ export class ProvisionalFlows {
       flow.askAtMs = nowMs + limits.retryMs;
       return;
     }
+    const lastMs = this.#lastMs(flow);
     const entry = result.kind === 'created' || result.kind === 'exists' ? result.entry : null;
     const stored = flow.remote === null ? entry?.binding : entry?.flow;
     if (!entry || !stored || !socketAddressEquals(entry.outside, flow.outside)) {
       this.#lose(flow);
       const untilMs = nowMs + config.quarantineMs + config.slack.clockSkewMs;
       this.#quarantined.push({ range: flow.range, port: flow.port, untilMs });
-      if (entry && stored) this.#keep(cache.install(entry, flow.remote, sentMs, nowMs));
+      if (entry && stored) this.#keep(cache.install(entry, flow.remote, sentMs, nowMs), lastMs);
       return;
     }
     counters.provisionalKept++;
@@ -187,12 +189,22 @@ export class ProvisionalFlows {
     const slot = cache.storedSlotOf(flow.handle);
     // Idle for long: it is the store's now.
     const isGone = slot === NONE;
-    if (isGone) this.#keep(cache.install(entry, flow.remote, sentMs, nowMs));
-    else this.#keep(cache.adopt(slot, stored, sentMs, nowMs));
+    if (isGone) this.#keep(cache.install(entry, flow.remote, sentMs, nowMs), lastMs);
+    else this.#keep(cache.adopt(slot, stored, sentMs, nowMs), lastMs);
   }
 
-  #keep(slot: number): void {
-    if (slot !== NONE) this.#options.cache.mark(slot, REPORTED);
+  /** The store was told of its last packet, and is told again should it lose that. */
+  #keep(slot: number, lastMs: number): void {
+    if (slot === NONE) return;
+    const { cache } = this.#options;
+    cache.table.setSeenMs(slot, Math.max(cache.table.seenMs(slot), lastMs));
+    cache.mark(slot, REPORTED);
+  }
+
+  #lastMs({ handle, seenMs }: ProvisionalFlow): number {
+    const { cache } = this.#options;
+    const slot = cache.storedSlotOf(handle);
+    return slot === NONE ? seenMs : Math.max(seenMs, cache.table.seenMs(slot));
   }
 
   #lose(flow: ProvisionalFlow): void {

@@ -64,6 +64,9 @@ export interface WorldOptions {
   readonly watcher?: Watcher;
 }
 
+/** How far the store's clock is ahead of the gateways'. */
+export const STORE_CLOCK_MS = 3.2e10;
+
 export class World {
   store: ModelFlowStore;
   readonly gateways: GatewayCore[] = [];
@@ -108,7 +111,7 @@ export class World {
   }
 
   #newStore(config: ClusterConfig, data = new ModelData()): ModelFlowStore {
-    const nowMs = () => Math.floor(this.nowMs) + 3.2e10;
+    const nowMs = () => Math.floor(this.nowMs) + STORE_CLOCK_MS;
     const replicas = () => this.replicas;
     return new ModelFlowStore({ config, nowMs, data, runId: () => this.#runId, replicas });
   }
