@@ -1,8 +1,8 @@
 /**
  * Puts back what this gateway holds and the store has lost. The store takes it in grace only; what
- * is stored by then wins, and the loser's copy is replaced. But where the endpoint got another
- * binding meanwhile, from a gateway that did not know of ours, and ours may still be used, the store
- * is asked to replace that very one, which it does if that was opened in this grace.
+ * is stored by then wins, and the loser's copy is replaced. But where the endpoint of a connection
+ * got another binding meanwhile, from a gateway that did not know of ours, and ours may still be
+ * used, the store is asked to replace that very one: it does if that was opened in this grace.
  */
 import { type Identity, socketAddressEquals } from '@flowstore/flow';
 import type { ReassertResult } from '@flowstore/flow-store';
@@ -49,6 +49,7 @@ export class Restorer {
     if (result?.kind !== 'exists') return null;
     const slot = this.#cache.storedSlotOf(handle);
     if (slot === NONE || !this.#cache.isFresh(slot, nowMs)) return null;
+    if (this.#cache.remoteOf(slot) === null) return null;
     const { outside, binding } = result.entry;
     return socketAddressEquals(outside, this.#cache.outsideOf(slot)) ? null : binding.identity;
   }

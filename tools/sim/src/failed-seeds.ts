@@ -55,6 +55,10 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
   { seed: 555_902, found: 'the checker: an answer that was overtaken misled nobody (I4)' },
   { seed: 556_045, found: 'the checker: a provisional flow was told after its time was over (I4)' },
   {
+    seed: 602_591,
+    found: 'the store: an older holder of a UDP binding displaced a newer one that was in use (I4)',
+  },
+  {
     seed: 606_213,
     found: 'gateway-core: what was seen of a lost provisional flow was told but once (I4)',
   },

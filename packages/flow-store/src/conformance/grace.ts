@@ -225,34 +225,37 @@ export function graceTests(current: () => Scenario): void {
     });
   });
 
-  for (const [protocol, inside] of Object.entries({ UDP: udp(), TCP: tcp() })) {
-    it(`lets a binding win that lives over one that was opened meanwhile: ${protocol}`, async () => {
-      const s = current();
-      const old = await s.bound(inside);
-      const { young } = await openMeanwhile(s, old);
-      const { identity } = old.flow ?? old.binding;
-      // What is stored wins, unless its holder was told of it.
-      const stored = { kind: 'exists', entry: { outside: young.outside } };
-      expect(await reassert(s, old)).toMatchObject(stored);
-      expect(await replace(s, old, old)).toMatchObject(stored);
-      const restored = { kind: 'restored', flow: { identity } };
-      for (let twice = 0; twice < 2; twice++) {
-        expect(await replace(s, old, young)).toMatchObject(restored);
-      }
-      expect(await s.find(inside)).toMatchObject({
-        kind: 'entry',
-        entry: { outside: old.outside },
-      });
-      // The other one's port is in quarantine, and who opens what was lost joins the older one.
-      const { outside: proposal } = young;
-      const other = inside.protocol === UDP ? udp(9) : tcp(9);
-      const taken = await s.open(other, { proposal, incarnation: GATEWAY_2 });
-      expect(taken.kind).toBe('portTaken');
-      const remote = young.flow === null ? null : OTHER_WEB;
-      const again = await s.open(inside, { remote });
-      expect(again).toMatchObject({ entry: { outside: old.outside } });
+  it('lets a connection win that lives over a binding that was opened meanwhile', async () => {
+    const s = current();
+    const old = await s.bound(tcp());
+    const { young } = await openMeanwhile(s, old);
+    // What is stored wins, unless its holder was told of it.
+    const stored = { kind: 'exists', entry: { outside: young.outside } };
+    expect(await reassert(s, old)).toMatchObject(stored);
+    expect(await replace(s, old, old)).toMatchObject(stored);
+    const restored = { kind: 'restored', flow: { identity: identityOf(old) } };
+    for (let twice = 0; twice < 2; twice++) {
+      expect(await replace(s, old, young)).toMatchObject(restored);
+    }
+    const { outside } = old;
+    expect(await s.find(tcp())).toMatchObject({ kind: 'entry', entry: { outside } });
+    // The other one's port is in quarantine, and who opens what was lost joins the older one.
+    const { outside: proposal } = young;
+    const taken = await s.open(tcp(9), { proposal, incarnation: GATEWAY_2 });
+    expect(taken.kind).toBe('portTaken');
+    const again = await s.open(tcp(), { remote: OTHER_WEB });
+    expect(again).toMatchObject({ entry: { outside } });
+  });
+
+  it('lets what is stored win, of UDP: its packets go the new way', async () => {
+    const s = current();
+    const old = await s.bound(udp());
+    const { young } = await openMeanwhile(s, old);
+    expect(await replace(s, old, young)).toMatchObject({
+      kind: 'exists',
+      entry: { outside: young.outside, binding: { identity: identityOf(young) } },
     });
-  }
+  });
 
   it('tells of the binding that was opened meanwhile and is no more', async () => {
     const s = current();
@@ -285,13 +288,13 @@ export function graceTests(current: () => Scenario): void {
 
   it('lets what is stored win that was opened before, whoever knows of it', async () => {
     const s = current();
-    const stored = await s.bound(udp());
+    const stored = await s.bound(tcp(), { remote: OTHER_WEB });
     await s.harness.advance(heartbeatMs);
     await s.harness.changeServer();
-    const { generation, nonce } = stored.binding.identity;
-    const former = { ...stored.binding, identity: { generation: generation - 1, nonce } };
+    const { generation, nonce } = stored.flow!.identity;
+    const former = { ...stored.flow!, identity: { generation: generation - 1, nonce } };
     const outside = { ...stored.outside, port: stored.outside.port ^ 1 };
-    const answer = await replace(s, { ...stored, outside, binding: former }, stored);
+    const answer = await replace(s, { ...stored, outside, flow: former }, stored);
     expect(answer).toMatchObject({ kind: 'exists', entry: { outside: stored.outside } });
   });
 

@@ -270,8 +270,9 @@ export class ModelShard {
 
   /**
    * Whether the binding that is to be replaced was opened in this grace by who did not know that
-   * the endpoint has another one, on which connections live. Those are kept, and what was opened
-   * meanwhile is lost; but who opens the same connection anew has given up the former one.
+   * the endpoint has another one, on which a connection lives. That is kept, and what was opened
+   * meanwhile is lost; but who opens the same connection anew has given up the former one, and so
+   * has a socket of UDP, whose packets go the new way.
    */
   #isOutranked(
     entry: Entry,
@@ -280,10 +281,11 @@ export class ModelShard {
     nowMs: number,
   ): boolean {
     if (socketAddressEquals(entry.binding.outside, outside)) return false;
-    if (replaces === null || !identityEquals(replaces, entry.binding)) return false;
+    if (remote === null || replaces === null) return false;
+    if (!identityEquals(replaces, entry.binding)) return false;
     const since = this.grace.sinceMs * 1000;
     if (identity.generation >= since || entry.binding.generation < since) return false;
-    if (remote !== null && entry.flows.has(remoteKey(remote))) return false;
+    if (entry.flows.has(remoteKey(remote))) return false;
     const record = { ...identity, ...firstState(seen, nowMs) };
     if (isClosing(record)) return false;
     if (flowDeadlineMs(entry, record, config) <= nowMs) return false;

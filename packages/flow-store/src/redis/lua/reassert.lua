@@ -73,13 +73,14 @@ local function write(r, binding, record, former)
 end
 
 -- Whether the binding that is to be replaced was opened in this grace by who did not know that the
--- endpoint has another one, on which connections live. Those are kept, and what was opened meanwhile
--- is lost; but who opens the same connection anew has given up the former one.
+-- endpoint has another one, on which a connection lives. That is kept, and what was opened meanwhile
+-- is lost; but who opens the same connection anew has given up the former one, and so has a socket
+-- of UDP, whose packets go the new way.
 local function is_outranked(r, binding)
-  if binding.id ~= r.replaces then return false end
+  if r.remote == '' or binding.id ~= r.replaces then return false end
   local since = grace_since_ms * 1000
   if generation_of(r.id) >= since or generation_of(binding.id) < since then return false end
-  if r.remote ~= '' and record_of(binding, r.remote) then return false end
+  if record_of(binding, r.remote) then return false end
   local flags, seen_ms, rst_ms = r.seen.flags, r.seen.seen_ms, r.seen.rst_ms
   if seen_ms == NEVER and rst_ms == NEVER then seen_ms = now_ms end
   if is_closing(flags, seen_ms, rst_ms) then return false end
