@@ -304,8 +304,8 @@ export interface ReassertRequest {
   /** Of the flow (TCP) or the binding, as the holder knew it. */
   readonly identity: Identity;
   readonly seen: Sighting;
-  /** Of TCP: another binding of the inside endpoint, as it was answered (`exists`), to be replaced:
-   * where it was opened in this grace, and a connection lives on the asserted one. Left out: none. */
+  /** Of TCP: another binding of the inside endpoint, as it was answered (`exists`), to be replaced
+   * if it was opened in this grace, and a connection lives on the asserted one. Left out: none. */
   readonly replaces?: Identity | null;
 }
 

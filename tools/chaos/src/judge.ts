@@ -58,11 +58,7 @@ function wasForgotten({ heardMs, endedMs }: FlowStory, windows: readonly Window[
   );
 }
 
-function complaintsOf(
-  story: FlowStory,
-  windows: readonly Window[],
-  gapMsMax: number,
-): Complaint[] {
+function complaintsOf(story: FlowStory, windows: readonly Window[], gapMsMax: number): Complaint[] {
   const { kind, flow, beganMs, openedMs, endedMs, why } = story;
   const who = `${kind} ${flow} (${story.inside})`;
   if (story.misdelivered > 0) {

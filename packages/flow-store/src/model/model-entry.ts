@@ -9,11 +9,15 @@ import {
   type FlowRecord,
   type FlowState,
   hasFlowPerRemote,
+  identityEquals,
   NEVER,
+  Phase,
   packEndpoint,
   packSocketAddress,
   type SocketAddress,
+  socketAddressEquals,
   TCP,
+  tcpPhase,
   unpackSocketAddress,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
@@ -130,4 +134,37 @@ function stored(record: FlowRecord, untilMs: number, nowMs: number): contract.St
     reset: rstMs !== NEVER && rstMs > seenMs,
     lifeMs: Math.max(1, untilMs - nowMs),
   };
+}
+
+/** The opening packet itself was seen, so an opening without any age was seen just now. */
+export function firstState(seen: contract.Sighting, nowMs: number) {
+  const unseen = seen.ageMs === null && seen.rstAgeMs === null;
+  return stateOf(unseen ? { ...seen, ageMs: 0 } : seen, nowMs);
+}
+
+export function isClosing({ flags, seenMs, rstMs }: FlowState): boolean {
+  return tcpPhase(flags, seenMs, rstMs) === Phase.Closing;
+}
+
+/**
+ * Whether the stored binding that is to be replaced was opened in this grace by who did not know
+ * that the endpoint has another one, on which a connection lives. That is kept, and what was opened
+ * meanwhile is lost; but who opens the same connection anew has given up the former one, and so has
+ * a socket of UDP, whose packets go the new way.
+ */
+export function outranks(
+  { remote, outside, identity, seen, replaces = null }: contract.ReassertRequest,
+  stored: Entry,
+  graceSinceMs: number,
+  config: ClusterConfig,
+  nowMs: number,
+): boolean {
+  if (socketAddressEquals(stored.binding.outside, outside)) return false;
+  if (remote === null || replaces === null) return false;
+  if (!identityEquals(replaces, stored.binding)) return false;
+  const since = graceSinceMs * 1000;
+  if (identity.generation >= since || stored.binding.generation < since) return false;
+  const state = firstState(seen, nowMs);
+  if (stored.flows.has(remoteKey(remote)) || isClosing(state)) return false;
+  return flowDeadlineMs(stored, state, config) > nowMs;
 }

@@ -17,19 +17,16 @@ import {
   type Endpoint,
   endpointEquals,
   type FlowRecord,
-  type FlowState,
   firstPortOfBlock,
   hasFlowPerRemote,
   type Identity,
   type IpAddress,
   identityEquals,
   mergeState,
-  Phase,
   type PortRow,
   type SocketAddress,
   shardOfInside,
   socketAddressEquals,
-  tcpPhase,
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import { feedKeepMs } from '../contract.ts';
@@ -38,7 +35,10 @@ import {
   type Entry,
   entryDeadlineMs,
   entryKey,
+  firstState,
   flowDeadlineMs,
+  isClosing,
+  outranks,
   remoteKey,
   remoteMeant,
   stateOf,
@@ -235,14 +235,18 @@ export class ModelShard {
   ): contract.ReassertResult {
     if (!this.grace.isOn(config, nowMs)) return { kind: 'tooLate' };
     const { inside, remote, outside, identity, seen } = request;
+    const mayTake = () => {
+      const block = this.ports.block(inside.protocol, outside);
+      return this.#mayTake(block, outside.port, inside, config, nowMs);
+    };
     let entry = this.entries.get(entryKey(inside));
-    if (entry !== undefined && this.#isOutranked(entry, request, config, nowMs)) {
+    const { sinceMs } = this.grace;
+    if (entry !== undefined && outranks(request, entry, sinceMs, config, nowMs) && mayTake()) {
       this.unbind(entry, config, nowMs);
       entry = undefined;
     }
     if (entry === undefined) {
-      const block = this.ports.block(inside.protocol, outside);
-      if (!this.#mayTake(block, outside.port, inside, config, nowMs)) return { kind: 'tooLate' };
+      if (!mayTake()) return { kind: 'tooLate' };
       entry = this.#restore(request, config, nowMs);
     }
     let record = remote === null ? entry.binding : entry.flows.get(remoteKey(remote));
@@ -266,31 +270,6 @@ export class ModelShard {
         : this.#merge(entry, record, remote, seen, config, nowMs);
     if (remote !== null) entry.flows.set(remoteKey(remote), merged);
     return { kind: 'restored', flow: storedFlow(entry, merged, config, nowMs) };
-  }
-
-  /**
-   * Whether the binding that is to be replaced was opened in this grace by who did not know that
-   * the endpoint has another one, on which a connection lives. That is kept, and what was opened
-   * meanwhile is lost; but who opens the same connection anew has given up the former one, and so
-   * has a socket of UDP, whose packets go the new way.
-   */
-  #isOutranked(
-    entry: Entry,
-    { inside, remote, outside, identity, seen, replaces = null }: contract.ReassertRequest,
-    config: ClusterConfig,
-    nowMs: number,
-  ): boolean {
-    if (socketAddressEquals(entry.binding.outside, outside)) return false;
-    if (remote === null || replaces === null) return false;
-    if (!identityEquals(replaces, entry.binding)) return false;
-    const since = this.grace.sinceMs * 1000;
-    if (identity.generation >= since || entry.binding.generation < since) return false;
-    if (entry.flows.has(remoteKey(remote))) return false;
-    const record = { ...identity, ...firstState(seen, nowMs) };
-    if (isClosing(record)) return false;
-    if (flowDeadlineMs(entry, record, config) <= nowMs) return false;
-    const block = this.ports.block(inside.protocol, outside);
-    return this.#mayTake(block, outside.port, inside, config, nowMs);
   }
 
   /** A binding and its former incarnation are one mapping: it goes on under the later identity. */
@@ -464,14 +443,4 @@ export class ModelShard {
     this.#lastGeneration = Math.max(this.#lastGeneration + 1, nowMs * 1000);
     return this.#lastGeneration;
   }
-}
-
-/** The opening packet itself was seen, so an opening without any age was seen just now. */
-function firstState(seen: contract.Sighting, nowMs: number) {
-  const unseen = seen.ageMs === null && seen.rstAgeMs === null;
-  return stateOf(unseen ? { ...seen, ageMs: 0 } : seen, nowMs);
-}
-
-function isClosing({ flags, seenMs, rstMs }: FlowState): boolean {
-  return tcpPhase(flags, seenMs, rstMs) === Phase.Closing;
 }

@@ -104,7 +104,9 @@ local function audit_rows(block, rows)
 end
 
 -- Whether the counts are kept, and sure.
-local function is_counted() return BINDINGS_PER_SUBSCRIBER_MAX > 0 and read_counts_state() == '1' end
+local function is_counted()
+  return BINDINGS_PER_SUBSCRIBER_MAX > 0 and read_counts_state() == '1'
+end
 
 -- The next sweep counts anew.
 local function doubt_counts()

@@ -73,9 +73,9 @@ local function write(r, binding, record, former)
 end
 
 -- Whether the binding that is to be replaced was opened in this grace by who did not know that the
--- endpoint has another one, on which a connection lives. That is kept, and what was opened meanwhile
--- is lost; but who opens the same connection anew has given up the former one, and so has a socket
--- of UDP, whose packets go the new way.
+-- endpoint has another one, on which a connection lives. That is kept, and what was opened in the
+-- meantime is lost; but who opens the same connection anew has given up the former one, and so has
+-- a socket of UDP, whose packets go the new way.
 local function is_outranked(r, binding)
   if r.remote == '' or binding.id ~= r.replaces then return false end
   local since = grace_since_ms * 1000
