@@ -14,7 +14,7 @@
 --- @result audited 0 findings(2), a bit each, as in audit.ts
 --- @result notYet 1
 --- @cost 4 calls per entry, 4 and 1 per bound row for a block, 1 per block and 256 for the counts.
----   Per script: 7 calls more.
+---   Per script: 9 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -14,7 +14,7 @@
 --- @result gone 3
 --- @result notYet 4
 --- @cost 1 call per block, 2 more where something is closed in it. A flow that is not the row's
----   first one: 3 more; a whole binding with more than one: all of its flows read. Per script: 11
+---   first one: 3 more; a whole binding with more than one: all of its flows read. Per script: 15
 ---   calls more.
 --- @include shard
 --- @include feed

@@ -10,7 +10,7 @@
 --- @result events 0 tail: id with its length (1) in front, tag(4) grace(6); inGrace(1) more(1),
 ---   then packed events (see parts/feed.lua)
 --- @result gap 1 tail, inGrace(1)
---- @cost nothing new: no call; else 2 calls. Per script: 6 calls more.
+--- @cost nothing new: no call; else 2 calls. Per script: 8 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

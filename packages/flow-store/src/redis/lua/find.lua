@@ -12,7 +12,7 @@
 --- @result notYet 2
 --- @cost 1 call per block; where one is asked for by its inside endpoint, 1 more per script. A flow
 ---   that is not the row's first one: 1 call more, or 2 and all of the endpoint's flows read. Per
----   script: 3 calls more. Writes nothing.
+---   script: 2 calls more, 4 where something is absent. Writes nothing.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -5,7 +5,7 @@
 --- @arg policy see parts/shard.lua
 --- @args request nothing
 --- @result marked 0
---- @cost 6 calls
+--- @cost 7 calls
 --- @include shard
 --- @include feed
 --- @include grace

@@ -11,7 +11,7 @@
 --- @result exhausted 1
 --- @result notYet 2
 --- @cost 1 call per leased block passed by, 2 per block looked at, 4 per block granted. Per
----   script: 9 calls more.
+---   script: 13 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

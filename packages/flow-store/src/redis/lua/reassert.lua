@@ -10,7 +10,7 @@
 --- @result restored 0 flags(1) reset(1) life(4)
 --- @result exists 1 entry
 --- @result tooLate 2
---- @cost 2 to 5 calls, 4 per block; 6 more where another binding goes. Per script: 8 calls more.
+--- @cost 2 to 5 calls, 4 per block; 6 more where another binding goes. Per script: 13 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

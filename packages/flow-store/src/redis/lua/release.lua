@@ -7,7 +7,7 @@
 ---   in front
 --- @result released 0
 --- @result leaseLost 1
---- @cost 3 calls, 4 where nothing is left of the block. Per script: 6 calls more.
+--- @cost 3 calls, 4 where nothing is left of the block. Per script: 9 calls more.
 --- @include shard
 --- @include feed
 --- @include requests

@@ -8,7 +8,7 @@
 ---   in front
 --- @result renewed 0 block(2) freePorts(2) rowsAreSure(1)
 --- @result leaseLost 1
---- @cost 5 calls. Per script: 6 calls more.
+--- @cost 5 calls. Per script: 8 calls more.
 --- @include shard
 --- @include feed
 --- @include grace

@@ -12,7 +12,7 @@
 ---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none) looks(4)
 ---   recounts(1)
 --- @cost 3 calls per block, 3 more in which something is over; 1 per binding that lives; with more
----   flows than one all of them read; 9 per script; entries are deleted and blocks indexed
+---   flows than one all of them read; 13 per script; entries are deleted and blocks indexed
 ---   together. A look is a flow, a mark or, where there is neither, a block; stops after the port
 ---   at which it took the last of looksMax. To count anew, with the looks that are left, 64 at
 ---   least: 2 calls per block, 2 per bound row, and once 1 for all blocks; only after a limit was
@@ -101,6 +101,7 @@ local function keep_counts_right(block_is_gone, rows_max)
     return false
   end
   if kept == '1' and not block_is_gone then return false end
+  look_for_counting()
   if block_is_gone or not counted_to then begin_recount() end
   local is_done = count_on(max(rows_max, 4 * BLOCK_PORTS))
   if is_done then

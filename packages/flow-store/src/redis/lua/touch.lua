@@ -10,7 +10,7 @@
 --- @result stale 1
 --- @result gone 2
 --- @cost 2 calls per block, 1 where nothing is new; a flow that is not the row's first one: 2 more;
----   where a TTL has to move 1 more, and then 2 per block. Per script: 6 calls more, 7 where a
+---   where a TTL has to move 1 more, and then 2 per block. Per script: 5 calls more, 7 where a
 ---   deadline shrank.
 --- @include shard
 --- @include feed

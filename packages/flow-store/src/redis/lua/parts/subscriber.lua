@@ -6,9 +6,12 @@
 -- block in the order of `n:{tag}`, a sorted set of the blocks by member, so far up to this one.
 local COUNT_KEYS = 256
 local ORDER = 'n:' .. TAG
-local counted_to
-if BINDINGS_PER_SUBSCRIBER_MAX > 0 and is_counting() then
-  counted_to = sub(counts_state, 2)
+local counted_to, is_known = nil, false
+
+local function look_for_counting()
+  if is_known then return end
+  is_known = true
+  if is_counting() then counted_to = sub(counts_state, 2) end
 end
 
 -- By bytes, as Redis sorts members: Lua goes by the server's locale.
@@ -22,6 +25,7 @@ end
 
 -- Whether rows of the block are counted by now, so that changes of theirs have to be.
 local function counts_yet(block)
+  look_for_counting()
   return not counted_to or not is_after(block.member, counted_to)
 end
 
