@@ -5,7 +5,7 @@ import { Lab, type StoreKind } from '@flowstore/lab';
 import { nowMs } from './clock.ts';
 import type { Stage } from './faults/fault.ts';
 import { FAULTS } from './faults/index.ts';
-import { allOverMs, type FigureSet, type Figures, figuresOf, LAST_FIGURES } from './figures.ts';
+import { allOverMs, type FigureSet, type Figures, figuresOf, lastFigures } from './figures.ts';
 import { judge, type Violation } from './judge.ts';
 import { LogDisk } from './log-disk.ts';
 import { type FaultKind, GATEWAYS, planRun, type Step } from './plan.ts';
@@ -196,8 +196,7 @@ async function awaitNothingLeft(
   figures: Figures,
   log: (line: string) => void,
 ): Promise<number> {
-  const { timeouts, slack } = LAST_FIGURES;
-  await lab.publish({ timeouts: { ...timeouts }, slack: { ...slack } });
+  await lab.publish(lastFigures(figures));
   await lab.kill('gw1');
   const endMs = nowMs() + allOverMs(figures);
   let stopped = false;

@@ -26,17 +26,23 @@ const SHORT: Figures = {
   },
 };
 
-/** What is published once the clients are gone, so that all they left ends soon. */
-export const LAST_FIGURES: Pick<Figures, 'timeouts' | 'slack'> = {
-  timeouts: {
-    tcpEstablishedMs: 4_000,
-    tcpTransitoryMs: 4_000,
-    tcpClosingMs: 4_000,
-    udpMs: 4_000,
-    icmpMs: 4_000,
-  },
-  slack: { outageMs: 1_000, clockSkewMs: 1_000 },
-};
+const LAST_TIMEOUT_MS = 4_000;
+const LAST_OUTAGE_MS = 1_000;
+
+/** What is published once the clients are gone, so that all they left ends soon. How far clocks may
+ * differ can't change while gateways run. */
+export function lastFigures({ slack }: Figures): Pick<Figures, 'timeouts' | 'slack'> {
+  return {
+    timeouts: {
+      tcpEstablishedMs: LAST_TIMEOUT_MS,
+      tcpTransitoryMs: LAST_TIMEOUT_MS,
+      tcpClosingMs: LAST_TIMEOUT_MS,
+      udpMs: LAST_TIMEOUT_MS,
+      icmpMs: LAST_TIMEOUT_MS,
+    },
+    slack: { ...slack, outageMs: LAST_OUTAGE_MS },
+  };
+}
 
 export function figuresOf(set: FigureSet): Figures {
   if (set === 'short') return SHORT;
@@ -49,9 +55,8 @@ export const graceMs = ({ leaseMs, heartbeatMs }: Figures): number => leaseMs + 
 
 /** How long after the last packet something of a flow may be left, with every gateway gone. */
 export function allOverMs(figures: Figures): number {
-  const { slack, timeouts } = LAST_FIGURES;
-  const life = timeouts.tcpEstablishedMs + slack.outageMs + slack.clockSkewMs;
-  const { leaseMs, quarantineMs, heartbeatMs } = figures;
+  const { leaseMs, quarantineMs, heartbeatMs, slack } = figures;
+  const life = LAST_TIMEOUT_MS + LAST_OUTAGE_MS + slack.clockSkewMs;
   const sweeps = 20_000;
   return life + 2 * leaseMs + quarantineMs + 3 * heartbeatMs + sweeps;
 }
