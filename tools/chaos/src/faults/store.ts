@@ -23,11 +23,17 @@ function forgetting({ windows }: Stage, what: string): { away: Open; forgets: Op
 
 /**
  * While gateways tell it again what they hold, one that has to ask for a flow may have to wait: so
- * long is the store away for flows that change gateways.
+ * long is the store away for flows that change gateways. Ports are leased once what was bound before
+ * is sure to be out of quarantine (ARCHITECTURE.md, honest limits).
  */
-function isBack({ figures }: Stage, { away, forgets }: { away: Open; forgets: Open }): void {
+function isBack(
+  { figures, windows }: Stage,
+  { away, forgets }: { away: Open; forgets: Open },
+): void {
   away.end(2 * figures.heartbeatMs + TAKE_OVER_MS);
   forgets.end(graceMs(figures));
+  const ports = windows.open('new flows want ports', { refuses: true });
+  ports.end(figures.quarantineMs + figures.slack.clockSkewMs + backMs(figures));
 }
 
 export const storePause: Fault = async ({ lab, windows, figures, sleep }, step) => {
