@@ -23,8 +23,8 @@ function forgetting({ windows }: Stage, what: string): { away: Open; forgets: Op
 
 /**
  * While gateways tell it again what they hold, one that has to ask for a flow may have to wait: so
- * long is the store away for flows that change gateways. Ports are leased once what was bound before
- * is sure to be out of quarantine (ARCHITECTURE.md, honest limits).
+ * long is the store away for flows that change gateways. Ports are leased once what was bound
+ * before is sure to be out of quarantine (ARCHITECTURE.md, honest limits).
  */
 function isBack(
   { figures, windows }: Stage,
