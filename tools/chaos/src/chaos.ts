@@ -9,7 +9,7 @@ import { allOverMs, type FigureSet, type Figures, figuresOf, lastFigures } from 
 import { judge, type Violation } from './judge.ts';
 import { LogDisk } from './log-disk.ts';
 import { type FaultKind, GATEWAYS, planRun, type Step } from './plan.ts';
-import { readSessionRecords } from './session-records.ts';
+import { sessionRecords } from './session-records.ts';
 import { StoreAdmin } from './store-admin.ts';
 import type { FlowStory } from './traffic/story.ts';
 import { LOAD_DEFAULT, type Load, TrafficRun } from './traffic-run.ts';
@@ -118,7 +118,7 @@ async function play(
   await traffic.stop();
   const patience = patienceNow(log);
   const leftInStore = await awaitNothingLeft(stage, figures, log);
-  const recordsOf = readSessionRecords(stage.logFolder);
+  const recordsOf = sessionRecords(stage.logFolder);
   const violations = judge(traffic.stories, traffic.conflicts, windows.all, {
     patience,
     recordsOf,

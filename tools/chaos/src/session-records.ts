@@ -5,31 +5,36 @@ import { join } from 'node:path';
 /** Of one inside endpoint: the last ones tell what there is to know. */
 const TOLD_MAX = 12;
 
-interface SessionRecord {
-  readonly at: string;
-  readonly inside: string;
-  readonly gateway: string;
+type Records = ReadonlyMap<string, readonly string[]>;
+
+/** By inside endpoint, in the order of time; read when the first is asked for. */
+export function sessionRecords(folder: string): (inside: string) => readonly string[] {
+  let records: Records | null = null;
+  return (inside) => {
+    records ??= readAll(folder);
+    return records.get(inside)?.slice(-TOLD_MAX) ?? [];
+  };
 }
 
-/** By inside endpoint, in the order of time. A line that a full disk cut off is left out. */
-export function readSessionRecords(folder: string): (inside: string) => string[] {
+function readAll(folder: string): Records {
   const byInside = new Map<string, string[]>();
   const lines = readdirSync(folder)
     .filter((file) => file.includes('.jsonl'))
     .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'));
   for (const line of lines.sort()) {
-    const record = parse(line);
-    if (record === null) continue;
-    const told = byInside.get(record.inside);
-    if (told === undefined) byInside.set(record.inside, [line]);
+    const inside = insideIn(line);
+    if (inside === null) continue;
+    const told = byInside.get(inside);
+    if (told === undefined) byInside.set(inside, [line]);
     else told.push(line);
   }
-  return (inside) => byInside.get(inside)?.slice(-TOLD_MAX) ?? [];
+  return byInside;
 }
 
-function parse(line: string): SessionRecord | null {
+/** Null where a full disk cut the line off. */
+function insideIn(line: string): string | null {
   try {
-    return JSON.parse(line) as SessionRecord;
+    return (JSON.parse(line) as { inside: string }).inside;
   } catch {
     return null;
   }

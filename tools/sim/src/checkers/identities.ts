@@ -33,11 +33,12 @@ export class IdentityChecker {
   /** Runs a request of `touch`, `close` or `open` and looks at what it did to whom. */
   around<T>(operation: string, request: Named, data: ModelData, run: () => T): T {
     const before = snapshot(data, request);
-    const binding = snapshot(data, { inside: request.inside, remote: null });
+    const asserts = operation === 'reassert';
+    const binding = asserts ? snapshot(data, { inside: request.inside, remote: null }) : null;
     const result = run();
-    if (operation === 'reassert' && this.#isReplaced(binding, request, data)) {
-      this.#checks.check('I3', isOf(binding!, request.replaces), () => {
-        return `reassert replaced generation ${binding!.generation} of ${nameOf(request.inside)}`;
+    if (binding !== null && this.#isReplaced(binding, request, data)) {
+      this.#checks.check('I3', isOf(binding, request.replaces), () => {
+        return `reassert replaced generation ${binding.generation} of ${nameOf(request.inside)}`;
       });
       return result;
     }
@@ -45,7 +46,7 @@ export class IdentityChecker {
     const meant = operation === 'open' ? request.replaces : request.identity;
     const isMeant = isOf(before, meant);
     // A former incarnation that came back with old data goes when a later one is told again.
-    const isFormer = operation === 'reassert' && before.generation < (meant?.generation ?? 0);
+    const isFormer = asserts && before.generation < (meant?.generation ?? 0);
     if (isMeant || isFormer) {
       this.#checks.check('I3', true, () => '');
       return result;
@@ -55,7 +56,7 @@ export class IdentityChecker {
       after !== null && after.generation === before.generation && after.nonce === before.nonce;
     // An open merges what it saw into whatever is there, and so does what is told again in grace:
     // that is no act on an identity.
-    const merges = operation === 'open' || operation === 'reassert';
+    const merges = operation === 'open' || asserts;
     const holds = untouched && (merges || after.state === before.state);
     this.#checks.check('I3', holds || this.#wasDead(operation, result), () => {
       return (
@@ -67,8 +68,7 @@ export class IdentityChecker {
   }
 
   /** Whether another binding than the former has the inside endpoint now: at another port. */
-  #isReplaced(former: Snapshot | null, { inside }: Named, data: ModelData): boolean {
-    if (former === null) return false;
+  #isReplaced(former: Snapshot, { inside }: Named, data: ModelData): boolean {
     return storedEntry(data, inside)?.binding.outside.port !== former.outsidePort;
   }
 
