@@ -126,8 +126,8 @@ describe('I2', () => {
   });
 });
 
-test('I3: a close that ends another identity than it named', () => {
-  const { checks } = setUp();
+/** A server that holds one binding. */
+function serverWithBinding() {
   const server = new ModelServer({ config, nowMs: () => 5_000 });
   const address = ipv4FromNumber(INSIDE);
   const inside = { domain: 0, protocol: UDP, address, port: 5_000 };
@@ -146,11 +146,37 @@ test('I3: a close that ends another identity than it named', () => {
     }
   });
   const entry = [...shard!.entries.values()][0]!;
+  return { data: server.data, entries: shard!.entries, entry, inside };
+}
+
+test('I3: a close that ends another identity than it named', () => {
+  const { checks } = setUp();
+  const { data, entries, entry, inside } = serverWithBinding();
   const identity = { generation: entry.binding.generation + 1, nonce: 7 };
   const request = { inside, remote: null, identity };
   const identities = new IdentityChecker(checks);
-  identities.around('close', request, server.data, () => shard!.entries.clear());
+  identities.around('close', request, data, () => entries.clear());
   expect(checks.failure?.invariant).toBe('I3');
+});
+
+test.each([
+  ['none', 0, 'I3'],
+  ['another', 1, 'I3'],
+  ['that very one', 2, undefined],
+])('I3: what is asserted takes the place of a binding, and named %s', (_, named, invariant) => {
+  const { checks } = setUp();
+  const { data, entry, inside } = serverWithBinding();
+  const { binding } = entry;
+  const { generation, nonce } = binding;
+  const replaces = [null, { generation, nonce: nonce + 1 }, { generation, nonce }][named]!;
+  const identity = { generation: generation - 1, nonce: 9 };
+  const remote = { address: ipv4FromNumber(REMOTE), port: 80 };
+  const outside = { ...binding.outside, port: binding.outside.port + 1 };
+  const identities = new IdentityChecker(checks);
+  identities.around('reassert', { inside, remote, identity, replaces }, data, () => {
+    entry.binding = { ...binding, ...identity, outside };
+  });
+  expect(checks.failure?.invariant).toBe(invariant);
 });
 
 describe('I4', () => {
