@@ -70,8 +70,7 @@ export class ByteWriter {
   }
 
   /** In one piece: the first one's length, then that of both in front. */
-  endpoints(inside: Endpoint, remote: SocketAddress | null): this {
-    const packed = packEndpoint(inside);
+  endpoints(packed: Uint8Array, remote: SocketAddress | null): this {
     const peer = remote === null ? NO_BYTES : packSocketAddress(remote);
     return this.u8(packed.length)
       .u8(packed.length + peer.length)

@@ -6,6 +6,7 @@ import {
   type ClusterConfig,
   type Endpoint,
   packDatagram,
+  packEndpoint,
   packSocketAddress,
   packSubscriber,
   SHARDS,
@@ -91,16 +92,11 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
   encode({ request }) {
     const writer = new ByteWriter();
     if (request.direction === 'inside') {
-      return writer.u8(0).endpoints(request.inside, request.remote).done();
+      const { inside, remote } = request;
+      return writer.u8(0).u8(inside.protocol).endpoints(packEndpoint(inside), remote).done();
     }
-    const outside = packSocketAddress(request.outside);
-    return writer
-      .u8(1)
-      .u8(1 + outside.length)
-      .u8(request.protocol)
-      .bytes(outside)
-      .socketAddress(request.remote)
-      .done();
+    const { protocol, outside, remote } = request;
+    return writer.u8(1).u8(protocol).endpoints(packSocketAddress(outside), remote).done();
   },
   decode(reply, { request }) {
     const { kind, reader } = readReply('find', reply);
@@ -156,7 +152,7 @@ export const touchCodec: Codec<contract.TouchRequest, contract.TouchResult> = {
       .socketAddress(outside)
       .identity(identity)
       .sighting(seen)
-      .endpoints(inside, remote)
+      .endpoints(packEndpoint(inside), remote)
       .done(),
   decode(reply, { identity }) {
     const { kind, reader } = readReply('touch', reply);

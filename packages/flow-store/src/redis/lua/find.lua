@@ -10,9 +10,9 @@
 --- @result entry 0 entry
 --- @result no 1
 --- @result notYet 2
---- @cost 1 call per block; where one is asked for by its inside endpoint, 1 more per script. A flow
----   that is not the row's first one: 1 call more, or 2 and all of the endpoint's flows read. Per
----   script: 2 calls more, 4 where something is absent. Writes nothing.
+--- @cost 1 call; where one is asked for by its inside endpoint, 1 more per script. A flow that is
+---   not the row's first one: 1 call more, or 2 and all of the endpoint's flows read. Per script: 2
+---   calls more, 4 where something is absent. Writes nothing.
 --- @include shard
 --- @include feed
 --- @include grace
@@ -29,53 +29,28 @@ local INSIDE = 0
 -- In grace whoever holds it may not have said so yet.
 local function absent() return in_grace() and NOT_YET or NO end
 
--- By place in the batch: where the row of the endpoint is, the remote endpoint of one that is asked
--- for from outside; of one from inside its inside endpoint, that and the remote one, which is how a
--- row ends, and what it leads to, an IPv4 one as a number. Entries are read at once, and so are the
--- rows of a block.
-local found, fields, remotes, insides, tails, outsides = {}, {}, {}, {}, {}, {}
-
-local function locate(i, protocol, outside)
-  local block, field
-  if type(outside) == 'number' then block, field = block_of_number(protocol, outside)
-  else block, field = block_of(protocol, outside) end
-  found[i], fields[i] = block, field
-  want(block, field)
-end
-
-local function read_outside(i, at)
-  local size, protocol, number = parse('>BBI6', BATCH, at)
-  remotes[i] = parse('>Bc0', BATCH, at + 1 + size)
-  locate(i, protocol, size == 7 and number or sub(BATCH, at + 2, at + size))
-end
+-- By place in the batch: the protocol; the inside endpoint's length, or the outside endpoint, an
+-- IPv4 one as a number, any other one packed; and inside and remote endpoint together, which is how
+-- a row ends, or the remote one. Entries are read at once. Rows are not: few of a batch share a
+-- block.
+local protocols, insides, numbers, packs, tails = {}, {}, {}, {}, {}
 
 local function read_requests()
-  local keys, places, at, i = {}, {}, 1, 1
+  local keys, at, i = {}, 1, 0
   while at <= #BATCH do
-    local length, direction, size, ends = parse('>I3BBB', BATCH, at)
+    local length, direction, protocol, size, ends, number = parse('>I3BBBBI6', BATCH, at)
+    local from = at + 7
+    i, protocols[i + 1] = i + 1, protocol
     if direction == INSIDE then
-      local inside = sub(BATCH, at + 6, at + 5 + size)
-      insides[i], tails[i] = inside, sub(BATCH, at + 6, at + 5 + ends)
-      keys[#keys + 1], places[#places + 1] = ENTRY_PREFIX .. inside, i
+      insides[i], tails[i] = size, sub(BATCH, from, from + ends - 1)
+      keys[#keys + 1] = ENTRY_PREFIX .. sub(BATCH, from, from + size - 1)
     else
-      read_outside(i, at + 4)
+      if size == 6 then numbers[i] = number else packs[i] = sub(BATCH, from, from + size - 1) end
+      tails[i] = sub(BATCH, from + size, from + ends - 1)
     end
-    at, i = at + 3 + length, i + 1
+    at = at + 3 + length
   end
-  return i - 1, keys, places
-end
-
-local function read_leads(keys, places)
-  if #keys == 0 then return end
-  local pointers = call('MGET', unpack(keys))
-  for k = 1, #keys do
-    local i, pointer = places[k], pointers[k]
-    local outside = pointer and (#pointer == 18 and pointer or tonumber(pointer))
-    if outside then
-      outsides[i] = outside
-      locate(i, protocol_of(insides[i]), outside)
-    end
-  end
+  return i, keys
 end
 
 -- Of the flows with a remote address, the one that lives longest; nil where there is none.
@@ -89,11 +64,11 @@ local function longest_of(binding, address)
   return longest
 end
 
--- The flow that is asked for is not the row's only one, or not there.
-local function answer_further(i, row, remote)
-  local protocol, binding, outside = byte(found[i].member), read_row(row), outsides[i] or ''
-  binding.protocol = protocol
-  binding.outside = type(outside) == 'number' and pack('>I6', outside) or outside
+-- The flow that is asked for is not the row's only one, or not there. `outside` is what to name in
+-- the answer, if anything.
+local function answer_further(protocol, outside, row, remote)
+  local binding = read_row(row)
+  binding.protocol, binding.outside = protocol, outside
   local record = record_of(binding, binding.flowed and remote or '')
   if not record and protocol == TCP and sub(remote, -2) == '\0\0' then
     record = longest_of(binding, sub(remote, 1, -3))
@@ -107,46 +82,70 @@ local function answer_further(i, row, remote)
   return pack_entry(ENTRY, binding, row, all.last_ms)
 end
 
-local function answer_row(i, which, until_ms, row)
-  local outside = outsides[i]
+local function answer_slowly(i, outside, row)
+  local size, tail, named = insides[i], tails[i], ''
+  if not row or byte(row) < BOUND then return absent() end
+  if size then
+    if holder_of(row) ~= sub(tail, 1, size) then return absent() end
+    named, tail = type(outside) == 'number' and pack('>I6', outside) or outside, sub(tail, size + 1)
+  end
+  return answer_further(protocols[i], named, row, tail)
+end
+
+-- From outside, and no IPv4 address.
+local function find_slowly(i, outside)
+  local member, field = member_of(protocols[i], outside)
+  return answer_slowly(i, outside, call('HGET', BLOCK_PREFIX .. member, field))
+end
+
+-- Few values: each one is put into a table and taken out again. 6 is the outside endpoint's length.
+local function answer_row(outside, which, until_ms, row)
   if outside then
-    formats[#formats + 1] = 'I3BBI4BI6c0'
-    values[used + 1], values[used + 2], values[used + 3], values[used + 4], values[used + 5],
-      values[used + 6], values[used + 7] = 13 + #row, 0, which, life_of(until_ms), 6, outside, row
-    used = used + 7
+    formats[#formats + 1] = 'I5I4I7c0'
+    values[used + 1], values[used + 2], values[used + 3], values[used + 4] =
+      (13 + #row) * 65536 + which, life_of(until_ms), 6 * 2 ^ 48 + outside, row
+    used = used + 4
   else
-    formats[#formats + 1] = 'I3BBI4Bc0'
-    values[used + 1], values[used + 2], values[used + 3], values[used + 4], values[used + 5],
-      values[used + 6] = 7 + #row, 0, which, life_of(until_ms), 0, row
-    used = used + 6
+    formats[#formats + 1] = 'I5I4Bc0'
+    values[used + 1], values[used + 2], values[used + 3], values[used + 4] =
+      (7 + #row) * 65536 + which, life_of(until_ms), 0, row
+    used = used + 4
   end
 end
 
--- Whether the row is that of what is asked for, and all of it: its only flow, or a binding without
--- flows.
-local function is_all(i, row, kind)
-  if kind ~= PLAIN and kind ~= SINGLE then return false end
-  local tail = tails[i]
-  if tail then return sub(row, 21) == tail and type(outsides[i]) == 'number' end
-  return kind == PLAIN or sub(row, 31) == remotes[i]
-end
+local ROW_KEY = '>c' .. #BLOCK_PREFIX .. 'BI4I2'
 
-local function find(i)
-  local block = found[i]
-  local row = block and row_of(block, fields[i])
-  local kind = row and byte(row) or 0
-  if not is_all(i, row, kind) then
-    local inside = insides[i]
-    if kind < BOUND or inside and holder_of(row) ~= inside then return reply(absent()) end
-    return reply(answer_further(i, row, remotes[i] or sub(tails[i], #inside + 1)))
-  end
-  local flags, seen_ms = byte(row, 14), instant_at(row, 15)
-  local until_ms = deadline_of(byte(block.member), flags, seen_ms, NEVER)
+-- Nearly always the row is all there is to know: a binding without flows, or with the one that is
+-- asked for.
+local function find(i, number)
+  local protocol, is_inside = protocols[i], insides[i]
+  local port, offset = number % 65536, number % BLOCK_PORTS
+  local key = pack(ROW_KEY, BLOCK_PREFIX, protocol, (number - port) / 65536,
+    (port - offset - FIRST_PORT) / BLOCK_PORTS)
+  local row = call('HGET', key, FIELDS[offset])
+  local kind = row and byte(row)
+  local is_all
+  if is_inside then is_all = (kind == SINGLE or kind == PLAIN) and sub(row, 21) == tails[i]
+  else is_all = kind == PLAIN or kind == SINGLE and sub(row, 31) == tails[i] end
+  if not is_all then return reply(answer_slowly(i, number, row)) end
+  local flags, a, b, c, d, e, f = byte(row, 14, 20)
+  local seen_ms = ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+  local until_ms = seen_ms + (lives[protocol * 64 + flags] or look_up_life(protocol, flags))
   if until_ms <= now_ms then return reply(absent()) end
-  answer_row(i, kind == SINGLE and 1 or 0, until_ms, row)
+  answer_row(is_inside and number, kind == SINGLE and 1 or 0, until_ms, row)
 end
 
-local requests, keys, places = read_requests()
-read_leads(keys, places)
-for i = 1, requests do find(i) end
+local requests, keys = read_requests()
+local pointers, read = #keys > 0 and call('MGET', unpack(keys)), 0
+for i = 1, requests do
+  local number, packed = numbers[i], nil
+  if insides[i] then
+    read = read + 1
+    local pointer = pointers[read]
+    if pointer and #pointer < 18 then number = tonumber(pointer) else packed = pointer end
+  else packed = packs[i] end
+  if number then find(i, number)
+  elseif packed then reply(find_slowly(i, packed))
+  else reply(absent()) end
+end
 return packed_answer()

@@ -181,25 +181,6 @@ local function open_slowly(at, pointer)
   return reply(binding and open_on(r, binding) or bind_proposal(r))
 end
 
--- What `bind` does, for a port that is free, with one flow at most and no RST seen.
-local function bind_free(block, field, protocol, number, nonce, flags, seen_ms, inside, remote)
-  local generation = new_generation()
-  local which, kind = 0, PLAIN
-  if remote ~= '' then which, kind = 1, SINGLE end
-  local row = pack('>BI8I4BI6c0c0', kind, generation, nonce, flags, seen_ms, inside, remote)
-  put(block, field, row)
-  local n = #news
-  news_formats[#news_formats + 1] = 'I3I6BI8'
-  news[n + 1], news[n + 2], news[n + 3], news[n + 4] =
-    VOID_IPV4 + protocol * 256, number, 0, generation
-  local until_ms = deadline_of(protocol, flags, seen_ms, NEVER)
-  look_again(block, until_ms)
-  formats[#formats + 1] = 'I3BBI4Bc0'
-  values[used + 1], values[used + 2], values[used + 3], values[used + 4], values[used + 5],
-    values[used + 6] = 7 + #row, 0, which, life_of(until_ms), 0, row
-  used = used + 6
-end
-
 -- The TTL of an entry of the batch, and the step of deadlines that it is for: nearly all share it.
 local step_ms, batch_ttl_ms = 0, 0
 
@@ -207,6 +188,26 @@ local function batch_ttl(latest)
   local step = latest - latest % TTL_STEP_MS
   if step ~= step_ms then step_ms, batch_ttl_ms = step, ttl_of(latest) end
   return batch_ttl_ms
+end
+
+-- What `bind` does, for a port that is free, with one flow at most and no RST seen.
+local function bind_free(block, field, protocol, number, nonce, flags, seen_ms, life_ms, inside,
+  remote)
+  local generation = new_generation()
+  local which, kind = 0, PLAIN
+  if remote ~= '' then which, kind = 1, SINGLE end
+  local row = pack('>BI8I4BI6c0c0', kind, generation, nonce, flags, seen_ms, inside, remote)
+  put(block, field, row)
+  local until_ms = seen_ms + life_ms
+  look_again(block, until_ms)
+  -- Few values: each is put into a table and taken out again.
+  local n = #news
+  news_formats[#news_formats + 1] = 'I3I7I8'
+  news[n + 1], news[n + 2], news[n + 3] = VOID_IPV4 + protocol * 256, number * 256, generation
+  formats[#formats + 1] = 'I5I5c0'
+  values[used + 1], values[used + 2], values[used + 3] =
+    (7 + #row) * 65536 + which, life_of(until_ms) * 256, row
+  used = used + 3
 end
 
 -- Nearly every opening is of a new binding, on a port that is free in a block that is leased. One
@@ -222,13 +223,15 @@ local function open(at, i)
   local holder = block.holder or holder_now(block)
   if holder ~= incarnation or rst_age_ms ~= NO_AGE or #inside ~= 10 then return open_slowly(at) end
   local protocol, number = byte(BATCH, at + 3), numbers[i]
-  local seen_ms = instant_ms(age_ms)
+  flags = flags % 64
+  local seen_ms = age_ms == 0 and now_ms or instant_ms(age_ms)
   if seen_ms == NEVER then seen_ms = now_ms end
-  local ttl_ms = batch_ttl(latest_ms(protocol, seen_ms, NEVER))
+  local life_ms = lives[protocol * 64 + flags] or look_up_life(protocol, flags)
+  local ttl_ms = batch_ttl(seen_ms + (protocol == TCP and LIFE_TCP_LONGEST_MS or life_ms))
   local pointer = call('SET', ENTRY_PREFIX .. inside, string.format('%d', number),
     'NX', 'GET', 'PX', text_of(ttl_ms))
   if pointer then return open_slowly(at, pointer) end
-  bind_free(block, field, protocol, number, nonce, flags % 64, seen_ms, inside, remote)
+  bind_free(block, field, protocol, number, nonce, flags, seen_ms, life_ms, inside, remote)
   keep_block(block, ttl_ms + QUARANTINE_MS)
   if BINDINGS_PER_SUBSCRIBER_MAX > 0 then
     count_port(block, inside, 1)

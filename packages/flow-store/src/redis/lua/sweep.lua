@@ -81,7 +81,14 @@ local function sweep_binding(block, field, row, inside)
     return sweep_flows(block, field, row)
   end
   looks_taken = looks_taken + 1
-  local until_ms = deadline_of(byte(block.member), state_in(row, kind))
+  local protocol, until_ms = byte(block.member), nil
+  if kind == PLAIN or kind == SINGLE then
+    local flags, a, b, c, d, e, f = byte(row, 14, 20)
+    until_ms = ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+      + (lives[protocol * 64 + flags] or look_up_life(protocol, flags))
+  else
+    until_ms = deadline_of(protocol, state_in(row, kind))
+  end
   if until_ms > now_ms then
     keep_on(block, inside, until_ms, false)
     return until_ms
@@ -116,43 +123,23 @@ local function keep_counts_right(block_is_gone, rows_max)
   return not is_done
 end
 
+-- By the field of a port: its offset.
+local OFFSETS = {}
+for offset = 0, BLOCK_PORTS - 1 do OFFSETS[FIELDS[offset]] = offset end
+
 -- The block's rows by offset, the last offset, and the lease.
 local function rows_by_offset(fields)
   local rows, last, lease = {}, -1, nil
   for i = 1, #fields, 2 do
-    if fields[i] == 'L' then
+    local offset = OFFSETS[fields[i]]
+    if not offset then
       lease = fields[i + 1]
     else
-      local offset = byte(fields[i])
       rows[offset] = fields[i + 1]
       if offset > last then last = offset end
     end
   end
   return rows, last, lease
-end
-
--- Of the block's next rows from `from` on, at most `rows_max`: by offset, the inside endpoints of
--- those that are bound, the keys of their entries and what these lead to. They are read at once.
-local function read_leads(rows, from, last, rows_max)
-  local insides, keys, leads, wanted, offsets, n = {}, {}, {}, {}, {}, 0
-  for offset = from, last do
-    local row = rows[offset]
-    if row then
-      if rows_max == 0 then break end
-      rows_max = rows_max - 1
-      if byte(row) >= BOUND then
-        local inside = holder_of(row)
-        local key = ENTRY_PREFIX .. inside
-        n = n + 1
-        insides[offset], keys[offset], wanted[n], offsets[n] = inside, key, key, offset
-      end
-    end
-  end
-  if n > 0 then
-    local pointers = call('MGET', unpack(wanted))
-    for k = 1, n do leads[offsets[k]] = pointers[k] end
-  end
-  return insides, keys, leads
 end
 
 -- What an entry holds that leads to the block's port of offset 0, as a number, nil for IPv6; and
@@ -175,10 +162,10 @@ local function tell_over(block, offsets)
     return
   end
   for i = 1, #offsets do
-    news_formats[#news_formats + 1] = 'I3I6BI8'
-    news[n + 1], news[n + 2], news[n + 3], news[n + 4] =
-      VOID_IPV4 + protocol * 256, first + offsets[i], 0, below
-    n = n + 4
+    news_formats[#news_formats + 1] = 'I3I7I8'
+    news[n + 1], news[n + 2], news[n + 3] =
+      VOID_IPV4 + protocol * 256, (first + offsets[i]) * 256, below
+    n = n + 3
   end
   gather_news()
 end
@@ -187,50 +174,70 @@ end
 -- (provisional flows): all of them begin in quarantine. The same as expire_lease, gathered.
 local function end_lease(block, rows, gone)
   local taken = {}
-  for i = 1, #gone do taken[byte(gone[i])] = true end
+  for i = 1, #gone do taken[OFFSETS[gone[i]]] = true end
   gone[#gone + 1] = 'L'
   count.leases = count.leases + 1
   for offset = 0, BLOCK_PORTS - 1 do
-    if not rows[offset] or taken[offset] then note(block, char(offset), MARK) end
+    if not rows[offset] or taken[offset] then note(block, FIELDS[offset], MARK) end
   end
 end
 
--- Looks at the ports from `from` on, until the looks are used up. Gives the earliest deadline of
--- those looked at, and the port to go on with, nil at the block's end. `gone` are the ports that
--- are free, `over` those whose binding is.
+-- Looks at a bound row, to which `pointer` is to lead. Gives the instant of its next deadline; `over`
+-- are the ports whose binding is.
+local function sweep_bound(block, offset, row, inside, key, pointer, place, over)
+  local field = FIELDS[offset]
+  if not pointer or (#pointer < 18 and tonumber(pointer) or pointer) ~= place then
+    looks_taken = looks_taken + 1
+    count.orphans = count.orphans + 1
+    orphan(block, field, inside)
+    return mark_ms
+  end
+  local at_ms = sweep_binding(block, field, row, inside)
+  if at_ms then return at_ms end
+  over[#over + 1], drops[#drops + 1] = offset, key
+  if BINDINGS_PER_SUBSCRIBER_MAX > 0 then count_port(block, inside, -1) end
+  note(block, field, MARK .. inside)
+  return mark_ms
+end
+
+-- Looks at the ports from `from` on, until the looks are used up: at quarantine marks at once, at
+-- bound rows when it is read, together, what leads to them. Gives the earliest deadline of those
+-- looked at, and the port to go on with, nil at the block's end. `gone` are the ports that are free.
 local function sweep_rows(block, rows, from, last, looks_max, gone, over)
-  -- A row takes one look at least.
-  local insides, keys, leads = read_leads(rows, from, last, looks_max - looks_taken)
-  local next_ms, first, port = NONE_DUE, place_of(block)
+  local offsets, insides, keys, n, next_ms, go_on = {}, {}, {}, 0, NONE_DUE, nil
   for offset = from, last do
-    local row, inside = rows[offset], insides[offset]
+    local row = rows[offset]
     if row then
-      if looks_taken >= looks_max then return next_ms, offset end
-      local at_ms
-      if not inside then
-        looks_taken = looks_taken + 1
-        at_ms = instant_at(row, 2)
-        if at_ms <= now_ms then gone[#gone + 1], at_ms = char(offset), NONE_DUE end
-      elseif first and tonumber(leads[offset] or '') == first + offset
-        or not first and leads[offset] == sub(block.member, 2, 17) .. pack('>I2', port + offset)
-      then
-        at_ms = sweep_binding(block, char(offset), row, inside)
-        if not at_ms then
-          at_ms, over[#over + 1] = mark_ms, offset
-          drop(keys[offset])
-          count_port(block, inside, -1)
-          note(block, char(offset), MARK .. inside)
-        end
+      -- A row takes one look at least.
+      if looks_taken + n >= looks_max then
+        go_on = offset
+        break
+      end
+      local kind = byte(row)
+      if kind >= BOUND then
+        n = n + 1
+        local inside = (kind == PLAIN or kind == SINGLE) and sub(row, 21, 30) or holder_of(row)
+        offsets[n], insides[n], keys[n] = offset, inside, ENTRY_PREFIX .. inside
       else
         looks_taken = looks_taken + 1
-        count.orphans = count.orphans + 1
-        orphan(block, char(offset), inside)
-        at_ms = mark_ms
+        local at_ms = instant_at(row, 2)
+        if at_ms <= now_ms then gone[#gone + 1] = FIELDS[offset]
+        elseif at_ms < next_ms then next_ms = at_ms end
       end
-      if at_ms < next_ms then next_ms = at_ms end
     end
   end
-  return next_ms, nil
+  if n == 0 then return next_ms, go_on end
+  local pointers, first, port = call('MGET', unpack(keys)), place_of(block)
+  for k = 1, n do
+    local offset = offsets[k]
+    if looks_taken >= looks_max then return next_ms, offset end
+    local place = first and first + offset
+      or sub(block.member, 2, 17) .. pack('>I2', port + offset)
+    local at_ms =
+      sweep_bound(block, offset, rows[offset], insides[k], keys[k], pointers[k], place, over)
+    if at_ms < next_ms then next_ms = at_ms end
+  end
+  return next_ms, go_on
 end
 
 -- Looks at the block from a port on. Gives when it is to be looked at next for what was looked at;

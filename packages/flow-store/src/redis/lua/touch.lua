@@ -79,10 +79,9 @@ local function touch_slowly(i)
 end
 
 local function reply_merged(flags, until_ms)
-  formats[#formats + 1] = 'I3BBBI4'
-  values[used + 1], values[used + 2], values[used + 3], values[used + 4], values[used + 5] =
-    7, 0, flags, 0, life_of(until_ms)
-  used = used + 5
+  formats[#formats + 1] = 'I6I4'
+  values[used + 1], values[used + 2] = 7 * 2 ^ 24 + flags * 256, life_of(until_ms)
+  used = used + 2
 end
 
 -- Flags by OR, times by max, as `merge` does. Nearly every touch is of a row's only flow, or of a
@@ -100,20 +99,21 @@ local function touch(i)
     return reply(touch_slowly(i))
   end
   local protocol = byte(block.member)
-  local before_ms = deadline_of(protocol, flags, seen_ms, NEVER)
+  local life_ms = lives[protocol * 64 + flags] or look_up_life(protocol, flags)
+  local before_ms = seen_ms + life_ms
   if before_ms <= now_ms then return reply(GONE) end
   if generation ~= its_generation or nonce ~= its_nonce then return reply(STALE) end
   local flags_now, seen_now_ms = bor(flags, seen_flags % 64), seen_ms
   if age_ms ~= NO_AGE then seen_now_ms = max(seen_ms, now_ms > age_ms and now_ms - age_ms or 1) end
   if flags_now == flags and seen_now_ms == seen_ms then return reply_merged(flags, before_ms) end
   put(block, field, pack('>BI8I4BI6c0', kind, generation, nonce, flags_now, seen_now_ms, tail))
-  local until_ms = before_ms + seen_now_ms - seen_ms
-  if flags_now ~= flags then until_ms = deadline_of(protocol, flags_now, seen_now_ms, NEVER) end
+  local until_ms =
+    seen_now_ms + (lives[protocol * 64 + flags_now] or look_up_life(protocol, flags_now))
   if until_ms < before_ms or flags_now >= BOTH_FIN then
     tell_on(block, field, sub(tail, size + 1), flags >= BOTH_FIN, flags_now >= BOTH_FIN, before_ms,
       until_ms)
   end
-  local longest_ms = protocol == TCP and LIFE_TCP_LONGEST_MS or before_ms - seen_ms
+  local longest_ms = protocol == TCP and LIFE_TCP_LONGEST_MS or life_ms
   if (seen_ms + longest_ms) % TTL_STEP_MS + seen_now_ms - seen_ms >= TTL_STEP_MS then
     local binding = { inside = sub(tail, 1, size), block = block }
     keep_entry(binding, seen_now_ms + longest_ms, seen_ms + longest_ms)

@@ -29,8 +29,8 @@ local function tell_void(protocol, outside, remote, below)
   tell(pack('>BBBc0Bc0I8', 118, protocol, #outside, outside, #remote, remote, below))
 end
 
--- Of an IPv4 endpoint as 'I3I6BI8': this and the protocol * 256; address and port as one number; 0;
--- below.
+-- Of an IPv4 endpoint as 'I3I7I8': this and the protocol * 256; address and port as one number, *
+-- 256; below.
 local VOID_IPV4 = 7733254
 
 -- unpack takes no more than about 8,000.

@@ -30,6 +30,15 @@ local function deadline_ms(protocol, state)
   return deadline_of(protocol, state.flags, state.seen_ms, state.rst_ms)
 end
 
+-- By protocol * 64 + flags, how long a flow lives of which no RST was seen: few kinds are in a batch.
+local lives = {}
+
+local function look_up_life(protocol, flags)
+  local life_ms = deadline_of(protocol, flags, 0, NEVER)
+  lives[protocol * 64 + flags] = life_ms
+  return life_ms
+end
+
 local LIFE_TCP_LONGEST_MS = max(LIFE_ESTABLISHED_MS, LIFE_TRANSITORY_MS, LIFE_CLOSING_MS)
 
 -- The latest deadline that the flow can come to by a change of its state. Keys are kept for it: a

@@ -39,8 +39,9 @@ end
 
 -- An identity: generation (8 bytes) and the opener's nonce (4), as records hold it.
 local function new_generation()
-  note_generation(0)
-  last_generation = max(last_generation + 1, now_us)
+  if not last_generation then note_generation(0) end
+  local later = last_generation + 1
+  last_generation = later > now_us and later or now_us
   return last_generation
 end
 
