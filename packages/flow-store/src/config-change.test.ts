@@ -29,6 +29,7 @@ test.each([
   ['heartbeatMs', { heartbeatMs: 4_000 }],
   ['slack.clockSkewMs', { slack: { ...config.slack, clockSkewMs: 1_000 } }],
   ['minReplicas', { minReplicas: 1 }],
+  ['filtering.udp', { filtering: { ...config.filtering, udp: 'address-dependent' as const } }],
   ['bindingsPerSubscriberMax', { bindingsPerSubscriberMax: 0 }],
 ])('%s, which others rely on, may not: it is named', (field, change) => {
   const result = judgeChange(stored, { ...next, ...change });
@@ -36,6 +37,17 @@ test.each([
   const { problems } = result as { problems: readonly string[] };
   expect(problems).toHaveLength(1);
   expect(problems[0]!.startsWith(`${field}: `)).toBe(true);
+});
+
+test('whom TCP lets in and what refreshes a mapping may change: no record is made by it', () => {
+  const filtering = { ...config.filtering, tcp: 'address-dependent' as const };
+  const inboundRefresh = { tcp: false, udp: true, icmp: true };
+  expect(judgeChange(stored, { ...next, filtering, inboundRefresh })).toBeNull();
+  expect(goingByBoth(config, { ...next, inboundRefresh }).inboundRefresh).toEqual({
+    tcp: true,
+    udp: true,
+    icmp: true,
+  });
 });
 
 test('a limit on bindings may become another one', () => {

@@ -11,7 +11,7 @@
  *
  * Going by both means to break neither's promise. A flow ends by the longer timeout and is reported
  * by the shorter: when N holds, no flow is ended by C, and none whose packets N would count is
- * unreported. A limit is the smaller one. Whom either serves is served, what either has a rule for
+ * unreported: what either takes for a sign of life is one. A limit is the smaller one. Whom either serves is served, what either has a rule for
  * goes by that, and what neither has a place for is cancelled: so when N holds, nobody is without
  * its rules, and what C alone had a place for goes when a gateway goes by N alone.
  *
@@ -43,6 +43,10 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
   'slack.outageMs',
   'ttlMarginMs',
   'preservePortParity',
+  'filtering.tcp',
+  'inboundRefresh.tcp',
+  'inboundRefresh.udp',
+  'inboundRefresh.icmp',
   'flowsPerEndpointMax',
   'newBindingsPerSubscriberPerSMax',
 ]);
@@ -83,11 +87,16 @@ function growthProblems(before: ClusterConfig, next: ClusterConfig): string[] {
   );
 }
 
-/** What calls go by while both do: lives as long as the longer, limits as small as the smaller. */
+/** What is gone by while both are: lives as long as the longer, limits as small as the smaller. */
 export function goingByBoth(holds: ClusterConfig, next: ClusterConfig): ClusterConfig {
   return {
     ...holds,
     insidePrefixes: [...new Set([...holds.insidePrefixes, ...next.insidePrefixes])],
+    inboundRefresh: {
+      tcp: holds.inboundRefresh.tcp || next.inboundRefresh.tcp,
+      udp: holds.inboundRefresh.udp || next.inboundRefresh.udp,
+      icmp: holds.inboundRefresh.icmp || next.inboundRefresh.icmp,
+    },
     timeouts: eachTimeout(holds, next, Math.max),
     slack: { ...holds.slack, outageMs: Math.max(holds.slack.outageMs, next.slack.outageMs) },
     ttlMarginMs: Math.max(holds.ttlMarginMs, next.ttlMarginMs),

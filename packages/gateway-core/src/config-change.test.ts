@@ -111,3 +111,34 @@ test('whom the deployment serves is served from the first step of the change on'
   expect(await world.send(0, Side.Inside, from('192.0.2.7'))).toHaveLength(1);
   expect(await world.send(0, Side.Inside, from(INSIDE))).toHaveLength(0);
 });
+
+test('packets from outside keep a mapping from the first step on, where either has it so', async () => {
+  const world = new World({ gateways: 2 });
+  const inboundRefresh = { ...TEST_CONFIG.inboundRefresh, udp: true };
+  const next = { ...TEST_CONFIG, version: 2, inboundRefresh };
+  const off = { ...next, version: 3, inboundRefresh: TEST_CONFIG.inboundRefresh };
+  const udp = { protocol: UDP, from: INSIDE, fromPort: 2_000, to: REMOTE, toPort: 53 };
+  const [sent] = await world.send(0, Side.Inside, udp);
+  const answer = {
+    protocol: UDP,
+    from: REMOTE,
+    fromPort: 53,
+    to: sent!.from,
+    toPort: sent!.fromPort,
+  };
+  const answersFor = async (ms: number) => {
+    for (const endMs = world.nowMs + ms; world.nowMs < endMs; ) {
+      await world.send(1, Side.Outside, answer);
+      await world.advance(50_000, 5_000);
+    }
+    return (await world.send(1, Side.Outside, answer)).length;
+  };
+  changeConfig(world, TEST_CONFIG, next);
+  expect(await answersFor(1_000_000)).toBe(1);
+  changeConfig(world, next, null);
+  expect(await answersFor(1_000_000)).toBe(1);
+  changeConfig(world, next, off);
+  expect(await answersFor(1_000_000)).toBe(1);
+  changeConfig(world, off, null);
+  expect(await answersFor(1_000_000)).toBe(0);
+});

@@ -13,7 +13,6 @@ import {
   FlowWidths,
   type Identity,
   IN_DATA,
-  type InboundRefresh,
   identityEquals,
   ipv4FromNumber,
   ipv4ToNumber,
@@ -72,7 +71,7 @@ export class FlowCache {
   readonly widths: FlowWidths;
   readonly #outside: OutsideIndex;
   readonly #clockSkewMs: number;
-  readonly #inboundRefresh: InboundRefresh;
+  readonly #config: ClusterConfig;
   readonly #key = new Int32Array(KEY_WORDS);
 
   /** @param random uniform 32-bit numbers */
@@ -81,7 +80,7 @@ export class FlowCache {
     this.freshness = new Freshness(config);
     this.lifetimes = new Lifetimes(table, config, random);
     this.widths = new FlowWidths(config.filtering);
-    this.#inboundRefresh = config.inboundRefresh;
+    this.#config = config;
     const isStored = (handle: Handle) => this.storedSlotOf(handle) !== NONE;
     this.#outside = new OutsideIndex(isStored, table.capacity);
     this.#clockSkewMs = config.slack.clockSkewMs;
@@ -188,7 +187,7 @@ export class FlowCache {
   }
 
   #inboundRefreshes(protocol: number): boolean {
-    const { tcp, udp, icmp } = this.#inboundRefresh;
+    const { tcp, udp, icmp } = this.#config.inboundRefresh;
     return protocol === TCP ? tcp : protocol === UDP ? udp : icmp;
   }
 

@@ -3,7 +3,7 @@ import { type ClusterConfig, TCP } from '@flowstore/flow';
 import { expect, test } from 'vitest';
 import { Side } from './frame.ts';
 import { changeConfig } from './testing/change-config.ts';
-import { ACK, back, RST, SYN_ACK, tcpOut, udpOut } from './testing/traffic.ts';
+import { ACK, back, RST, SYN, SYN_ACK, tcpOut, udpOut } from './testing/traffic.ts';
 import { INSIDE, REMOTE, type Sent, TEST_CONFIG, World } from './testing/world.ts';
 
 const OTHER = '198.18.1.11';
@@ -134,4 +134,20 @@ test('a destination that needs no NAT any more loses its connections', async () 
   const [out] = await world.send(0, Side.Inside, udpOut);
   expect(out!.from).toBe(INSIDE);
   expect(udp!.from).not.toBe(INSIDE);
+});
+
+test('a stricter filtering of TCP leaves connections alone, and lets nobody new in', async () => {
+  const world = new World({ gateways: 2 });
+  const flow = await connect(world, 0);
+  const from = (spec: object) => back(flow, { protocol: TCP, ...spec });
+  const knock = { from: '198.51.100.20', tcpFlags: SYN };
+  expect(await world.send(1, Side.Outside, from(knock))).toMatchObject([{ to: INSIDE }]);
+  const filtering = { ...TEST_CONFIG.filtering, tcp: 'address-and-port-dependent' as const };
+  await hold(world, change(world, { filtering }));
+  for (const gateway of [0, 1]) {
+    const goesOn = from({ tcpFlags: ACK });
+    expect(await world.send(gateway, Side.Outside, goesOn)).toMatchObject([{ to: INSIDE }]);
+    const stranger = from({ ...knock, fromPort: 7_000 + gateway });
+    expect(await world.send(gateway, Side.Outside, stranger)).toEqual([]);
+  }
 });
