@@ -11,9 +11,10 @@
  *
  * Going by both means to break neither's promise. A flow ends by the longer timeout and is reported
  * by the shorter: when N holds, no flow is ended by C, and none whose packets N would count is
- * unreported: what either takes for a sign of life is one. A limit is the smaller one. Whom either serves is served, what either has a rule for
- * goes by that, and what neither has a place for is cancelled: so when N holds, nobody is without
- * its rules, and what C alone had a place for goes when a gateway goes by N alone.
+ * unreported: what either takes for a sign of life is one. A limit is the smaller one. Whom either
+ * serves is served, what either has a rule for goes by that, and what neither has a place for is
+ * cancelled: so when N holds, nobody is without its rules, and what C alone had a place for goes
+ * when a gateway goes by N alone.
  *
  * Keys have the TTL that the policy of their last writer gave them, and a touch moves it only with
  * the next step of TTLs. So a flow may live no longer by N than such a key is sure to be there.

@@ -62,6 +62,8 @@ export type UpOptions = {
   storeKind?: StoreKind;
   /** false: no store either. Only together with `apps: 'none'`. */
   store?: boolean;
+  /** Adds to the network, before any program runs; who adds a namespace removes it again. */
+  extend?: () => Promise<void>;
   /** Aborting it takes everything down again. */
   signal?: AbortSignal;
 };
@@ -184,6 +186,7 @@ async function build(state: LabState, options: UpOptions): Promise<void> {
     };
     await startStore(store, management, record, options.signal);
   }
+  await options.extend?.();
   await awaitLinks(state.gateways.length, options.signal);
   await startPrograms(state, options.config ?? {}, options.signal);
   await setRoutes(state.gateways.map((gateway) => gateway.index));
