@@ -67,7 +67,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const rest = (ms: number) =>
       sleep(ms, undefined, options.signal ? { signal: options.signal } : {});
     const windows = new Windows();
-    const places = { logFolder: disk.folder, nextProgram: PROGRAMS.next };
+    const places = { logFolder: disk.folder, nextProgram: PROGRAMS.next, log };
     return await play({ lab, admin, windows, figures, ...places, sleep: rest }, options, steps);
   } finally {
     await lab.down();

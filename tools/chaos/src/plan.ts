@@ -19,6 +19,7 @@ export const FAULT_KINDS = [
   'publish',
   'upgrade',
   'garbage',
+  'flood',
   'diskFull',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];

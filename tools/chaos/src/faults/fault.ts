@@ -14,6 +14,7 @@ export interface Stage {
   readonly logFolder: string;
   /** What an upgraded gateway runs. */
   readonly nextProgram: string;
+  readonly log: (line: string) => void;
   /** Lets time pass, or rejects when the run is over. */
   sleep(ms: number): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { FaultKind } from '../plan.ts';
 import type { Fault } from './fault.ts';
+import { flood } from './flood.ts';
 import { garbage } from './garbage.ts';
 import { cutOff, gatewayKill, gatewayStop, linkDown, routeFlap, upgrade } from './gateways.ts';
 import { diskFull, publish, reaperKill, reaperStop } from './others.ts';
@@ -27,5 +28,6 @@ export const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   publish,
   upgrade,
   garbage,
+  flood,
   diskFull,
 };

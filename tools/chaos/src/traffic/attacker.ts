@@ -1,0 +1,120 @@
+/**
+ * A host that sends what nobody should: SYNs by the thousand, packets of others, fragments that
+ * never become a datagram, ICMP errors about packets that never were.
+ *
+ *   node attacker.ts --side inside|outside --packets-per-s N --seconds S --seed N
+ *
+ * Nothing is sent to those whose flows a run watches: the far ends are addresses of nobody.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { ICMP, TCP, UDP } from '@flowstore/flow';
+import { buildError, buildPacket, fragmentOf } from '@flowstore/nat/testing';
+import { createFrameMemory, IP_OFFSET, openAfPacket, VNET_BYTES } from '@flowstore/packet-io';
+import { Random } from '@flowstore/sim/random';
+
+const DEVICE = 'eth0';
+const SECONDS_MAX = 30;
+const PACKETS_PER_S_MAX = 20_000;
+const TICK_MS = 10;
+const IPV4 = [0x08, 0x00];
+const SYN = 0x02;
+/** Of the servers' network: nobody's. */
+const NOBODY = '198.51.100.77';
+const UNREACHABLE = 3;
+const PORT_UNREACHABLE = 3;
+
+const { values } = parseArgs({
+  options: {
+    side: { type: 'string', default: 'inside' },
+    'packets-per-s': { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const isInside = values.side === 'inside';
+const packetsPerS = Math.min(Number(values['packets-per-s']), PACKETS_PER_S_MAX);
+const seconds = Math.min(Number(values.seconds), SECONDS_MAX);
+const random = new Random(Number(values.seed), `attacker ${values.side}`);
+
+const port = () => 1_024 + random.below(64_512);
+const pooled = () => `203.0.113.${random.below(16)}`;
+/** Of the served network one of many, so that no subscriber's share bounds them all; or a stranger. */
+const spoofed = () =>
+  random.chance(0.9)
+    ? `198.18.${2 + random.below(90)}.${1 + random.below(254)}`
+    : `192.0.2.${random.below(256)}`;
+
+/** From here, and where the packets go. */
+const from = () => (isInside ? spoofed() : NOBODY);
+const to = () => (isInside ? NOBODY : pooled());
+const ends = (protocol: number) => ({
+  protocol,
+  from: from(),
+  fromPort: port(),
+  to: to(),
+  toPort: port(),
+});
+
+const syn = () => buildPacket({ ...ends(TCP), tcpFlags: SYN });
+
+/** The first without the rest, the rest without a first, or one that is cut within its headers. */
+function fragment(): Uint8Array {
+  const payload = new Uint8Array(200).fill(random.below(256));
+  const identification = random.below(65_536);
+  const whole = buildPacket({ ...ends(UDP), payload, identification, fragment: 0 });
+  const begin = 8 * random.below(4);
+  return fragmentOf(whole, begin, begin + 8 * (1 + random.below(10)));
+}
+
+/** About a packet that the other side never sent. */
+function inventedError(): Uint8Array {
+  const protocol = [TCP, UDP, ICMP][random.below(3)]!;
+  const sent = { ...ends(protocol), payload: new Uint8Array(16) };
+  const back = { from: sent.to, fromPort: sent.toPort, to: sent.from, toPort: sent.fromPort };
+  const about = buildPacket({ ...sent, ...back });
+  const ends3 = { from: sent.from, to: sent.to };
+  return buildError({
+    ...ends3,
+    type: UNREACHABLE,
+    code: PORT_UNREACHABLE,
+    word: 0,
+    about,
+    keep: 16,
+  });
+}
+
+const KINDS = [syn, syn, fragment, inventedError];
+
+/** The router's, as the kernel learned it. */
+function routerMac(): number[] {
+  const router = isInside ? '198.18.1.1' : '198.51.100.1';
+  const line = readFileSync('/proc/net/arp', 'utf8')
+    .split('\n')
+    .find((each) => each.startsWith(`${router} `));
+  const mac = line?.split(/\s+/)[3];
+  if (mac === undefined)
+    throw new Error(`${router} is not in /proc/net/arp: ask it something first`);
+  return mac.split(':').map((part) => Number.parseInt(part, 16));
+}
+
+const header = [...routerMac(), 2, 0, 0, 0, 0, 1, ...IPV4];
+const wire = openAfPacket({ interfaceName: DEVICE, batchMax: 64 });
+const memory = createFrameMemory(IP_OFFSET + 2_048);
+const startMs = performance.now();
+let sent = 0;
+for (let passedMs = 0; passedMs < seconds * 1_000; passedMs = performance.now() - startMs) {
+  for (const due = (packetsPerS * passedMs) / 1_000; sent < due; sent++) {
+    const packet = KINDS[random.below(KINDS.length)]!();
+    memory.bytes.fill(0, 0, VNET_BYTES);
+    memory.bytes.set(header, VNET_BYTES);
+    memory.bytes.set(packet, IP_OFFSET);
+    wire.send(memory, 0, IP_OFFSET + packet.length);
+  }
+  wire.flush();
+  await sleep(TICK_MS);
+}
+process.stdout.write(`${JSON.stringify({ event: 'summary', sent, ...wire.counters })}\n`);
+wire.close();
+process.exit();
