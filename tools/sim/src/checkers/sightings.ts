@@ -245,7 +245,7 @@ export class Sightings {
 function isCovered(column: Column, config: ClusterConfig, nowMs: number): boolean {
   const { life, seenMs } = column;
   if (seenMs === NEVER || life.isBehind(nowMs)) return false;
-  if (isForgotten(life, config) || !wasToldInTime(column, nowMs)) return false;
+  if (isForgotten(life, config, nowMs) || !wasToldInTime(column, nowMs)) return false;
   const { outageMs } = config.slack;
   if (life.endedMs === null) return life.troubledMs(seenMs, nowMs) < outageMs * 0.8;
   if (!life.killed) return true;
@@ -263,17 +263,19 @@ function wasToldInTime({ life, revivedMs, lateMs, toldMs }: Column, nowMs: numbe
 }
 
 function isReported({ life, changedMs }: Column, config: ClusterConfig, nowMs: number): boolean {
-  if (life.isBehind(nowMs) || isForgotten(life, config)) return false;
+  if (life.isBehind(nowMs) || isForgotten(life, config, nowMs)) return false;
   return wasTold(life, changedMs, nowMs);
 }
 
-/** The store lost what this life had reported, when it was over or too soon before its end: it
- * hears of the loss within a heartbeat, and then has all to tell again. */
-function isForgotten(life: Life, { heartbeatMs }: ClusterConfig): boolean {
+/** The store lost what this life had reported, and it did not tell it again: it was over, or too
+ * near its end, or is kept from the store since. It hears of the loss within a heartbeat, and then
+ * has all to tell. */
+function isForgotten(life: Life, { heartbeatMs }: ClusterConfig, nowMs: number): boolean {
   const { lostMs, endedMs } = life;
-  if (life.isForgotten || lostMs === null || endedMs === null) return life.isForgotten;
-  const toldMs = heartbeatMs + AFTERMATH_MS + 2 * life.troubledMs(lostMs, endedMs);
-  return endedMs - lostMs < toldMs;
+  if (life.isForgotten || lostMs === null) return life.isForgotten;
+  const untilMs = endedMs ?? nowMs;
+  const toldMs = heartbeatMs + AFTERMATH_MS + 2 * life.troubledMs(lostMs, untilMs);
+  return untilMs - lostMs < toldMs;
 }
 
 /** Whether this life had the time to tell the store of what happened at `atMs`. */
