@@ -63,6 +63,17 @@ describe('a violation is', () => {
     expect(broken([{ ...reset, heardMs: 52_000 }], [killed, forgot])).toEqual(['I6 survival']);
   });
 
+  it('a changed outside endpoint, unless it moved to a gateway that could not ask', () => {
+    const changed = story({ kind: 'udp', outcome: 'reset', changedMs: 70_000 });
+    const away = window(60_000, 110_000, { storeAway: true, loses: true });
+    const flap = window(62_000, 72_000, { reroutes: true });
+    expect(broken([changed])).toEqual(['I6 survival']);
+    expect(broken([changed], [away])).toEqual(['I6 survival']);
+    expect(broken([changed], [flap])).toEqual(['I6 survival']);
+    expect(broken([changed], [away, flap])).toEqual([]);
+    expect(broken([{ ...changed, changedMs: 130_000 }], [away, flap])).toEqual(['I6 survival']);
+  });
+
   it('a long silence of a known flow that no fault explains', () => {
     const silent = story({ gaps: [[100_000, 100_000 + GAP_MS_MAX + 1]] });
     expect(broken([silent])).toEqual(['I7 known flows']);

@@ -1,7 +1,7 @@
 /** Which of a run's flows suffered more than the faults that were on explain. */
 import type { FlowStory } from './traffic/story.ts';
 import type { Conflict } from './traffic/witness.ts';
-import { overlaps, stallWindows, type Window } from './windows.ts';
+import { movedBlind, overlaps, stallWindows, type Window } from './windows.ts';
 
 /** A known flow is silent for longer only where a fault says that it may. */
 export const GAP_MS_MAX = 3_000;
@@ -58,6 +58,16 @@ function wasForgotten({ heardMs, endedMs }: FlowStory, windows: readonly Window[
   );
 }
 
+/**
+ * A datagram of a flow that its gateway does not know looks like a new one's: where the store can't
+ * be asked, and packets changed gateways since the flow's last word, it is opened provisionally
+ * (docs/outages.md, what is not promised).
+ */
+function wasTakenForNew({ changedMs }: FlowStory, windows: readonly Window[]): boolean {
+  if (changedMs === undefined) return false;
+  return movedBlind(windows).some((one) => overlaps(one, changedMs - RECOVERY_MS, changedMs));
+}
+
 function complaintsOf(story: FlowStory, windows: readonly Window[], gapMsMax: number): Complaint[] {
   const { kind, flow, beganMs, openedMs, endedMs, why } = story;
   const who = `${kind} ${flow} (${story.inside})`;
@@ -72,10 +82,14 @@ function complaintsOf(story: FlowStory, windows: readonly Window[], gapMsMax: nu
     return [['I7 new flows', `${who} did not open ${when}`]];
   }
   const complaints: Complaint[] = [];
-  const mayBreak = isNear(({ loses }) => loses, openedMs, openedMs) || wasForgotten(story, windows);
+  const mayBreak =
+    isNear(({ loses }) => loses, openedMs, openedMs) ||
+    wasForgotten(story, windows) ||
+    wasTakenForNew(story, windows);
   if (story.outcome === 'reset' && !mayBreak) {
-    const life = `opened at ${seconds(openedMs)}, broke at ${seconds(endedMs)}`;
-    const broke = `${why || 'closed by the peer'}; ${near(windows, endedMs, endedMs)}`;
+    const brokeMs = story.changedMs ?? endedMs;
+    const life = `opened at ${seconds(openedMs)}, broke at ${seconds(brokeMs)}`;
+    const broke = `${why || 'closed by the peer'}; ${near(windows, brokeMs, brokeMs)}`;
     complaints.push(['I6 survival', `${who} ${life}: ${broke}`]);
   }
   const stalls = stallWindows(windows);

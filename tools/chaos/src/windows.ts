@@ -66,16 +66,18 @@ export function overlaps({ fromMs, toMs }: Window, from: number, to: number): bo
 /** Flows that idle speak so often (client.ts): their packets find another gateway so late. */
 const WORD_EVERY_MS_MAX = 15_000;
 
-/**
- * Those in which known flows may be silent: the ones that say so, and a store that can't be asked
- * where packets changed gateways since a flow's last word, for the other gateway has to ask.
- */
-export function stallWindows(windows: readonly Window[]): Window[] {
+/** Those in which the store can't be asked, and packets changed gateways since a flow's last word. */
+export function movedBlind(windows: readonly Window[]): Window[] {
   const reroutes = windows.filter((window) => window.reroutes);
   return windows.filter(
     (window) =>
-      window.stalls ||
-      (window.storeAway &&
-        reroutes.some(({ fromMs, toMs }) => overlaps(window, fromMs, toMs + WORD_EVERY_MS_MAX))),
+      window.storeAway &&
+      reroutes.some(({ fromMs, toMs }) => overlaps(window, fromMs, toMs + WORD_EVERY_MS_MAX)),
   );
+}
+
+/** Those in which known flows may be silent: the ones that say so, and those in which the gateway
+ * that packets came to would have to ask, and can't. */
+export function stallWindows(windows: readonly Window[]): Window[] {
+  return [...windows.filter((window) => window.stalls), ...movedBlind(windows)];
 }

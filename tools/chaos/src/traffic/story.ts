@@ -23,6 +23,8 @@ export interface FlowStory {
   readonly endedMs: number;
   /** When it was answered last. */
   readonly heardMs: number | null;
+  /** Of UDP: when its outside endpoint changed first. */
+  readonly changedMs?: number;
   readonly outcome: Outcome;
   readonly why: string;
   readonly misdelivered: number;

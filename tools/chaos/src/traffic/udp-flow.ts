@@ -20,6 +20,7 @@ export class UdpFlow {
   #openedMs: number | null = null;
   #outside = '';
   #why = '';
+  #changedMs: number | null = null;
   #sent = 0;
   #lastHeard = -1;
   #received = 0;
@@ -65,6 +66,7 @@ export class UdpFlow {
       openedMs: this.#openedMs,
       endedMs: nowMs(),
       heardMs: this.#silence.heardMs,
+      ...(this.#changedMs === null ? {} : { changedMs: this.#changedMs }),
       outcome: this.#outcome(waited),
       why: this.#why,
       misdelivered: this.#misdelivered,
@@ -89,7 +91,8 @@ export class UdpFlow {
     this.#openedMs ??= nowMs();
     if (this.#outside === '') this.#outside = words.endpoint;
     else if (this.#outside !== words.endpoint && this.#why === '') {
-      this.#why = `at ${Math.round(nowMs())}: ${this.#outside} became ${words.endpoint}`;
+      this.#changedMs = nowMs();
+      this.#why = `${this.#outside} became ${words.endpoint}`;
     }
     this.#received++;
     this.#lastHeard = Math.max(this.#lastHeard, words.sequence);
