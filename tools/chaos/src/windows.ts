@@ -66,7 +66,7 @@ export function overlaps({ fromMs, toMs }: Window, from: number, to: number): bo
 /** Flows that idle speak so often (client.ts): their packets find another gateway so late. */
 const WORD_EVERY_MS_MAX = 15_000;
 
-/** Those in which the store can't be asked, and packets changed gateways since a flow's last word. */
+/** Those in which the store can't be asked, and packets changed gateways since flows spoke last. */
 export function movedBlind(windows: readonly Window[]): Window[] {
   const reroutes = windows.filter((window) => window.reroutes);
   return windows.filter(

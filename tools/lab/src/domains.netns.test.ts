@@ -75,7 +75,8 @@ const talk = `
 const [, name] = process.argv;
 let open = 40;
 for (let i = 0; i < 40; i++) {
-  const socket = require('node:net').connect({ host: '${server}', port: 7000, localPort: 5000 + i });
+  const to = { host: '${server}', port: 7000, localPort: 5000 + i };
+  const socket = require('node:net').connect(to);
   let turns = 0;
   let last = '';
   const next = () => { turns += 1; socket.write(name + ' ' + i + ' ' + turns); };

@@ -40,7 +40,7 @@ const random = new Random(Number(values.seed), `attacker ${values.side}`);
 
 const port = () => 1_024 + random.below(64_512);
 const pooled = () => `203.0.113.${random.below(16)}`;
-/** Of the served network one of many, so that no subscriber's share bounds them all; or a stranger. */
+/** Of the served network one of many, so that no subscriber's share bounds them all; or of none. */
 const spoofed = () =>
   random.chance(0.9)
     ? `198.18.${2 + random.below(90)}.${1 + random.below(254)}`

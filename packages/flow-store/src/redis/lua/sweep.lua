@@ -182,8 +182,8 @@ local function end_lease(block, rows, gone)
   end
 end
 
--- Looks at a bound row, to which `pointer` is to lead. Gives the instant of its next deadline; `over`
--- are the ports whose binding is.
+-- Looks at a bound row, to which `pointer` is to lead. Gives the instant of its next deadline;
+-- `over` are the ports whose binding is.
 local function sweep_bound(block, offset, row, inside, key, pointer, place, over)
   local field = FIELDS[offset]
   if not pointer or (#pointer < 18 and tonumber(pointer) or pointer) ~= place then
@@ -202,7 +202,8 @@ end
 
 -- Looks at the ports from `from` on, until the looks are used up: at quarantine marks at once, at
 -- bound rows when it is read, together, what leads to them. Gives the earliest deadline of those
--- looked at, and the port to go on with, nil at the block's end. `gone` are the ports that are free.
+-- looked at, and the port to go on with, nil at the block's end. `gone` are the ports that are
+-- free.
 local function sweep_rows(block, rows, from, last, looks_max, gone, over)
   local offsets, insides, keys, n, next_ms, go_on = {}, {}, {}, 0, NONE_DUE, nil
   for offset = from, last do

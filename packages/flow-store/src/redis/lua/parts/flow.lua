@@ -30,7 +30,7 @@ local function deadline_ms(protocol, state)
   return deadline_of(protocol, state.flags, state.seen_ms, state.rst_ms)
 end
 
--- By protocol * 64 + flags, how long a flow lives of which no RST was seen: few kinds are in a batch.
+-- By protocol * 64 + flags, how long a flow lives of which no RST was seen: a batch has few kinds.
 local lives = {}
 
 local function look_up_life(protocol, flags)
