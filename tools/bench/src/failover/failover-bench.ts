@@ -8,13 +8,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FlowStory, TrafficRun, Windows } from '@flowstore/chaos/traffic';
 import { Lab } from '@flowstore/lab';
+import { FarServers } from './far-servers.ts';
 import { KernelNat, type KernelNatOptions } from './kernel-nat.ts';
 import { Capture, takeOverMs } from './sightings.ts';
 
 export const FAILOVER_FLOWS_MAX = 50_000;
 export const FAILOVER_SIZES_DEFAULT = [1, 1_000, 10_000];
-/** How many gateways are active at once. */
-const ACTIVES_DEFAULT = [2, 3];
+/** How many gateways are active at once, and how far the servers are. */
+const ACTIVES_DEFAULT: readonly Actives[] = [
+  { gateways: 2, roundTripMs: 0 },
+  { gateways: 2, roundTripMs: 20 },
+  { gateways: 3, roundTripMs: 0 },
+];
 const CONNECTIONS = 5_000;
 /** How fast connections begin: to fill, and where it is measured how long they take. */
 const FILL_PER_S = 2_000;
@@ -38,8 +43,13 @@ export interface KillFigures {
   readonly moved: number;
 }
 
-export interface ActiveFigures {
+export interface Actives {
   readonly gateways: number;
+  /** To the servers, beside what the network takes anyway. */
+  readonly roundTripMs: number;
+}
+
+export interface ActiveFigures extends Actives {
   readonly asked: number;
   readonly openedPercent: number;
   readonly handshakeP50Ms: number;
@@ -115,7 +125,7 @@ function takeOver(took: readonly number[]): Pick<KillFigures, 'takeOverP999Ms' |
 
 async function measureActive(
   lab: Lab,
-  gateways: number,
+  { gateways, roundTripMs }: Actives,
   count: () => Promise<number>,
 ): Promise<ActiveFigures> {
   let counted = 0;
@@ -128,6 +138,7 @@ async function measureActive(
   const works = opened.filter(({ outcome }) => outcome === 'survived').length;
   return {
     gateways,
+    roundTripMs,
     asked: stories.length,
     openedPercent: Math.round((1_000 * works) / stories.length) / 10,
     handshakeP50Ms: Math.round(percentile(took, 0.5)),
@@ -136,21 +147,32 @@ async function measureActive(
   };
 }
 
-async function inLab<T>(gateways: number, kernel: boolean, work: (lab: Lab) => Promise<T>) {
+async function inLab<T>(
+  { gateways, roundTripMs }: Actives,
+  kernel: boolean,
+  work: (lab: Lab) => Promise<T>,
+) {
   const lab = new Lab();
-  await lab.up({ gateways, ...(kernel ? { apps: 'none' as const, store: false } : {}) });
+  const far = roundTripMs > 0 ? new FarServers(roundTripMs) : null;
   try {
+    await lab.up({
+      gateways,
+      ...(far === null ? {} : { extend: () => far.begin() }),
+      ...(kernel ? { apps: 'none' as const, store: false } : {}),
+    });
     return await work(lab);
   } finally {
     await lab.down();
+    far?.end();
   }
 }
 
 async function withKernelNat<T>(
   options: KernelNatOptions,
+  roundTripMs: number,
   work: (lab: Lab, nat: KernelNat) => Promise<T>,
 ): Promise<T> {
-  return inLab(options.gateways, true, async (lab) => {
+  return inLab({ gateways: options.gateways, roundTripMs }, true, async (lab) => {
     const nat = new KernelNat(lab, options);
     try {
       await nat.start(options);
@@ -162,7 +184,7 @@ async function withKernelNat<T>(
 }
 
 const killFlowstore = (flows: number) =>
-  inLab(2, false, (lab) =>
+  inLab({ gateways: 2, roundTripMs: 0 }, false, (lab) =>
     measureKill(lab, flows, async () => {
       await lab.kill('gw1', { keepRoute: true });
       await sleep(NOTICED_MS);
@@ -172,7 +194,7 @@ const killFlowstore = (flows: number) =>
 
 /** gw2 is the backup: it gets the traffic once it took over. */
 const killConntrackd = (flows: number) =>
-  withKernelNat({ gateways: 2, externalCache: 'on' }, async (lab, nat) => {
+  withKernelNat({ gateways: 2, externalCache: 'on' }, 0, async (lab, nat) => {
     await lab.route('gw2', 'off');
     return measureKill(lab, flows, async () => {
       await nat.kill('gw1');
@@ -186,7 +208,7 @@ const killConntrackd = (flows: number) =>
 export async function runFailoverBench(
   sizes: readonly number[],
   say: Say,
-  actives: readonly number[] = ACTIVES_DEFAULT,
+  actives: readonly Actives[] = ACTIVES_DEFAULT,
 ): Promise<FailoverResult> {
   const kills: FailoverResult['kills'] = { flowstore: [], conntrackd: [] };
   for (const flows of sizes) {
@@ -199,17 +221,18 @@ export async function runFailoverBench(
     conntrackd: [],
     conntrackdWithoutExternalCache: [],
   };
-  for (const gateways of actives) {
-    say(`${gateways} active gateways`);
+  for (const each of actives) {
+    const { gateways, roundTripMs } = each;
+    say(`${gateways} active gateways, ${roundTripMs} ms to the servers and back`);
     active.flowstore.push(
-      await inLab(gateways, false, (lab) => measureActive(lab, gateways, async () => 0)),
+      await inLab(each, false, (lab) => measureActive(lab, each, async () => 0)),
     );
     for (const externalCache of ['on', 'off'] as const) {
       const into =
         externalCache === 'on' ? active.conntrackd : active.conntrackdWithoutExternalCache;
       into.push(
-        await withKernelNat({ gateways, externalCache }, (lab, nat) =>
-          measureActive(lab, gateways, () => nat.duplicates()),
+        await withKernelNat({ gateways, externalCache }, roundTripMs, (lab, nat) =>
+          measureActive(lab, each, () => nat.duplicates()),
         ),
       );
     }

@@ -12,8 +12,9 @@ function killRow(name: string, figures: KillFigures): string {
 }
 
 function activeRow(name: string, figures: ActiveFigures): string {
-  const { gateways, asked, openedPercent, handshakeP50Ms, handshakeP99Ms, duplicates } = figures;
-  return row([name, gateways, asked, openedPercent, handshakeP50Ms, handshakeP99Ms, duplicates]);
+  const { gateways, roundTripMs, asked, openedPercent, duplicates } = figures;
+  const { handshakeP50Ms: p50, handshakeP99Ms: p99 } = figures;
+  return row([name, gateways, roundTripMs, asked, openedPercent, p50, p99, duplicates]);
 }
 
 export function failoverReportLines({ kills, active }: FailoverResult): string[] {
@@ -24,7 +25,7 @@ export function failoverReportLines({ kills, active }: FailoverResult): string[]
     lines.push(killRow('nft + conntrackd, active/backup', kills.conntrackd[at]!));
   }
   lines.push('', 'all gateways active, ECMP in both directions', '');
-  lines.push(row(['', 'gateways', 'asked', 'work %', 'p50 ms', 'p99 ms', 'duplicates']));
+  lines.push(row(['', 'gateways', 'away ms', 'asked', 'work %', 'p50 ms', 'p99 ms', 'duplicates']));
   for (const at of active.flowstore.keys()) {
     lines.push(activeRow('flowstore', active.flowstore[at]!));
     lines.push(activeRow('conntrackd, external cache', active.conntrackd[at]!));
