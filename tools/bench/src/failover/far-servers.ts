@@ -8,6 +8,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { serverAddresses } from '@flowstore/lab';
 
 const NAMESPACE = 'fs-delay';
 const SERVERS = '198.51.100.0/24';
@@ -59,6 +60,11 @@ export class FarServers {
       `route add default via ${NEAR}`,
     );
     ip('fs-wan', `route add ${SERVERS} via ${FAR}`);
+    // The line drops what has no MAC to go to: the kernel is to know them all.
+    for (const neighbour of [NEAR, ...serverAddresses]) {
+      const ping = ['ping', '-c', '1', '-W', '5', neighbour];
+      execFileSync('ip', ['netns', 'exec', NAMESPACE, ...ping], { stdio: 'ignore' });
+    }
     await this.#startLine();
   }
 
