@@ -30,6 +30,7 @@ const step = (kind: FaultKind, over: Partial<Step> = {}): Step => ({
 });
 
 const steps = [
+  step('flood'),
   step('gatewayKill', { variant: true }),
   step('routeFlap', { target: 1, lastsMs: 4_000 }),
   step('garbage', { together: true }),
