@@ -126,7 +126,7 @@ async function isUntouched(entry: StoredEntry): Promise<void> {
 
 /** The keys of its entry. */
 async function keysOf({ inside }: StoredEntry): Promise<Buffer[]> {
-  const keys = await redis.keysBuffer('e:*');
+  const keys = await redis.keysBuffer('{??}*');
   return keys.filter((key) => key.includes(Buffer.from(packEndpoint(inside))));
 }
 

@@ -115,7 +115,7 @@ test('the audit walks on and on, finds nothing in health, and tells what it find
   await vi.waitFor(async () => expect(await walks()).toBeGreaterThan(2), WAIT);
   expect(await reaper.metric('flowstore_reaper_audit_keys_total')).toBeGreaterThan(FLOWS);
   expect(await findings()).toBe(0);
-  const [key] = await redis.keysBuffer('e:*');
+  const [key] = await redis.keysBuffer('{??}*');
   await redis.persist(key!);
   await vi.waitFor(async () => expect(await findings()).toBe(1), WAIT);
   expect(reaper.stdout).toContain('"kind":"keyWithoutTtl"');

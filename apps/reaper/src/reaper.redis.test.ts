@@ -48,7 +48,7 @@ function configOf(changes: object = {}) {
 /** Entries, blocks and index members: all that a flow leaves in the store. */
 async function stored(): Promise<number> {
   const keys = await redis.keys('*');
-  return keys.filter((key) => /^[epi]:/.test(key)).length;
+  return keys.filter((key) => /^([pi]:|\{..\})/.test(key)).length;
 }
 
 async function total(reapers: readonly ReaperProcess[], name: string): Promise<number> {

@@ -5,9 +5,9 @@ import { Redis } from 'ioredis';
 
 export type StoreServer = Pick<ServerStatus, 'name' | 'port'>;
 
-/** The prefixes of keys that belong to flows; s: is the shards' memory, f: their feeds. */
-const OF_FLOWS = ['e', 'p', 'n', 'i'] as const;
-export type LeftInStore = Record<(typeof OF_FLOWS)[number], number>;
+/** Keys that belong to flows; s: is the shards' memory, f: their feeds. */
+const OF_FLOWS = { e: '{??}*', p: 'p:{*', n: 'n:{*', i: 'i:{*' } as const;
+export type LeftInStore = Record<keyof typeof OF_FLOWS, number>;
 
 const SCAN_COUNT = 1_000;
 const ANSWER_MS_MAX = 3_000;
@@ -85,12 +85,10 @@ export class StoreAdmin {
     const left: LeftInStore = { e: 0, p: 0, n: 0, i: 0 };
     for (const master of await this.masters()) {
       await this.with(master, async (client) => {
-        for (const prefix of OF_FLOWS) {
-          for await (const keys of client.scanStream({
-            match: `${prefix}:{*`,
-            count: SCAN_COUNT,
-          })) {
-            left[prefix] += (keys as string[]).length;
+        for (const kind of Object.keys(OF_FLOWS) as (keyof LeftInStore)[]) {
+          const options = { match: OF_FLOWS[kind], count: SCAN_COUNT };
+          for await (const keys of client.scanStream(options)) {
+            left[kind] += (keys as string[]).length;
           }
         }
       });

@@ -92,7 +92,7 @@ describe.skipIf(skip)(`with live connections and a running iperf3${why}`, () => 
       const run = await lab.exec('gw1', 'redis-cli', ['-u', `${store.url}`, ...args]);
       return run.stdout.trim().split('\n').filter(Boolean);
     };
-    const entries = (await cli('--scan', '--pattern', 'e:*')).length;
+    const entries = (await cli('--scan', '--pattern', '{??}*')).length;
     expect(entries).toBeGreaterThan(0);
     // Names are binary: Redis looks them up itself.
     const script =

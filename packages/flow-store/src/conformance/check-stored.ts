@@ -116,11 +116,12 @@ async function readStored(
   };
   const found = await Promise.all(mastersOf(redis).map((master) => master.keysBuffer('*')));
   for (const key of found.flat()) {
-    const [, kind, tag] = /^(\w):\{(\w+)\}/.exec(key.toString('latin1')) ?? [];
-    if (kind === undefined || tag === undefined) throw new Error(`unknown key ${show(key)}`);
+    const name = key.toString('latin1');
+    const [whole, kind = 'e', tag] = /^(?:(\w):)?\{(\w+)\}:?/.exec(name) ?? [];
+    if (whole === undefined || tag === undefined) throw new Error(`unknown key ${show(key)}`);
     const ttlMs = await redis.pttl(key);
     if (ttlMs < 0 && kind !== 'c' && kind !== 'd') throw new Error(`key without TTL: ${show(key)}`);
-    const subject = key.subarray(`e:{${tag}}:`.length);
+    const subject = key.subarray(kind === 'e' ? `{${tag}}`.length : whole.length);
     const at = { key, tag, subject, ttlMs };
     const id = idOf(tag, subject);
     if (kind === 'i') {

@@ -71,7 +71,8 @@ async function loseCounts(redis: RedisClient, rows: readonly Buffer[]): Promise<
 
 function keyOf(kind: 'e' | 'x', inside: Endpoint): Buffer {
   const tag = SHARD_TAGS[shardOfInside(inside)];
-  return Buffer.concat([Buffer.from(`${kind}:{${tag}}:`), packEndpoint(inside)]);
+  const prefix = kind === 'e' ? `{${tag}}` : `x:{${tag}}:`;
+  return Buffer.concat([Buffer.from(prefix), packEndpoint(inside)]);
 }
 
 function blockKey(protocol: number, { address, port }: SocketAddress): Buffer {

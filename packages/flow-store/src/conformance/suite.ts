@@ -18,6 +18,7 @@ import { singleTests } from './singles.ts';
 import { subscriberTests } from './subscribers.ts';
 import { sweepTests } from './sweeps.ts';
 import { tcpTests } from './tcp.ts';
+import { twoMastersTests } from './two-masters.ts';
 
 /** Each test gets an empty store: `begin` is called before it, the harness's `end` after it. */
 export function conformance(name: string, begin: () => Promise<Harness>): void {
@@ -44,6 +45,7 @@ export function recordConformance(name: string, begin: () => Promise<Harness>): 
     describe('feed', () => feedTests(current));
     describe('fragments', () => fragmentTests(current));
     describe('grace', () => graceTests(current));
+    describe('two masters', () => twoMastersTests(current));
     describe('races', () => raceTests(current));
   });
 }

@@ -9,6 +9,7 @@ import {
   type FlowRecord,
   type FlowState,
   hasFlowPerRemote,
+  type Identity,
   identityEquals,
   NEVER,
   Phase,
@@ -134,6 +135,20 @@ function stored(record: FlowRecord, untilMs: number, nowMs: number): contract.St
     reset: rstMs !== NEVER && rstMs > seenMs,
     lifeMs: Math.max(1, untilMs - nowMs),
   };
+}
+
+/** Of two identities of a flow the later one: they are one connection, opened at two masters, or the
+ * former one came back with older data and its end was forgotten; nothing goes on of one that is
+ * over. */
+export function successor(
+  entry: Entry,
+  former: FlowRecord,
+  identity: Identity,
+  config: ClusterConfig,
+  nowMs: number,
+): FlowRecord | undefined {
+  const isOver = isClosing(former) || flowDeadlineMs(entry, former, config) <= nowMs;
+  return isOver ? undefined : { ...former, ...identity };
 }
 
 /** The opening packet itself was seen, so an opening without any age was seen just now. */

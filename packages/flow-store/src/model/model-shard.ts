@@ -45,6 +45,7 @@ import {
   storedEntry,
   storedFlow,
   storedWhole,
+  successor,
 } from './model-entry.ts';
 import { ModelFeed } from './model-feed.ts';
 import { ModelFragments } from './model-fragments.ts';
@@ -251,9 +252,11 @@ export class ModelShard {
     }
     let record = remote === null ? entry.binding : entry.flows.get(remoteKey(remote));
     const sameOutside = socketAddressEquals(entry.binding.outside, outside);
-    // Its former incarnation came back with data that is older.
     if (sameOutside && record !== undefined && record.generation < identity.generation) {
-      record = remote === null ? this.#rename(entry, identity) : undefined;
+      if (remote !== null) {
+        this.#void(inside.protocol, outside, remote, identity.generation, config, nowMs);
+        record = successor(entry, record, identity, config, nowMs);
+      } else record = this.#rename(entry, identity);
     }
     const sameFlow = record === undefined || identityEquals(record, identity);
     if (!sameFlow || !sameOutside) {

@@ -27,4 +27,5 @@ test('so is every kind of key, and nothing else', () => {
   const built = all(/'(\w):' \.\. TAG/g, sources);
   // The shard's meta key is the one that is given.
   expect(all(/ ~(\w):\{\*/g, ACL)).toEqual([...built, 's'].sort());
+  expect(ACL).toContain(' ~{??}* ');
 });

@@ -62,7 +62,8 @@ export interface AuditRequest {
   readonly subject: Buffer;
 }
 
-const SUBJECT = /^(?:([exp]):\{(..)\}:|(s):\{(..)\}$)/;
+/** An entry's key has no letter in front. */
+const SUBJECT = /^(?:([xp]):\{(..)\}:|(s):\{(..)\}$|()\{(..)\})/;
 const SHARD_BY_TAG = new Map(SHARD_TAGS.map((tag, shard) => [tag, shard]));
 
 /** Those of the keys that are entries, flows or blocks of ours, and a shard's meta key, for its
@@ -70,10 +71,12 @@ const SHARD_BY_TAG = new Map(SHARD_TAGS.map((tag, shard) => [tag, shard]));
 export function auditRequests(keys: readonly Buffer[]): AuditRequest[] {
   return keys.flatMap((key) => {
     const match = SUBJECT.exec(key.toString('latin1'));
-    const [whole = '', kind = match?.[3], tag = match?.[4]] = match ?? [];
-    const shard = SHARD_BY_TAG.get(tag ?? '');
-    if (kind === undefined || shard === undefined) return [];
-    const subject = Buffer.concat([Buffer.from(kind), key.subarray(whole.length)]);
+    if (match === null) return [];
+    const [whole, ...parts] = match;
+    const [kind, tag] = parts.filter((part) => part !== undefined) as [string, string];
+    const shard = SHARD_BY_TAG.get(tag);
+    if (shard === undefined) return [];
+    const subject = Buffer.concat([Buffer.from(kind || 'e'), key.subarray(whole.length)]);
     return [{ shard, key, subject }];
   });
 }

@@ -5,7 +5,7 @@
  * s:{tag}                                  meta of the shard: its time, its last generation
  * i:{tag}                                  index: blocks by their earliest possible deadline
  * p:{tag}:<protocol><address><block>       block: its ports' bindings and marks, and the lease
- * e:{tag}:<inside endpoint>                entry: the outside endpoint that it is bound to
+ * {tag}<inside endpoint>                   entry: the outside endpoint that it is bound to
  * x:{tag}:<inside endpoint>                its flows, but for the first one
  * a:{tag}:<datagram>                       how the fragments of a datagram are translated
  * y:{tag}:<protocol><address><destination> the last identification that datagrams were given

@@ -75,7 +75,7 @@ async function fill(server: StoreServer, perShard: number): Promise<Buffer[]> {
     await server.lease(shard, UDP, INCARNATION, perShard);
     await inBatches(flows, BATCH, (batch) => open(server.store, batch.map(openRequest)));
     if (shard < DRAINED_SHARDS) continue;
-    const prefix = Buffer.from(`${metaKey(shard).replace('s:', 'e:')}:`);
+    const prefix = Buffer.from(metaKey(shard).slice('s:'.length));
     keys.push(...flows.map(({ inside }) => Buffer.concat([prefix, packEndpoint(inside)])));
   }
   return keys;

@@ -25,7 +25,7 @@ const setOne: Queue = (pipeline, key) => pipeline.set(key, VALUE, 'PX', TTL_MS);
 const getOne: Queue = (pipeline, key) => pipeline.get(key);
 
 /** As long as an entry's key. */
-const keyOf = (number: number) => `floor:${String(number).padStart(11, '0')}`;
+const keyOf = (number: number) => `floor:${String(number).padStart(8, '0')}`;
 
 async function pipelined({ floor }: StoreServer, keys: readonly string[], queue: Queue) {
   await inBatches(keys, BATCH, async (batch) => {

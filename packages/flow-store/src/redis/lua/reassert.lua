@@ -102,6 +102,17 @@ local function read_request(bytes)
     protocol = protocol_of(inside), seen = sighting(flags, age_ms, rst_age_ms) }
 end
 
+-- Of two identities of a flow the later one: they are one connection, opened at two masters, or the
+-- former one came back with older data and its end was forgotten; nothing goes on of one that is
+-- over. Whoever has the other one is told.
+local function succeed(r, former)
+  tell_void(r.protocol, r.outside, r.remote, generation_of(r.id))
+  if is_closing(former.flags, former.seen_ms, former.rst_ms) then return nil end
+  if deadline_ms(r.protocol, former) <= now_ms then return nil end
+  former.id = r.id
+  return former
+end
+
 local function reassert(bytes)
   if not in_grace() then return TOO_LATE end
   local r = read_request(bytes)
@@ -118,15 +129,11 @@ local function reassert(bytes)
     if not binding then return TOO_LATE end
     binding.is_lost = true
   end
-  -- Its former incarnation came back with data that is older. A binding and its former incarnation
-  -- are one mapping, and go on under the later identity; of a flow nothing is kept.
   local former = record
   if record and generation_of(record.id) < generation_of(r.id) then
-    if r.remote == '' then
-      binding.id, record.id = r.id, r.id
-    else
-      record = nil
-    end
+    -- A binding and its former incarnation are one mapping.
+    if r.remote == '' then binding.id, record.id = r.id, r.id
+    else record = succeed(r, record) end
   end
   if record and record.id ~= r.id then
     if not is_closing(r.seen.flags, r.seen.seen_ms, r.seen.rst_ms) then add(r, binding, record) end

@@ -1,11 +1,12 @@
--- An inside endpoint's entry, `e:{tag}:<inside endpoint>`: the outside endpoint that it is bound
+-- An inside endpoint's entry, `{tag}<inside endpoint>`: the outside endpoint that it is bound
 -- to, an IPv4 one as the decimal number address * 65536 + port (of which Redis makes no string), an
 -- IPv6 one packed. It leads to the port's row, which is the truth: where that is not bound to this
 -- very inside endpoint there is no binding.
 --
 -- What flows there are beside the row's first one are in `x:{tag}:<inside endpoint>`, a hash from
 -- remote endpoint to record.
-local ENTRY_PREFIX, FLOWS_PREFIX = 'e:' .. TAG .. ':', 'x:' .. TAG .. ':'
+-- Its key has no letter in front: one of 14 bytes takes 16 of memory, one of 15 takes 32.
+local ENTRY_PREFIX, FLOWS_PREFIX = TAG, 'x:' .. TAG .. ':'
 
 local function protocol_of(inside) return byte(inside, 4) end
 
