@@ -34,7 +34,12 @@ export class Restorer {
   #ask(handle: Handle, replaces: Identity | null, nowMs: number, onDone: OnRestored): void {
     const queued = this.#outbox.ask(
       'reassert',
-      (sendMs) => this.#build(handle, replaces, sendMs),
+      (sendMs) => {
+        const request = this.#build(handle, replaces, sendMs);
+        // What is not sent is not answered, and packets may wait for it.
+        if (request === null) onDone('lost', sendMs);
+        return request;
+      },
       (result, sentMs, answeredMs) => {
         const rival = replaces === null ? this.#rivalIn(handle, result, answeredMs) : null;
         if (rival !== null) this.#ask(handle, rival, answeredMs, onDone);

@@ -66,4 +66,12 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
     seed: 642_112,
     found: 'the checker: the store lost what only a gateway knew that is kept from it (I4)',
   },
+  {
+    seed: 643_562,
+    found: 'the store: of one connection opened at two masters the former half was forgotten (I4)',
+  },
+  {
+    seed: 648_485,
+    found: 'gateway-core: a packet waited for the assertion of a flow that was gone, for ever (I5)',
+  },
 ];
