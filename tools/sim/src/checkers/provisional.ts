@@ -14,6 +14,8 @@ import type { BindingTruth, FlowTruth } from './truth.ts';
 
 /** To tell the store takes a call or two, and calls that got lost keep others waiting. */
 const TELL_MS = 9_000;
+/** Clocks drift, and requests leave within the ms. */
+const CLOCKS_MS = 1_000;
 
 export class ProvisionalChecker {
   readonly #config: ClusterConfig;
@@ -66,16 +68,18 @@ export class ProvisionalChecker {
     this.#take(flow, (one) => one.outside === of);
   }
 
-  /** Told at `sentMs` by this life, which may have used another outside endpoint until then. What
-   * it saw under that one later is another connection's, whose peer will not know this one. */
-  merged(flow: FlowTruth, life: Life, sentMs: number): void {
-    this.#take(flow, ({ sightings }) => sightings.knows(life), sentMs);
+  /** Told at `sentMs` by this life, as seen at `seenMs`; it may have used another outside endpoint
+   * until then. What it saw under that one later is another connection's, whose peer will not know
+   * this one. */
+  merged(flow: FlowTruth, life: Life, sentMs: number, seenMs: number): void {
+    this.#take(flow, ({ sightings }) => sightings.knows(life), sentMs, seenMs);
   }
 
   #take(
     { binding, remote, remotePort, sightings }: FlowTruth,
     isIts: (one: Seen) => boolean,
     toldMs = Number.POSITIVE_INFINITY,
+    seenMs = Number.POSITIVE_INFINITY,
   ): void {
     const { protocol, inside, insidePort } = binding;
     const key = keyOf(protocol, inside, insidePort, remote, remotePort);
@@ -85,9 +89,10 @@ export class ProvisionalChecker {
       key,
       seen.filter((one) => !isIts(one)),
     );
-    // Longer ago, what is merged was another connection's.
+    // Longer ago, what is merged was another connection's, unless it is what is told.
     const isMerged = protocol === TCP && toldMs !== Number.POSITIVE_INFINITY;
-    const sinceMs = isMerged ? this.#nowMs() - this.#config.timeouts.tcpTransitoryMs : 0;
+    const recentMs = this.#nowMs() - this.#config.timeouts.tcpTransitoryMs;
+    const sinceMs = isMerged ? Math.min(recentMs, seenMs - CLOCKS_MS) : 0;
     for (const one of seen.filter(isIts)) {
       if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings, toldMs);
     }

@@ -1,6 +1,6 @@
 /** Everything that watches the world, wired together: the truth and the checkers of I1 to I8. */
 import type { Endpoint, SocketAddress } from '@flowstore/flow';
-import type { FeedRequest, StoredEntry, TouchRequest } from '@flowstore/flow-store';
+import type { FeedRequest, OpenRequest, StoredEntry, TouchRequest } from '@flowstore/flow-store';
 import type { ModelData } from '@flowstore/flow-store/testing';
 import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import { BoundChecker } from '../checkers/bounds.ts';
@@ -126,7 +126,9 @@ export class Witness {
       }
       flow.sightings.confirm(life, sentMs, isKept);
       // A provisional flow may have come to one that was there: what it saw was merged.
-      if (operation === 'open') this.translations.provisional.merged(flow, life, sentMs);
+      if (operation !== 'open') continue;
+      const { ageMs } = (requests[i] as OpenRequest).seen;
+      this.translations.provisional.merged(flow, life, sentMs, sentMs - (ageMs ?? 0));
     }
   }
 }
