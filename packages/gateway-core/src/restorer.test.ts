@@ -11,7 +11,9 @@ test('whoever waits hears of a flow that goes before its assertion leaves', () =
   // All that it takes: no cache loses a flow just between these two calls when asked to.
   const cache = { table: { handleOf: () => 7 }, storedSlotOf: () => NONE } as unknown as FlowCache;
   const heard: string[] = [];
-  new Restorer(cache, outbox, new GatewayCounters()).restore(0, 1_000, (outcome) => heard.push(outcome));
+  new Restorer(cache, outbox, new GatewayCounters()).restore(0, 1_000, (outcome) =>
+    heard.push(outcome),
+  );
   expect(heard).toEqual([]);
   expect(outbox.take(1_005)).toEqual([]);
   expect(heard).toEqual(['lost']);
