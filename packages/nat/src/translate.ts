@@ -3,7 +3,7 @@
  * and one hop of TTL. Allocates nothing.
  */
 import { ICMP, UDP } from '@flowstore/flow';
-import { delta16, delta32, updateChecksum, updatePartialChecksum } from './checksum.ts';
+import { delta16, delta32, sumBytes, updateChecksum, updatePartialChecksum } from './checksum.ts';
 import {
   ICMP_CHECKSUM,
   ICMP_IDENTIFIER,
@@ -88,13 +88,18 @@ function rewrite(
   portOffset: number,
   partialChecksum: boolean,
 ): void {
-  const { transportOffset, protocol } = packet;
+  const { transportOffset, transportLength, protocol } = packet;
   rewriteHeader(view, packet, addressDelta);
   const portDelta = delta16(oldPort, port);
   if (protocol === ICMP) {
     view.setUint16(transportOffset + ICMP_IDENTIFIER, port);
     // No pseudo-header: the addresses are not in the sum (RFC 792).
-    updateChecksum(view, transportOffset + ICMP_CHECKSUM, portDelta);
+    const checksum = transportOffset + ICMP_CHECKSUM;
+    updateChecksum(view, checksum, portDelta);
+    // A sum of nothing but zeros is the other zero (RFC 1624): that of an empty echo reply.
+    if (view.getUint16(checksum) === 0 && sumBytes(view, transportOffset, transportLength) === 0) {
+      view.setUint16(checksum, 0xffff);
+    }
     return;
   }
   view.setUint16(transportOffset + portOffset, port);
