@@ -102,12 +102,15 @@ test('UDP without a checksum stays without, and one that sums to zero is sent as
   }
 });
 
-test.each([0, 7])('an echo reply of zeros has a right checksum, from the identifier %d on', (id) => {
-  const payload = new Uint8Array(8);
-  const echo = { protocol: ICMP, from: REMOTE, to: INSIDE, toPort: 0, icmpType: 0, sequence: 0 };
-  const bytes = buildPacket({ ...echo, fromPort: id, payload });
-  const { view, packet } = parsed(bytes);
-  translateDestination(view, packet, ipv4ToNumber(parseAddress(INSIDE)), 0, false);
-  expect(checksumsAreRight(bytes)).toBe(true);
-  expect(view.getUint16(packet.transportOffset + 2)).toBe(0xffff);
-});
+test.each([0, 7])(
+  'an echo reply of zeros has a right checksum, from the identifier %d on',
+  (id) => {
+    const payload = new Uint8Array(8);
+    const echo = { protocol: ICMP, from: REMOTE, to: INSIDE, toPort: 0, icmpType: 0, sequence: 0 };
+    const bytes = buildPacket({ ...echo, fromPort: id, payload });
+    const { view, packet } = parsed(bytes);
+    translateDestination(view, packet, ipv4ToNumber(parseAddress(INSIDE)), 0, false);
+    expect(checksumsAreRight(bytes)).toBe(true);
+    expect(view.getUint16(packet.transportOffset + 2)).toBe(0xffff);
+  },
+);
