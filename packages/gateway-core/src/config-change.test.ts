@@ -112,7 +112,7 @@ test('whom the deployment serves is served from the first step of the change on'
   expect(await world.send(0, Side.Inside, from(INSIDE))).toHaveLength(0);
 });
 
-test('packets from outside keep a mapping from the first step on, where either has it', async () => {
+test('packets from outside keep a mapping from the first step on, if either has it', async () => {
   const world = new World({ gateways: 2 });
   const inboundRefresh = { ...TEST_CONFIG.inboundRefresh, udp: true };
   const next = { ...TEST_CONFIG, version: 2, inboundRefresh };

@@ -137,9 +137,9 @@ function stored(record: FlowRecord, untilMs: number, nowMs: number): contract.St
   };
 }
 
-/** Of two identities of a flow the later one: they are one connection, opened at two masters, or the
- * former one came back with older data and its end was forgotten; nothing goes on of one that is
- * over. */
+/** Of two identities of a flow the later one: they are one connection, opened at two masters, or
+ * the former one came back with older data and its end was forgotten; nothing goes on of one that
+ * is over. */
 export function successor(
   entry: Entry,
   former: FlowRecord,
