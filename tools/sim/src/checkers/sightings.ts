@@ -268,13 +268,14 @@ function isReported({ life, changedMs }: Column, config: ClusterConfig, nowMs: n
 }
 
 /** The store lost what this life had reported, and it did not tell it again: it was over, or too
- * near its end, or is kept from the store since. It hears of the loss within a heartbeat, and then
- * has all to tell. */
-function isForgotten(life: Life, { heartbeatMs }: ClusterConfig, nowMs: number): boolean {
+ * near its end, or is kept from the store for longer than grace waits. It hears of the loss within
+ * a heartbeat, and then has all to tell. */
+function isForgotten(life: Life, config: ClusterConfig, nowMs: number): boolean {
   const { lostMs, endedMs } = life;
   if (life.isForgotten || lostMs === null) return life.isForgotten;
   const untilMs = endedMs ?? nowMs;
-  const toldMs = heartbeatMs + AFTERMATH_MS + 2 * life.troubledMs(lostMs, untilMs);
+  if (endedMs === null && nowMs < lostMs + config.leaseMs) return false;
+  const toldMs = config.heartbeatMs + AFTERMATH_MS + 2 * life.troubledMs(lostMs, untilMs);
   return untilMs - lostMs < toldMs;
 }
 
