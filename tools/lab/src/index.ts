@@ -2,6 +2,7 @@
 export type { UpOptions } from './bring-up.ts';
 export { deepMerge, type LabConfig, readConfig, type Tree } from './config.ts';
 export { LabError, type LabErrorCode } from './errors.ts';
+export { ip, ipBatch } from './ip.ts';
 export { type ExecResult, Lab, type LabOptions, type StartOptions } from './lab.ts';
 export { type GatewayLink, gatewayLinks } from './links.ts';
 export {

@@ -1,7 +1,7 @@
 /** A connection that two masters were told of, each under an identity of its own. */
 import { type Identity, IN_DATA, IN_FIN, OUT_DATA, OUT_FIN, OUT_SYN } from '@flowstore/flow';
 import { expect, it } from 'vitest';
-import type { StoredEntry } from '../contract.ts';
+import type { Sighting, StoredEntry } from '../contract.ts';
 import { GATEWAY_2, type Scenario, SHARD, seen, tcp, WEB } from './scenario.ts';
 
 const BY_THE_FORMER = seen(OUT_SYN | IN_DATA);
@@ -10,7 +10,7 @@ const ALL = OUT_SYN | OUT_DATA | IN_DATA;
 
 const later = ({ generation }: Identity): Identity => ({ generation: generation + 1, nonce: 7 });
 
-async function reassert(s: Scenario, entry: StoredEntry, identity: Identity, sighting = seen(0)) {
+async function reassert(s: Scenario, entry: StoredEntry, identity: Identity, sighting: Sighting) {
   const { inside, outside } = entry;
   const request = { inside, remote: WEB, outside, identity, seen: sighting };
   const [result] = await s.store.reassert([request]);

@@ -163,7 +163,7 @@ async function inLab<T>(
     return await work(lab);
   } finally {
     await lab.down();
-    far?.end();
+    await far?.end();
   }
 }
 

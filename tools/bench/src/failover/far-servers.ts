@@ -6,20 +6,15 @@
  *   gateways -- fs-wan 198.19.250.1 -- .2 fs-delay, delay-line.ts 198.51.100.1 -- server1, server2
  * ```
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { serverAddresses } from '@flowstore/lab';
+import { ip, ipBatch, serverAddresses } from '@flowstore/lab';
 
 const NAMESPACE = 'fs-delay';
 const SERVERS = '198.51.100.0/24';
 const SERVERS_ROUTER = '198.51.100.1/24';
 const [NEAR, FAR] = ['198.19.250.1', '198.19.250.2'];
 const program = new URL('./delay-line.ts', import.meta.url).pathname;
-
-const ip = (namespace: string | null, ...lines: string[]) => {
-  const where = namespace === null ? [] : ['-n', namespace];
-  execFileSync('ip', [...where, '-batch', '-'], { input: `${lines.join('\n')}\n` });
-};
 
 export class FarServers {
   readonly #delayMs: number;
@@ -32,24 +27,22 @@ export class FarServers {
 
   /** For `lab.up`, before any program runs. */
   async begin(): Promise<void> {
-    this.#removeNamespace();
-    ip(
-      null,
+    await this.#removeNamespace();
+    await ipBatch([
       `netns add ${NAMESPACE}`,
       `link add name near netns ${NAMESPACE} type veth peer name far netns fs-wan`,
-    );
+    ]);
     const quiet = 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6';
     const still = 'echo 0 > /proc/sys/net/ipv4/ip_forward';
-    execFileSync('ip', ['netns', 'exec', NAMESPACE, 'sh', '-c', `${quiet}; ${still}`]);
-    ip(
-      'fs-wan',
+    await this.#run('sh', '-c', `${quiet}; ${still}`);
+    const moved = [
       ...['server1', 'server2'].map((device) => `link set ${device} netns ${NAMESPACE}`),
       'link del servers',
       `addr add ${NEAR}/30 dev far`,
       'link set far up',
-    );
-    ip(
-      NAMESPACE,
+    ];
+    await ipBatch(moved, 'fs-wan');
+    const router = [
       'link set lo up',
       'link add name servers type bridge',
       ...['server1', 'server2'].map((device) => `link set ${device} master servers up`),
@@ -58,19 +51,19 @@ export class FarServers {
       `addr add ${FAR}/30 dev near`,
       'link set near up',
       `route add default via ${NEAR}`,
-    );
-    ip('fs-wan', `route add ${SERVERS} via ${FAR}`);
+    ];
+    await ipBatch(router, NAMESPACE);
+    await ipBatch([`route add ${SERVERS} via ${FAR}`], 'fs-wan');
     // The line drops what has no MAC to go to: the kernel is to know them all.
     for (const neighbour of [NEAR, ...serverAddresses]) {
-      const ping = ['ping', '-c', '1', '-W', '5', neighbour];
-      execFileSync('ip', ['netns', 'exec', NAMESPACE, ...ping], { stdio: 'ignore' });
+      await this.#run('ping', '-c', '1', '-W', '5', neighbour);
     }
     await this.#startLine();
   }
 
-  end(): void {
+  async end(): Promise<void> {
     this.#line?.kill('SIGKILL');
-    this.#removeNamespace();
+    await this.#removeNamespace();
   }
 
   async #startLine(): Promise<void> {
@@ -81,11 +74,12 @@ export class FarServers {
     await once(this.#line.stdout!, 'data');
   }
 
-  #removeNamespace(): void {
-    try {
-      execFileSync('ip', ['netns', 'del', NAMESPACE], { stdio: 'ignore' });
-    } catch {
-      // It was not there.
-    }
+  /** Fine where it is not there. */
+  async #removeNamespace(): Promise<void> {
+    await ip(['netns', 'del', NAMESPACE]).catch(() => {});
+  }
+
+  async #run(...command: string[]): Promise<void> {
+    await ip(['netns', 'exec', NAMESPACE, ...command]);
   }
 }

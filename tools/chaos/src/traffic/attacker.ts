@@ -74,15 +74,8 @@ function inventedError(): Uint8Array {
   const sent = { ...ends(protocol), payload: new Uint8Array(16) };
   const back = { from: sent.to, fromPort: sent.toPort, to: sent.from, toPort: sent.fromPort };
   const about = buildPacket({ ...sent, ...back });
-  const ends3 = { from: sent.from, to: sent.to };
-  return buildError({
-    ...ends3,
-    type: UNREACHABLE,
-    code: PORT_UNREACHABLE,
-    word: 0,
-    about,
-    keep: 16,
-  });
+  const error = { type: UNREACHABLE, code: PORT_UNREACHABLE, word: 0, about, keep: 16 };
+  return buildError({ from: sent.from, to: sent.to, ...error });
 }
 
 const KINDS = [syn, syn, fragment, inventedError];
