@@ -1,10 +1,13 @@
 /** How each batched operation is asked and answered: its shard, its request and reply packed. */
 import {
   ANY_PORT,
+  BLOCK_PORTS,
   BLOCKS_PER_SHARD,
   blockOfShard,
   type ClusterConfig,
   type Endpoint,
+  firstPortOfBlock,
+  type PortBlock,
   packDatagram,
   packEndpoint,
   packSocketAddress,
@@ -224,40 +227,56 @@ export const feedCodec: Codec<contract.FeedRequest, contract.FeedResult> = {
     if (kind === 'gap') return { kind, tail, inGrace };
     const more = reader.u8() === 1;
     const events: contract.FeedEvent[] = [];
-    while (!reader.atEnd) {
-      const event = feedEvent(reader);
-      if (event !== null) events.push(event);
-    }
+    while (!reader.atEnd) events.push(...feedEvents(reader));
     return { kind, events, tail, more, inGrace };
   },
 };
 
 const VOID = 0x76; // 'v'
+const VOIDS = 0x77; // 'w'
 const BEGIN = 0x62; // 'b'
 const LEASE = 0x6c; // 'l'
 
-/** null: where a feed begins, there is nothing to tell. */
-function feedEvent(reader: ByteReader): contract.FeedEvent | null {
+/** None where a feed begins; one for each port where many of a block are void. */
+function feedEvents(reader: ByteReader): contract.FeedEvent[] {
   const kind = reader.u8();
   if (kind === BEGIN) {
     reader.u32();
-    return null;
+    return [];
   }
-  if (kind === LEASE) return leaseEvent(reader);
+  if (kind === LEASE) return [leaseEvent(reader)];
+  if (kind === VOIDS) return voidEvents(reader);
   const protocol = reader.u8();
   const outside = unpackSocketAddress(reader.short());
   const remoteBytes = reader.short();
   const remote = remoteBytes.length === 0 ? null : unpackSocketAddress(remoteBytes);
-  if (kind === VOID) return { kind: 'void', protocol, outside, remote, below: reader.u64() };
+  if (kind === VOID) return [{ kind: 'void', protocol, outside, remote, below: reader.u64() }];
   if (remote === null) throw new RangeError('feed: a closing event without a remote endpoint');
-  return { kind: 'closing', protocol, outside, remote };
+  return [{ kind: 'closing', protocol, outside, remote }];
+}
+
+function voidEvents(reader: ByteReader): contract.FeedEvent[] {
+  const { protocol, address, block } = portBlock(reader);
+  const ports = reader.u16();
+  const below = reader.u64();
+  const first = firstPortOfBlock(block);
+  return Array.from({ length: BLOCK_PORTS }, (_, offset) => offset)
+    .filter((offset) => (ports & (1 << offset)) !== 0)
+    .map((offset) => {
+      const outside = { address, port: first + offset };
+      return { kind: 'void', protocol, outside, remote: null, below };
+    });
 }
 
 function leaseEvent(reader: ByteReader): contract.FeedEvent {
-  const [protocol, ...address] = reader.short();
-  const block = reader.u16();
+  const block = portBlock(reader);
   const holder = Buffer.from(reader.short()).toString('hex') || null;
-  return { kind: 'lease', protocol: protocol!, address: Uint8Array.from(address), block, holder };
+  return { kind: 'lease', ...block, holder };
+}
+
+function portBlock(reader: ByteReader): PortBlock {
+  const [protocol, ...address] = reader.short();
+  return { protocol: protocol!, address: Uint8Array.from(address), block: reader.u16() };
 }
 
 export const leaseCodec: Codec<contract.LeaseRequest, contract.LeaseResult> = {

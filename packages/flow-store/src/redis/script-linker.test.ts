@@ -6,9 +6,33 @@ import { loadScript } from './script-loader.ts';
 const FIRST = 'local META = KEYS[1]\n\nlocal function used() return META end\n';
 
 it('gives what stands first a scope around the rest', () => {
-  expect(linkScript('#!lua', [FIRST, 'local A = 1'], 'return used()\n')).toBe(
-    `#!lua\n${FIRST}\nreturn (function()\nlocal A = 1\nreturn used()\nend)()`,
+  expect(linkScript('#!lua', [FIRST, 'local a = 1'], 'return used()\n')).toBe(
+    `#!lua\n${FIRST}\nreturn (function()\nlocal a = 1\nreturn used()\nend)()`,
   );
+});
+
+it('puts literals in the places of the names that stand for them, and leaves strings alone', () => {
+  const part = [
+    "local MORE, GT = 8, '\\1'",
+    "local PREFIX = 'p:' .. MORE",
+    'local function more(n) return n * MORE end',
+  ].join('\n');
+  const lua = linkScript(
+    '#!lua',
+    [FIRST, part],
+    "return used() .. PREFIX .. more(2) .. 'GT' .. GT",
+  );
+  expect(lua.split('\n').slice(-4)).toEqual([
+    "local PREFIX = 'p:' .. 8",
+    'local function more(n) return n * 8 end',
+    "return used() .. PREFIX .. more(2) .. 'GT' .. '\\1'",
+    'end)()',
+  ]);
+});
+
+it('refuses a name that stands for two literals', () => {
+  const link = () => linkScript('#!lua', [FIRST, 'local A = 1', 'local B, A = 2, 3'], 'return A');
+  expect(link).toThrow('A stands for 1 and for 3');
 });
 
 it('leaves out functions that nobody names, and those that only they name', () => {

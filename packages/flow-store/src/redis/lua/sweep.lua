@@ -33,6 +33,11 @@ local NONE_DUE = 281474976710655
 
 local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0, recounts = 0 }
 local looks_taken = 0
+-- Of the block that is looked at: its rows by offset, those that are bound, and the fields to write.
+-- The tables serve all blocks, as growing them takes a tenth of a sweep: what is in them beyond what
+-- is counted is of no block any more.
+local rows, offsets, insides, keys, writes = {}, {}, {}, {}, {}
+local protocol, writes_n, over_n, over_mask = nil, 1, 0, 0
 -- What is done once for all blocks of the call; `scores` by member: when to look at the block next.
 local scores, unindexed = {}, {}
 local mark_ms = now_ms + QUARANTINE_MS
@@ -49,51 +54,23 @@ local function keep_on(block, inside, last_ms, more)
   keep_count(inside, ttl_ms + QUARANTINE_MS)
 end
 
--- A field of the block that is written when all of the block was looked at.
-local function note(block, field, value)
-  local noted = block.noted
-  if noted then noted[#noted + 1], noted[#noted + 2] = field, value
-  else block.noted = { block.key, field, value } end
-end
-
 -- Of a binding that has more flows than one: when the first of those that live ends, nil where
 -- none does.
 local function sweep_flows(block, field, row)
   local binding = read_row(row)
-  binding.protocol, binding.block, binding.field = byte(block.member), block, field
+  binding.protocol, binding.block, binding.field = protocol, block, field
   local all = survey(binding)
   looks_taken = looks_taken + max(1, all.stored)
   count.flows = count.flows + #all.dead
   if all.live == 0 then
+    -- One is counted with the binding.
+    count.flows = count.flows - 1
     drop(FLOWS_PREFIX .. binding.inside)
     return nil
   end
   delete_flows(binding, all.dead)
   keep_on(block, binding.inside, all.last_ms, binding.more)
   return all.first_ms
-end
-
--- Looks at a bound row to which its inside endpoint leads. Gives the instant of its next deadline,
--- nil where its binding is over.
-local function sweep_binding(block, field, row, inside)
-  local kind = byte(row)
-  if kind ~= PLAIN and kind ~= SINGLE and band(kind, MORE) ~= 0 then
-    return sweep_flows(block, field, row)
-  end
-  looks_taken = looks_taken + 1
-  local protocol, until_ms = byte(block.member), nil
-  if kind == PLAIN or kind == SINGLE then
-    local flags, a, b, c, d, e, f = byte(row, 14, 20)
-    until_ms = ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
-      + (lives[protocol * 64 + flags] or look_up_life(protocol, flags))
-  else
-    until_ms = deadline_of(protocol, state_in(row, kind))
-  end
-  if until_ms > now_ms then
-    keep_on(block, inside, until_ms, false)
-    return until_ms
-  end
-  count.flows = count.flows + 1
 end
 
 -- Counts are wrong where they were not kept so far, or where a block is gone by its TTL. Some are
@@ -127,9 +104,10 @@ end
 local OFFSETS = {}
 for offset = 0, BLOCK_PORTS - 1 do OFFSETS[FIELDS[offset]] = offset end
 
--- The block's rows by offset, the last offset, and the lease.
-local function rows_by_offset(fields)
-  local rows, last, lease = {}, -1, nil
+-- Sorts what the block holds. Gives the last offset that has a row, and the lease.
+local function sort_rows(fields)
+  local last, lease = -1, nil
+  for offset = 0, BLOCK_PORTS - 1 do rows[offset] = false end
   for i = 1, #fields, 2 do
     local offset = OFFSETS[fields[i]]
     if not offset then
@@ -139,7 +117,7 @@ local function rows_by_offset(fields)
       if offset > last then last = offset end
     end
   end
-  return rows, last, lease
+  return last, lease
 end
 
 -- What an entry holds that leads to the block's port of offset 0, as a number, nil for IPv6; and
@@ -150,62 +128,74 @@ local function place_of(block)
   return #member == 7 and parse('>I4', member, 2) * 65536 + port or nil, port
 end
 
--- The block's outside endpoints are told void together.
-local function tell_over(block, offsets)
-  if #offsets == 0 then return end
-  local protocol, below, first, port = byte(block.member), new_generation(), place_of(block)
-  local n = #news
-  if not first then
-    for _, offset in ipairs(offsets) do
-      tell_void(protocol, sub(block.member, 2, -3) .. pack('>I2', port + offset), '', below)
-    end
-    return
-  end
-  for i = 1, #offsets do
-    news_formats[#news_formats + 1] = 'I3I7I8'
-    news[n + 1], news[n + 2], news[n + 3] =
-      VOID_IPV4 + protocol * 256, (first + offsets[i]) * 256, below
-    n = n + 3
-  end
-  gather_news()
-end
-
 -- Ends a lease whose time is over. Its holder may have used any rowless port up to the end
 -- (provisional flows): all of them begin in quarantine. The same as expire_lease, gathered.
-local function end_lease(block, rows, gone)
+local function end_lease(gone)
   local taken = {}
   for i = 1, #gone do taken[OFFSETS[gone[i]]] = true end
   gone[#gone + 1] = 'L'
   count.leases = count.leases + 1
   for offset = 0, BLOCK_PORTS - 1 do
-    if not rows[offset] or taken[offset] then note(block, FIELDS[offset], MARK) end
+    if not rows[offset] or taken[offset] then
+      writes[writes_n + 1], writes[writes_n + 2] = FIELDS[offset], MARK
+      writes_n = writes_n + 2
+    end
   end
 end
 
--- Looks at a bound row, to which `pointer` is to lead. Gives the instant of its next deadline;
--- `over` are the ports whose binding is.
-local function sweep_bound(block, offset, row, inside, key, pointer, place, over)
-  local field = FIELDS[offset]
-  if not pointer or (#pointer < 18 and tonumber(pointer) or pointer) ~= place then
+-- Looks at a bound row to which its inside endpoint leads. Gives the instant of its next deadline.
+local function sweep_bound(block, offset, row, inside, key)
+  local kind, until_ms = byte(row), nil
+  if kind == PLAIN or kind == SINGLE then
     looks_taken = looks_taken + 1
-    count.orphans = count.orphans + 1
-    orphan(block, field, inside)
-    return mark_ms
+    local flags, a, b, c, d, e, f = byte(row, 14, 20)
+    until_ms = ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+      + (lives[protocol * 64 + flags] or look_up_life(protocol, flags))
+    if until_ms > now_ms then keep_on(block, inside, until_ms, false) end
+  elseif band(kind, MORE) ~= 0 then
+    until_ms = sweep_flows(block, FIELDS[offset], row) or 0
+  else
+    looks_taken = looks_taken + 1
+    until_ms = deadline_of(protocol, state_in(row, kind))
+    if until_ms > now_ms then keep_on(block, inside, until_ms, false) end
   end
-  local at_ms = sweep_binding(block, field, row, inside)
-  if at_ms then return at_ms end
-  over[#over + 1], drops[#drops + 1] = offset, key
+  if until_ms > now_ms then return until_ms end
+  over_n, over_mask = over_n + 1, over_mask + 2 ^ offset
+  -- Of those that are read by now one less is needed.
+  keys[over_n] = key
   if BINDINGS_PER_SUBSCRIBER_MAX > 0 then count_port(block, inside, -1) end
-  note(block, field, MARK .. inside)
+  writes[writes_n + 1], writes[writes_n + 2] = FIELDS[offset], MARK .. inside
+  writes_n = writes_n + 2
   return mark_ms
 end
 
--- Looks at the ports from `from` on, until the looks are used up: at quarantine marks at once, at
--- bound rows when it is read, together, what leads to them. Gives the earliest deadline of those
--- looked at, and the port to go on with, nil at the block's end. `gone` are the ports that are
--- free.
-local function sweep_rows(block, rows, from, last, looks_max, gone, over)
-  local offsets, insides, keys, n, next_ms, go_on = {}, {}, {}, 0, NONE_DUE, nil
+-- Looks at the bound rows that were found: reads, together, what leads to them. Gives the earliest
+-- of their deadlines, and the port to go on with where the looks were used up.
+local function sweep_all_bound(block, n, looks_max)
+  local pointers, first, port = call('MGET', unpack(keys, 1, n)), place_of(block)
+  local next_ms = NONE_DUE
+  for k = 1, n do
+    local offset, pointer, at_ms = offsets[k], pointers[k], mark_ms
+    if looks_taken >= looks_max then return next_ms, offset end
+    local place = first and first + offset
+      or sub(block.member, 2, 17) .. pack('>I2', port + offset)
+    if pointer and (#pointer < 18 and tonumber(pointer) or pointer) == place then
+      at_ms = sweep_bound(block, offset, rows[offset], insides[k], keys[k])
+    else
+      looks_taken = looks_taken + 1
+      count.orphans = count.orphans + 1
+      orphan(block, FIELDS[offset], insides[k])
+    end
+    if at_ms < next_ms then next_ms = at_ms end
+  end
+  return next_ms
+end
+
+-- Looks at the ports from `from` on, until the looks are used up. Gives the earliest deadline of
+-- those looked at, and the port to go on with, nil at the block's end. `gone` are the ports that
+-- are free.
+local function sweep_rows(block, from, last, looks_max, gone)
+  local n, next_ms, go_on = 0, NONE_DUE, nil
   for offset = from, last do
     local row = rows[offset]
     if row then
@@ -228,45 +218,42 @@ local function sweep_rows(block, rows, from, last, looks_max, gone, over)
     end
   end
   if n == 0 then return next_ms, go_on end
-  local pointers, first, port = call('MGET', unpack(keys)), place_of(block)
-  for k = 1, n do
-    local offset = offsets[k]
-    if looks_taken >= looks_max then return next_ms, offset end
-    local place = first and first + offset
-      or sub(block.member, 2, 17) .. pack('>I2', port + offset)
-    local at_ms =
-      sweep_bound(block, offset, rows[offset], insides[k], keys[k], pointers[k], place, over)
-    if at_ms < next_ms then next_ms = at_ms end
+  local bound_ms, bound_go_on = sweep_all_bound(block, n, looks_max)
+  return math.min(next_ms, bound_ms), bound_go_on or go_on
+end
+
+-- Writes what was noted of the block, and deletes what led to the bindings that are over.
+local function write_rows(block, gone)
+  if over_n > 0 then call('DEL', unpack(keys, 1, over_n)) end
+  if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
+  if writes_n > 1 then
+    writes[1] = block.key
+    call('HSET', unpack(writes, 1, writes_n))
+    keep_block(block, QUARANTINE_MS + TTL_MARGIN_MS)
   end
-  return next_ms, go_on
 end
 
 -- Looks at the block from a port on. Gives when it is to be looked at next for what was looked at;
 -- the port to go on with, nil at the block's end; and whether the block is there.
 local function sweep_block(block, from, looks_max)
-  local fields = call('HGETALL', block.key)
-  local rows, last, lease = rows_by_offset(fields)
-  local gone, over = {}, {}
-  local next_ms, go_on = sweep_rows(block, rows, from, last, looks_max, gone, over)
+  local fields, gone = call('HGETALL', block.key), {}
+  local last, lease = sort_rows(fields)
+  protocol, writes_n, over_n, over_mask = byte(block.member), 1, 0, 0
+  local next_ms, go_on = sweep_rows(block, from, last, looks_max, gone)
   count.freed = count.freed + #gone
-  count.bindings = count.bindings + #over
+  count.bindings, count.flows = count.bindings + over_n, count.flows + over_n
   local lease_ms, is_ended = lease and instant_at(lease, 9), false
   if lease_ms and lease_ms > now_ms then
     next_ms = math.min(next_ms, lease_ms)
   elseif lease_ms and not go_on then
     is_ended = true
     -- With the last port, lest one whose mark is over was freed after the lease's end.
-    end_lease(block, rows, gone)
+    end_lease(gone)
     next_ms = math.min(next_ms, mark_ms)
   end
-  tell_over(block, over)
+  if over_n > 0 then tell_voids(block, over_mask) end
   if is_ended then tell_lease(block, '') end
-  if #gone > 0 then call('HDEL', block.key, unpack(gone)) end
-  if block.noted then
-    call('HSET', unpack(block.noted))
-    block.noted = nil
-    keep_block(block, QUARANTINE_MS + TTL_MARGIN_MS)
-  end
+  write_rows(block, gone)
   return next_ms, go_on, #fields > 0
 end
 

@@ -2,6 +2,8 @@
 -- packed events. What ends it is kept in the meta key, for the stream is trimmed by time.
 --
 --   void      'v' protocol(1) outside and remote, each with its length (1) in front, below(8)
+--   voids     'w' protocol and address with their length (1) in front, block(2), ports(2), the i-th
+--             bit for the block's i-th port, and below(8): void, for each of them
 --   closing   'c' protocol(1) outside and remote, each with its length (1) in front
 --   lease     'l' protocol and address with their length (1) in front, block(2), and the holder's
 --             incarnation with its length (1) in front, empty for nobody
@@ -46,11 +48,17 @@ local function tell_closing(protocol, outside, remote)
   tell(pack('>BBBc0Bc0', 99, protocol, #outside, outside, #remote, remote))
 end
 
+-- The same for many ports of a block, none of which has a remote endpoint of its own.
+local function tell_voids(block, ports)
+  local member = block.member
+  tell(pack('>BBc0I2I8', 119, #member - 2, member, ports, new_generation()))
+  gather_news()
+end
+
 -- Who leases the block from now on. Renewals change nothing, and are not told.
 local function tell_lease(block, incarnation)
   local member = block.member
-  tell(pack('>BBc0I2Bc0', 108, #member - 2, sub(member, 1, -3), parse('>I2', member, #member - 1),
-    #incarnation, incarnation))
+  tell(pack('>BBc0Bc0', 108, #member - 2, member, #incarnation, incarnation))
   gather_news()
 end
 
