@@ -6,8 +6,11 @@ import {
   created,
   GATEWAY_1,
   GATEWAY_2,
+  insideOf,
   OTHER_WEB,
   POOL,
+  POOL_V6,
+  portOf,
   type Scenario,
   SHARD,
   seen,
@@ -154,6 +157,25 @@ export function feedTests(current: () => Scenario): void {
     const swept = await reader.news();
     expect(swept).toHaveLength(1);
     expectRemoval(swept[0] as FeedEvent, third);
+  });
+
+  it.each([
+    ['IPv4', '198.18.1.10', POOL],
+    ['IPv6', '2001:db8::10', POOL_V6],
+  ])('tells which ports of a block a sweep freed, of %s', async (_, inner, pool) => {
+    const s = current();
+    const reader = await listener(s);
+    const block = await s.lease(UDP, undefined, 0, pool);
+    const entries: StoredEntry[] = [];
+    for (const port of [0, 3, 15]) {
+      const proposal = portOf(block, port);
+      entries.push(created(await s.open(insideOf(UDP, port, inner), { proposal })));
+    }
+    await pass(s, reader, 600_000);
+    await s.sweep();
+    const news = (await reader.news()) as FeedEvent[];
+    expect(news).toHaveLength(entries.length);
+    for (const [i, entry] of entries.entries()) expectRemoval(news[i], entry);
   });
 
   it('tells of one flow that is cancelled by its remote endpoint', async () => {
