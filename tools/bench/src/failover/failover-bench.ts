@@ -8,8 +8,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FlowStory, TrafficRun, Windows } from '@flowstore/chaos/traffic';
 import { Lab } from '@flowstore/lab';
+import { runDrainBench } from '../drain/drain-bench.ts';
 import { FarServers } from './far-servers.ts';
 import { KernelNat, type KernelNatOptions } from './kernel-nat.ts';
+import { measureRfc9693, type Rfc9693Figures } from './rfc9693/rfc9693.ts';
 import { Capture, takeOverMs } from './sightings.ts';
 
 export const FAILOVER_FLOWS_MAX = 50_000;
@@ -30,6 +32,8 @@ const INTERVAL_MS = 1_000;
 /** The witness' quarantine: duplicates at any time of a run count. */
 const ANY_TIME_MS = 1e9;
 const NOTICED_MS = 100;
+/** Enough for a pace. */
+const TORN_DOWN = 100_000;
 
 export interface KillFigures {
   readonly flows: number;
@@ -58,8 +62,17 @@ export interface ActiveFigures extends Actives {
   readonly duplicates: number;
 }
 
+/** RFC 9693's, with what takes all connections down at once: the reaper, and `conntrack -F`. */
+export interface BenchmarkFigures extends Rfc9693Figures {
+  readonly tornDownPerS: number;
+}
+
 export interface FailoverResult {
   readonly kills: { readonly flowstore: KillFigures[]; readonly conntrackd: KillFigures[] };
+  readonly rfc9693: {
+    readonly flowstore: BenchmarkFigures;
+    readonly conntrackd: BenchmarkFigures;
+  };
   readonly active: {
     readonly flowstore: ActiveFigures[];
     readonly conntrackd: ActiveFigures[];
@@ -183,26 +196,45 @@ async function withKernelNat<T>(
   });
 }
 
-const killFlowstore = (flows: number) =>
-  inLab({ gateways: 2, roundTripMs: 0 }, false, (lab) =>
-    measureKill(lab, flows, async () => {
-      await lab.kill('gw1', { keepRoute: true });
-      await sleep(NOTICED_MS);
-      await lab.route('gw1', 'off');
-    }),
-  );
+const PAIR = { gateways: 2, roundTripMs: 0 };
+const KERNEL_PAIR = { gateways: 2, externalCache: 'on' } as const;
+
+/** The routers notice a while after it happened. */
+async function killOne(lab: Lab): Promise<void> {
+  await lab.kill('gw1', { keepRoute: true });
+  await sleep(NOTICED_MS);
+  await lab.route('gw1', 'off');
+}
 
 /** gw2 is the backup: it gets the traffic once it took over. */
+async function handOver(lab: Lab, nat: KernelNat): Promise<void> {
+  await nat.kill('gw1');
+  await sleep(NOTICED_MS);
+  await nat.takeOver('gw2');
+  await lab.route('gw2', 'on').catch(() => {});
+  await lab.route('gw1', 'off');
+}
+
+const killFlowstore = (flows: number) =>
+  inLab(PAIR, false, (lab) => measureKill(lab, flows, () => killOne(lab)));
+
 const killConntrackd = (flows: number) =>
-  withKernelNat({ gateways: 2, externalCache: 'on' }, 0, async (lab, nat) => {
+  withKernelNat(KERNEL_PAIR, 0, async (lab, nat) => {
     await lab.route('gw2', 'off');
-    return measureKill(lab, flows, async () => {
-      await nat.kill('gw1');
-      await sleep(NOTICED_MS);
-      await nat.takeOver('gw2');
-      await lab.route('gw2', 'on').catch(() => {});
-      await lab.route('gw1', 'off');
-    });
+    return measureKill(lab, flows, () => handOver(lab, nat));
+  });
+
+async function benchmarkFlowstore(say: Say): Promise<BenchmarkFigures> {
+  const figures = await inLab(PAIR, false, (lab) => measureRfc9693(lab, () => killOne(lab)));
+  const { flowsPerS } = await runDrainBench(TORN_DOWN, say);
+  return { ...figures, tornDownPerS: Math.round(flowsPerS) };
+}
+
+const benchmarkConntrackd = () =>
+  withKernelNat(KERNEL_PAIR, 0, async (lab, nat): Promise<BenchmarkFigures> => {
+    await lab.route('gw2', 'off');
+    const figures = await measureRfc9693(lab, () => handOver(lab, nat));
+    return { ...figures, tornDownPerS: await nat.flush('gw2') };
   });
 
 export async function runFailoverBench(
@@ -216,6 +248,11 @@ export async function runFailoverBench(
     kills.flowstore.push(await killFlowstore(flows));
     kills.conntrackd.push(await killConntrackd(flows));
   }
+  say('the figures of RFC 9693');
+  const rfc9693 = {
+    flowstore: await benchmarkFlowstore(say),
+    conntrackd: await benchmarkConntrackd(),
+  };
   const active: FailoverResult['active'] = {
     flowstore: [],
     conntrackd: [],
@@ -237,5 +274,5 @@ export async function runFailoverBench(
       );
     }
   }
-  return { kills, active };
+  return { kills, rfc9693, active };
 }

@@ -1,5 +1,10 @@
 /** The failover's figures, for people and as JSON. */
-import type { ActiveFigures, FailoverResult, KillFigures } from './failover-bench.ts';
+import type {
+  ActiveFigures,
+  BenchmarkFigures,
+  FailoverResult,
+  KillFigures,
+} from './failover-bench.ts';
 
 const row = (cells: readonly (string | number)[]) =>
   cells
@@ -17,13 +22,32 @@ function activeRow(name: string, figures: ActiveFigures): string {
   return row([name, gateways, roundTripMs, asked, openedPercent, p50, p99, duplicates]);
 }
 
-export function failoverReportLines({ kills, active }: FailoverResult): string[] {
+function benchmarkRow(name: string, figures: BenchmarkFigures): string {
+  const { establishedPerS, held, heldAsked, survived, acrossAsked, acrossEstablished } = figures;
+  return row([
+    name,
+    establishedPerS,
+    `${held}/${heldAsked}`,
+    survived,
+    `${acrossEstablished}/${acrossAsked}`,
+    figures.shared,
+    figures.tornDownPerS,
+  ]);
+}
+
+const BENCHMARK_TITLES = ['', 'rate /s', 'held', 'survived', 'across', 'shared', 'torn down /s'];
+
+export function failoverReportLines({ kills, rfc9693, active }: FailoverResult): string[] {
   const lines = ['one of two gateways is killed; each flow says something once a second', ''];
   lines.push(row(['', 'flows', 'opened', 'lost', 'resets', 'gap ms', 'p99.9 ms', 'moved']));
   for (const [at, figures] of kills.flowstore.entries()) {
     lines.push(killRow('flowstore, both active', figures));
     lines.push(killRow('nft + conntrackd, active/backup', kills.conntrackd[at]!));
   }
+  lines.push('', 'RFC 9693, two gateways; after the search for the rate one is killed', '');
+  lines.push(row(BENCHMARK_TITLES));
+  lines.push(benchmarkRow('flowstore, both active', rfc9693.flowstore));
+  lines.push(benchmarkRow('nft + conntrackd, active/backup', rfc9693.conntrackd));
   lines.push('', 'all gateways active, ECMP in both directions', '');
   lines.push(row(['', 'gateways', 'away ms', 'asked', 'work %', 'p50 ms', 'p99 ms', 'duplicates']));
   for (const at of active.flowstore.keys()) {

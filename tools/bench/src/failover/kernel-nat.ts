@@ -9,7 +9,14 @@ import { join } from 'node:path';
 import { type Lab, waitFor } from '@flowstore/lab';
 
 const OUTSIDE = '203.0.113.1';
-const LOOSE = 'net.netfilter.nf_conntrack_tcp_loose=1 net.netfilter.nf_conntrack_tcp_be_liberal=1';
+/** What is in a box's favour, and timeouts that are as long as this house's. */
+const SYSCTLS = [
+  'net.ipv4.ip_forward=1',
+  'net.netfilter.nf_conntrack_tcp_loose=1',
+  'net.netfilter.nf_conntrack_tcp_be_liberal=1',
+  'net.netfilter.nf_conntrack_udp_timeout=300',
+  'net.netfilter.nf_conntrack_udp_timeout_stream=300',
+].join(' ');
 
 export interface KernelNatOptions {
   readonly gateways: number;
@@ -36,7 +43,7 @@ export class KernelNat {
       const address = await this.#managementAddress(name);
       const file = join(this.#folder, `${name}.conf`);
       writeFileSync(file, this.#config(name, address, externalCache));
-      await this.#run(name, `sysctl -qw net.ipv4.ip_forward=1 ${LOOSE}`);
+      await this.#run(name, `sysctl -qw ${SYSCTLS}`);
       await this.#run(
         name,
         [
@@ -65,6 +72,14 @@ export class KernelNat {
   /** What primary-backup.sh does on the box that takes over. */
   async takeOver(name: string): Promise<void> {
     for (const option of ['-c', '-f', '-R', '-B']) await this.#control(name, option);
+  }
+
+  /** Ends all connections of a gateway: how many per second. */
+  async flush(name: string): Promise<number> {
+    const { stdout } = await this.#lab.exec(name, 'conntrack', ['-C']);
+    const startMs = performance.now();
+    await this.#run(name, 'conntrack -F');
+    return Math.round((1_000 * Number(stdout)) / (performance.now() - startMs));
   }
 
   /** Outside endpoints that more than one gateway gave to different inside endpoints. */
@@ -134,7 +149,7 @@ General {
   NetlinkEventsReliable on
   EventIterationLimit 200
   Filter From Kernelspace {
-    Protocol Accept { TCP }
+    Protocol Accept { TCP UDP }
     Address Ignore { IPv4_address 127.0.0.1 IPv4_address ${address} }
   }
 }

@@ -1,0 +1,93 @@
+/**
+ * RFC 9693's figures of a stateful NAT, before a kill and across it: how many connections a second
+ * it establishes without a loss (section 4.5), and how many of them it holds (4.8). All are UDP, as
+ * there, each from a source port of its own; a connection counts once an answer came back.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lab } from '@flowstore/lab';
+import { highestRate } from './highest-rate.ts';
+import { Tester } from './tester.ts';
+
+const RATE_MIN = 250;
+/** What the tester itself is good for. */
+const RATE_MAX = 16_000;
+const TRIAL_MIN = 500;
+const TRIAL_MAX = 3_000;
+/** With those that are held, less than the source ports that there are. */
+const HELD_MAX = 20_000;
+const HELD_STEP = 5_000;
+/** Across a kill: at this share of the rate that was found. */
+const CALM_SHARE = 0.5;
+const ACROSS_S = 4;
+const ACROSS_MAX = 4_000;
+/** Where the search used up ports, those come again: a port's binding would be an old one. */
+const SEARCH_MAX = 36_000;
+
+export interface Rfc9693Figures {
+  /** Connections per second, none lost; of RATE_MAX at most. */
+  readonly establishedPerS: number;
+  /** Of those that were asked for, HELD_MAX at most, how many were open at once, and answered. */
+  readonly held: number;
+  readonly heldAsked: number;
+  /** After a kill: of those that were held, how many are still answered. */
+  readonly survived: number;
+  /** Begun while a gateway is killed, at half of the rate. */
+  readonly acrossAsked: number;
+  readonly acrossEstablished: number;
+  /** Connections that had the outside endpoint of another one. */
+  readonly shared: number;
+}
+
+export async function measureRfc9693(lab: Lab, kill: () => Promise<void>): Promise<Rfc9693Figures> {
+  const tester = await Tester.start(lab);
+  try {
+    return await measure(tester, kill);
+  } finally {
+    await tester.end();
+  }
+}
+
+async function measure(tester: Tester, kill: () => Promise<void>): Promise<Rfc9693Figures> {
+  let next = 0;
+  let shared = 0;
+  const take = (count: number) => {
+    next += count;
+    return { first: next - count, count };
+  };
+  const trial = async (perS: number): Promise<boolean> => {
+    const range = take(Math.min(TRIAL_MAX, Math.max(TRIAL_MIN, perS)));
+    if (next > SEARCH_MAX) return false;
+    const heard = await tester.establish(range, perS);
+    shared += heard.shared;
+    return heard.seen === range.count && (await tester.validate(range, perS)) === range.count;
+  };
+  const establishedPerS = await highestRate(trial, RATE_MIN, RATE_MAX);
+  const perS = Math.max(RATE_MIN, CALM_SHARE * establishedPerS);
+
+  const all = { first: next, count: 0 };
+  let held = 0;
+  while (all.count < HELD_MAX && held === all.count) {
+    const range = take(HELD_STEP);
+    shared += (await tester.establish(range, perS)).shared;
+    all.count += HELD_STEP;
+    held = await tester.validate({ ...all }, 2 * perS);
+  }
+
+  const across = take(Math.min(ACROSS_MAX, ACROSS_S * perS));
+  const [heard] = await Promise.all([
+    tester.establish(across, perS),
+    sleep((across.count / perS) * 500).then(kill),
+  ]);
+  shared += heard.shared;
+  const acrossEstablished = await tester.validate(across, perS);
+  const survived = await tester.validate(all, 2 * perS);
+  return {
+    establishedPerS,
+    held,
+    heldAsked: all.count,
+    survived,
+    acrossAsked: across.count,
+    acrossEstablished,
+    shared,
+  };
+}
