@@ -120,6 +120,29 @@ function endingFlows(current: () => Scenario): void {
     expect(await s.close(udp(), null, identity, 'cancel')).toEqual({ kind: 'closed' });
     await next.store.end();
   });
+
+  it('goes by what holds again, a lease after anybody went by what then never held', async () => {
+    const s = current();
+    const { timeouts, leaseMs } = CONFORMANCE_CONFIG;
+    const next = await s.harness.connect(NEXT);
+    const entry = await s.bound(udp());
+    const read = { shard: SHARD, incarnation: GATEWAY_1, last: null, nonce: 1 };
+    const pass = async (lastsMs: number) => {
+      for (let ms = 0; ms < lastsMs; ms += SILENCE_MS / 2) {
+        await s.harness.advance(Math.min(SILENCE_MS / 2, lastsMs - ms));
+        await s.store.feed([read]);
+      }
+    };
+    await pass(2 * timeouts.udpMs);
+    await next.feed([read]);
+    await pass(leaseMs);
+    const { identity } = entry.binding;
+    expect(await s.close(udp(), null, identity, 'idle')).toEqual({ kind: 'notYet' });
+    await pass(1);
+    expect(await s.close(udp(), null, identity, 'idle')).toEqual({ kind: 'closed' });
+    expect(await s.sweep()).toMatchObject({ inGrace: false });
+    await next.end();
+  });
 }
 
 function acknowledging(current: () => Scenario): void {

@@ -28,8 +28,9 @@ export class ModelGrace {
   /** When a gateway was first heard in grace; null: none yet. */
   #firstHeardMs: number | null = null;
 
-  /** The latest configuration that a gateway was heard by. */
+  /** The latest configuration that a gateway was heard by, and when one last was. */
   #version = 0;
+  #versionMs = 0;
 
   copyFrom(other: ModelGrace): void {
     this.#runId = other.#runId;
@@ -37,6 +38,7 @@ export class ModelGrace {
     this.#sinceMs = other.#sinceMs;
     this.#firstHeardMs = other.#firstHeardMs;
     this.#version = other.#version;
+    this.#versionMs = other.#versionMs;
   }
 
   /** A new deployment has no grace. */
@@ -57,8 +59,10 @@ export class ModelGrace {
     }
   }
 
-  hearOf({ version }: ClusterConfig): void {
-    this.#version = Math.max(this.#version, version);
+  hearOf(config: ClusterConfig, nowMs: number): void {
+    if (this.#isOutdated(config, nowMs)) return;
+    this.#version = config.version;
+    this.#versionMs = nowMs;
   }
 
   hear(nowMs: number): void {
@@ -85,13 +89,18 @@ export class ModelGrace {
 
   /** For being idle. */
   mayClose(config: ClusterConfig, nowMs: number): boolean {
-    return config.version >= this.#version && !this.isOn(config, nowMs);
+    return !this.#isOutdated(config, nowMs) && !this.isOn(config, nowMs);
   }
 
   maySweep(config: ClusterConfig, nowMs: number): boolean {
-    if (config.version < this.#version) return false;
+    if (this.#isOutdated(config, nowMs)) return false;
     if (!this.isOn(config, nowMs)) return true;
     return this.#isUnheard() && nowMs > this.#sinceMs! + config.leaseMs;
+  }
+
+  /** One that was published may never hold: a lease later nobody goes by it any more. */
+  #isOutdated({ version, leaseMs }: ClusterConfig, nowMs: number): boolean {
+    return version < this.#version && nowMs - this.#versionMs <= leaseMs;
   }
 
   #begin(nowMs: number): void {

@@ -169,7 +169,7 @@ export class ModelServer {
     requests.forEach(checkFeed);
     const results = requests.map((request): contract.FeedResult => {
       const { shard, nowMs } = this.#at(request.shard);
-      shard.grace.hearOf(this.config);
+      shard.grace.hearOf(this.config, nowMs);
       if (this.#runId !== undefined) shard.grace.hear(nowMs);
       const inGrace = shard.grace.isOn(this.config, nowMs);
       return { ...shard.feed.read(request, shard.grace.sinceMs, nowMs), inGrace };

@@ -10,7 +10,7 @@ import { type FlowStory, TrafficRun, Windows } from '@flowstore/chaos/traffic';
 import { Lab } from '@flowstore/lab';
 import { runDrainBench } from '../drain/drain-bench.ts';
 import { FarServers } from './far-servers.ts';
-import { KernelNat, type KernelNatOptions } from './kernel-nat.ts';
+import { KernelNat, type KernelNatOptions, MANY_OUTSIDE } from './kernel-nat.ts';
 import { measureRfc9693, type Rfc9693Figures } from './rfc9693/rfc9693.ts';
 import { Capture, takeOverMs } from './sightings.ts';
 
@@ -231,11 +231,15 @@ async function benchmarkFlowstore(say: Say): Promise<BenchmarkFigures> {
 }
 
 const benchmarkConntrackd = () =>
-  withKernelNat(KERNEL_PAIR, 0, async (lab, nat): Promise<BenchmarkFigures> => {
-    await lab.route('gw2', 'off');
-    const figures = await measureRfc9693(lab, () => handOver(lab, nat));
-    return { ...figures, tornDownPerS: await nat.flush('gw2') };
-  });
+  withKernelNat(
+    { ...KERNEL_PAIR, outside: MANY_OUTSIDE },
+    0,
+    async (lab, nat): Promise<BenchmarkFigures> => {
+      await lab.route('gw2', 'off');
+      const figures = await measureRfc9693(lab, () => handOver(lab, nat));
+      return { ...figures, tornDownPerS: await nat.flush('gw2') };
+    },
+  );
 
 export async function runFailoverBench(
   sizes: readonly number[],

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Lab, waitFor } from '@flowstore/lab';
 
-const OUTSIDE = '203.0.113.1';
+const ONE_OUTSIDE = '203.0.113.1';
+export const MANY_OUTSIDE = '203.0.113.1-203.0.113.14';
 /** What is in a box's favour, and timeouts that are as long as this house's. */
 const SYSCTLS = [
   'net.ipv4.ip_forward=1',
@@ -25,6 +26,8 @@ export interface KernelNatOptions {
    * active/backup pair. off: it goes into the kernel at once, as active/active pairs need it.
    */
   readonly externalCache: 'on' | 'off';
+  /** An address, or a range of them: one unless told otherwise. */
+  readonly outside?: string;
 }
 
 export class KernelNat {
@@ -38,7 +41,7 @@ export class KernelNat {
     this.#names = Array.from({ length: gateways }, (_, at) => `gw${at + 1}`);
   }
 
-  async start({ externalCache }: KernelNatOptions): Promise<void> {
+  async start({ externalCache, outside = ONE_OUTSIDE }: KernelNatOptions): Promise<void> {
     for (const name of this.#names) {
       const address = await this.#managementAddress(name);
       const file = join(this.#folder, `${name}.conf`);
@@ -49,7 +52,7 @@ export class KernelNat {
         [
           'nft add table ip nat',
           'nft "add chain ip nat post { type nat hook postrouting priority 100; }"',
-          `nft add rule ip nat post ip saddr 198.18.1.0/24 oifname outside snat to ${OUTSIDE}`,
+          `nft add rule ip nat post ip saddr 198.18.1.0/24 oifname outside snat to ${outside}`,
         ].join(' && '),
       );
       const daemon = this.#lab.spawn(name, 'conntrackd', ['-C', file], { stdio: 'ignore' });

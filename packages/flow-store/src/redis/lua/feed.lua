@@ -47,7 +47,8 @@ end
 
 hear()
 note_grace()
-if VERSION > latest_version then
-  more_meta[#more_meta + 1], more_meta[#more_meta + 2] = 'v', text_of(VERSION)
+if not is_outdated() then
+  local meta, n = more_meta, #more_meta
+  meta[n + 1], meta[n + 2], meta[n + 3], meta[n + 4] = 'v', text_of(VERSION), 'vh', text_of(now_ms)
 end
 return answer_all(read)

@@ -14,6 +14,7 @@ import { buildPacket } from '@flowstore/nat/testing';
 import { createFrameMemory, IP_OFFSET, openAfPacket, VNET_BYTES } from '@flowstore/packet-io';
 import {
   FIRST_PORT,
+  MORE_ADDRESSES,
   type Order,
   PORT,
   PORTS,
@@ -39,6 +40,7 @@ interface Whence {
 }
 
 const [role, address = '', peer = '', router = ''] = process.argv.slice(2) as [Role, ...string[]];
+const addresses = [address, ...MORE_ADDRESSES];
 const wire = openAfPacket({ interfaceName: DEVICE, batchMax: 64 });
 const memory = createFrameMemory(FRAME_BYTES);
 const came = new Map<number, Whence>();
@@ -55,14 +57,18 @@ function routerMac(): number[] {
 
 const header = [...routerMac(), 2, 0, 0, 0, 0, role === 'initiator' ? 1 : 2, ...IPV4];
 
+/** In turn from each address, as one alone has no more ports outside than it has here. */
+const portOf = (connection: number) =>
+  FIRST_PORT + (Math.floor(connection / addresses.length) % PORTS);
+
 function send(connection: number, round: number): void {
   const whence = came.get(connection);
   if (role === 'responder' && whence === undefined) return;
   const packet = buildPacket({
     protocol: UDP,
-    from: address,
+    from: role === 'initiator' ? addresses[connection % addresses.length]! : address,
     to: whence?.address ?? peer,
-    fromPort: role === 'initiator' ? FIRST_PORT + (connection % PORTS) : PORT,
+    fromPort: role === 'initiator' ? portOf(connection) : PORT,
     toPort: whence?.port ?? PORT,
     payload: payloadOf({ connection, round }),
   });

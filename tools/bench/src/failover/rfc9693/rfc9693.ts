@@ -7,21 +7,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '@flowstore/lab';
 import { highestRate } from './highest-rate.ts';
 import { Tester } from './tester.ts';
+import { CONNECTIONS_MAX } from './words.ts';
 
 const RATE_MIN = 250;
 /** What the tester itself is good for. */
 const RATE_MAX = 16_000;
+/** A trial lasts a second, lest a queue takes all of it. */
 const TRIAL_MIN = 500;
-const TRIAL_MAX = 3_000;
-/** With those that are held, less than the source ports that there are. */
-const HELD_MAX = 20_000;
-const HELD_STEP = 5_000;
-/** Across a kill: at this share of the rate that was found. */
+const HELD_MAX = 50_000;
+const HELD_STEP = 10_000;
+/** Of the rate that was found: what all else is done at. */
 const CALM_SHARE = 0.5;
+const ACROSS_PER_S_MAX = 1_000;
 const ACROSS_S = 4;
-const ACROSS_MAX = 4_000;
-/** Where the search used up ports, those come again: a port's binding would be an old one. */
-const SEARCH_MAX = 36_000;
+/** Each connection has a port of its own: the search may use so many. */
+const SEARCH_MAX = CONNECTIONS_MAX - HELD_MAX - ACROSS_S * ACROSS_PER_S_MAX;
 
 export interface Rfc9693Figures {
   /** Connections per second, none lost; of RATE_MAX at most. */
@@ -31,7 +31,7 @@ export interface Rfc9693Figures {
   readonly heldAsked: number;
   /** After a kill: of those that were held, how many are still answered. */
   readonly survived: number;
-  /** Begun while a gateway is killed, at half of the rate. */
+  /** Begun within the four seconds around the kill, at a thousand a second at most. */
   readonly acrossAsked: number;
   readonly acrossEstablished: number;
   /** Connections that had the outside endpoint of another one. */
@@ -55,8 +55,8 @@ async function measure(tester: Tester, kill: () => Promise<void>): Promise<Rfc96
     return { first: next - count, count };
   };
   const trial = async (perS: number): Promise<boolean> => {
-    const range = take(Math.min(TRIAL_MAX, Math.max(TRIAL_MIN, perS)));
-    if (next > SEARCH_MAX) return false;
+    const range = take(Math.max(TRIAL_MIN, perS));
+    if (next > SEARCH_MAX) throw new Error('the search for the rate used all ports');
     const heard = await tester.establish(range, perS);
     shared += heard.shared;
     return heard.seen === range.count && (await tester.validate(range, perS)) === range.count;
@@ -73,10 +73,11 @@ async function measure(tester: Tester, kill: () => Promise<void>): Promise<Rfc96
     held = await tester.validate({ ...all }, 2 * perS);
   }
 
-  const across = take(Math.min(ACROSS_MAX, ACROSS_S * perS));
+  const acrossPerS = Math.min(perS, ACROSS_PER_S_MAX);
+  const across = take(ACROSS_S * acrossPerS);
   const [heard] = await Promise.all([
-    tester.establish(across, perS),
-    sleep((across.count / perS) * 500).then(kill),
+    tester.establish(across, acrossPerS),
+    sleep(ACROSS_S * 500).then(kill),
   ]);
   shared += heard.shared;
   const acrossEstablished = await tester.validate(across, perS);

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientAddresses, type Lab, serverAddresses } from '@flowstore/lab';
-import { type Order, PORT, type Range, type Role, type Seen } from './words.ts';
+import { MORE_ADDRESSES, type Order, PORT, type Range, type Role, type Seen } from './words.ts';
 
 const program = new URL('./half.ts', import.meta.url).pathname;
 const HOSTS = {
@@ -21,15 +21,26 @@ const SETTLE_POLL_MS = 100;
 class Half {
   readonly #child: ChildProcess;
   readonly #answers: Interface;
+  readonly #gone: Promise<never>;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
     this.#answers = createInterface({ input: child.stdout! });
+    this.#gone = once(child, 'close').then(() => {
+      throw new Error('a half of the tester ended');
+    });
+    // Who waits for an answer hears of it.
+    this.#gone.catch(() => {});
   }
 
   static async start(lab: Lab, role: Role): Promise<Half> {
     const [host, address, peer, router] = HOSTS[role];
     await run(lab, host, 'ping', ['-c', '1', '-W', '5', router]);
+    if (role === 'initiator') {
+      for (const more of MORE_ADDRESSES) {
+        await run(lab, host, 'ip', ['addr', 'add', `${more}/32`, 'dev', 'eth0']);
+      }
+    }
     // Or it would tell that nobody listens there.
     await run(lab, host, 'sh', [
       '-c',
@@ -55,15 +66,12 @@ class Half {
   async end(): Promise<void> {
     if (this.#child.exitCode !== null) return;
     this.#child.stdin!.end();
-    await once(this.#child, 'close');
+    await this.#gone.catch(() => {});
   }
 
   async #answer(): Promise<unknown> {
-    const gone = once(this.#child, 'close').then(() => {
-      throw new Error('a half of the tester ended');
-    });
-    gone.catch(() => {});
-    const [line] = await Promise.race([once(this.#answers, 'line'), gone]);
+    const answer = once(this.#answers, 'line');
+    const [line] = await Promise.race([answer, this.#gone]);
     return JSON.parse(line as string);
   }
 }

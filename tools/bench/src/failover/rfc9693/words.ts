@@ -4,6 +4,9 @@
 export const PORT = 7_300;
 export const FIRST_PORT = 1_024;
 export const PORTS = 65_536 - FIRST_PORT;
+/** Of the initiator, beside its host's own: each has as many ports. */
+export const MORE_ADDRESSES = ['198.18.1.101', '198.18.1.102', '198.18.1.103'];
+export const CONNECTIONS_MAX = PORTS * (1 + MORE_ADDRESSES.length);
 const MAGIC = 0x52464339;
 const PAYLOAD_BYTES = 12;
 

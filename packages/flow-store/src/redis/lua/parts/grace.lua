@@ -5,8 +5,8 @@
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
 local heard_ms, grace_since_ms, first_heard_ms
--- The latest configuration that a gateway read the feed by: meta field v.
-local latest_version
+-- The latest configuration that a gateway read the feed by, and when one last did: meta fields v, vh.
+local latest_version, latest_version_ms
 local run_id, grace_changed = nil, false
 
 local function is_unheard() return grace_since_ms ~= nil and first_heard_ms == nil end
@@ -23,9 +23,10 @@ local function look_for_grace()
   -- By its place: a pattern is tried at each byte before it.
   local _, before_id = string.find(about, 'run_id:', 1, true)
   run_id = sub(about, before_id + 1, before_id + 40)
-  local stored = call('HMGET', META, 'r', 'h', 'gs', 'gh', 'v')
+  local stored = call('HMGET', META, 'r', 'h', 'gs', 'gh', 'v', 'vh')
   heard_ms, grace_since_ms = tonumber(stored[2] or ''), tonumber(stored[3] or '')
-  first_heard_ms, latest_version = tonumber(stored[4] or ''), tonumber(stored[5] or '0')
+  first_heard_ms = tonumber(stored[4] or '')
+  latest_version, latest_version_ms = tonumber(stored[5] or '0'), tonumber(stored[6] or '0')
   if stored[1] ~= run_id then
     begin_grace(now_ms)
   elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
@@ -46,10 +47,11 @@ local function may_grant()
 end
 
 -- Whether gateways go by a later configuration than this call's: who stood still meanwhile must end
--- nothing by timeouts that are out of force, since flows may be reported more seldom by now.
+-- nothing by timeouts that are out of force, since flows may be reported more seldom by now. One
+-- that was published may never hold: a lease length later nobody goes by it any more.
 local function is_outdated()
   look_for_grace()
-  return VERSION < latest_version
+  return VERSION < latest_version and now_ms - latest_version_ms <= LEASE_MS
 end
 
 -- For being idle.
