@@ -132,7 +132,7 @@ export function brokenRelations(config: ClusterConfig): string[] {
 }
 
 /** A shard that no gateway was heard in for so long goes into grace. */
-export function silenceMs({ heartbeatMs }: ClusterConfig): number {
+export function silenceMs({ heartbeatMs }: Pick<ClusterConfig, 'heartbeatMs'>): number {
   return 3 * heartbeatMs;
 }
 

@@ -1,6 +1,7 @@
 /** A store that is away, that forgot something, or that is replaced. */
+import { silenceMs } from '@flowstore/flow';
 import { waitFor } from '@flowstore/lab';
-import { graceMs } from '../figures.ts';
+import { type Figures, graceMs } from '../figures.ts';
 import type { Window } from '../windows.ts';
 import { backMs, type Fault, type Stage, TAKE_OVER_MS } from './fault.ts';
 
@@ -21,10 +22,13 @@ function forgetting({ windows }: Stage, what: string): { away: Open; forgets: Op
   };
 }
 
+/** Ports are leased once what was bound before is sure to be out of quarantine (outages.md). */
+const grantedMs = (figures: Figures) =>
+  figures.quarantineMs + figures.slack.clockSkewMs + backMs(figures);
+
 /**
  * While gateways tell it again what they hold, one that has to ask for a flow may have to wait: so
- * long is the store away for flows that change gateways. Ports are leased once what was bound
- * before is sure to be out of quarantine (ARCHITECTURE.md, honest limits).
+ * long is the store away for flows that change gateways.
  */
 function isBack(
   { figures, windows }: Stage,
@@ -32,8 +36,7 @@ function isBack(
 ): void {
   away.end(2 * figures.heartbeatMs + TAKE_OVER_MS);
   forgets.end(graceMs(figures));
-  const ports = windows.open('new flows want ports', { refuses: true });
-  ports.end(figures.quarantineMs + figures.slack.clockSkewMs + backMs(figures));
+  windows.open('new flows want ports', { refuses: true }).end(grantedMs(figures));
 }
 
 export const storePause: Fault = async ({ lab, windows, figures, sleep }, step) => {
@@ -44,7 +47,8 @@ export const storePause: Fault = async ({ lab, windows, figures, sleep }, step) 
   await sleep(step.lastsMs);
   await lab.store('resume');
   window.end(2 * figures.heartbeatMs + TAKE_OVER_MS);
-  ports.end(backMs(figures));
+  const isSilence = step.lastsMs + figures.heartbeatMs >= silenceMs(figures);
+  ports.end(isSilence ? grantedMs(figures) : backMs(figures));
 };
 
 /** All of its servers, and all of its data. */

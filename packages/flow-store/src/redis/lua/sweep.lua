@@ -33,9 +33,9 @@ local NONE_DUE = 281474976710655
 
 local count = { flows = 0, bindings = 0, orphans = 0, freed = 0, leases = 0, recounts = 0 }
 local looks_taken = 0
--- Of the block that is looked at: its rows by offset, those that are bound, and the fields to write.
--- The tables serve all blocks, as growing them takes a tenth of a sweep: what is in them beyond what
--- is counted is of no block any more.
+-- Of the block that is looked at: its rows by offset, those that are bound, and the fields to
+-- write. The tables serve all blocks, as growing them takes a tenth of a sweep: what is in them
+-- beyond what is counted is of no block any more.
 local rows, offsets, insides, keys, writes = {}, {}, {}, {}, {}
 local protocol, writes_n, over_n, over_mask = nil, 1, 0, 0
 -- What is done once for all blocks of the call; `scores` by member: when to look at the block next.

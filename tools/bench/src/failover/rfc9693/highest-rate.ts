@@ -1,8 +1,8 @@
 const BISECTIONS = 3;
 
 /**
- * The highest rate at which a trial passes: doubled until one fails, then halved in between; 0 where
- * the lowest fails. A rate that fails once is tried once more, as one packet that is lost for
+ * The highest rate at which a trial passes: doubled until one fails, then halved in between; 0
+ * where the lowest fails. A rate that fails once is tried once more, as one packet that is lost for
  * another reason fails a trial, too.
  */
 export async function highestRate(

@@ -5,7 +5,8 @@
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
 -- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
 local heard_ms, grace_since_ms, first_heard_ms
--- The latest configuration that a gateway read the feed by, and when one last did: meta fields v, vh.
+-- The latest configuration that a gateway read the feed by, and when one last did: meta fields v
+-- and vh.
 local latest_version, latest_version_ms
 local run_id, grace_changed = nil, false
 
