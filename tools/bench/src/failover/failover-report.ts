@@ -8,7 +8,7 @@ import type {
 
 const row = (cells: readonly (string | number)[]) =>
   cells
-    .map((cell, at) => (at === 0 ? String(cell).padEnd(34) : String(cell).padStart(11)))
+    .map((cell, at) => (at === 0 ? String(cell).padEnd(34) : String(cell).padStart(13)))
     .join('');
 
 function killRow(name: string, figures: KillFigures): string {
