@@ -82,4 +82,8 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
     seed: 652_071,
     found: 'the store: sweeps stood still for ever by a version that was lost before it held (I5)',
   },
+  {
+    seed: 711_582,
+    found: 'the checker: a question for a nearly dead flow was no report of its packet (I4)',
+  },
 ];

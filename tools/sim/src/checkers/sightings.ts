@@ -34,7 +34,7 @@ interface Column {
   lateMs: number;
   /** When the store last confirmed the flow to this life: as of the sending of the question. */
   confirmedMs: number;
-  /** The same by the master, which keeps what it was told. */
+  /** The same by the master, which keeps what it was told, and was told what was seen. */
   toldMs: number;
 }
 
@@ -151,11 +151,11 @@ export class Sightings {
     if (sentMs >= this.confirmedMs(life)) this.#misled.add(life);
   }
 
-  confirm(life: Life, sentMs: number, isKept: boolean): void {
+  confirm(life: Life, sentMs: number, isTold: boolean): void {
     this.#misled.delete(life);
     const column = this.#column(life);
     column.confirmedMs = Math.max(column.confirmedMs, sentMs);
-    if (isKept) column.toldMs = Math.max(column.toldMs, sentMs);
+    if (isTold) column.toldMs = Math.max(column.toldMs, sentMs);
   }
 
   confirmedMs(life: Life): number {

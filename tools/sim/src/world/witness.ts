@@ -124,7 +124,7 @@ export class Witness {
         if (flow.endedMs === null) flow.sightings.mislead(life, sentMs);
         continue;
       }
-      flow.sightings.confirm(life, sentMs, isKept);
+      flow.sightings.confirm(life, sentMs, isKept && TELLS.has(operation));
       // A provisional flow may have come to one that was there: what it saw was merged.
       if (operation !== 'open') continue;
       const { ageMs } = (requests[i] as OpenRequest).seen;
@@ -132,6 +132,9 @@ export class Witness {
     }
   }
 }
+
+/** Calls that say what was seen of a flow: what else confirms it told the store nothing. */
+const TELLS: ReadonlySet<string> = new Set(['open', 'touch', 'reassert']);
 
 type Results = NonNullable<StoreReply['results']>;
 
