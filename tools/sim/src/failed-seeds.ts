@@ -86,4 +86,8 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
     seed: 711_582,
     found: 'the checker: a question for a nearly dead flow was no report of its packet (I4)',
   },
+  {
+    seed: 711_846,
+    found: 'the checker: what was seen of a flow only a replaced master knew was in no book (I4)',
+  },
 ];

@@ -189,6 +189,7 @@ describe('I4', () => {
       remotePort: 0,
       createdMs: 0,
       endedMs: null,
+      isPutBack: false,
       isLost: false,
       former: null,
     };

@@ -56,6 +56,7 @@ export class EndingChecker {
       if (flow === undefined || flow.endedMs !== null) continue;
       if (flow.generation !== identity.generation || flow.nonce !== identity.nonce) continue;
       const seenMs = flow.sightings.seenMs(life);
+      if (flow.isPutBack && seenMs === Number.NEGATIVE_INFINITY) continue;
       const claimedMs = this.#nowMs() - seen.ageMs;
       const tolerance = TOLERANCE_MS + DRIFT * (this.#nowMs() - seenMs);
       this.#checks.check('I4', claimedMs <= seenMs + tolerance, () => {

@@ -26,6 +26,9 @@ export interface FlowTruth {
   readonly createdMs: number;
   endedMs: number | null;
   /** The store lost it with its data: whoever holds it may tell it again. */
+  /** A gateway put it back of which nothing was known: it was opened at a master that was replaced,
+   * and may have had another outside endpoint until then. */
+  readonly isPutBack: boolean;
   isLost: boolean;
   /** The later incarnation that was lost when this one came back. */
   readonly lost: FlowTruth | null;
@@ -243,6 +246,7 @@ export class Truth {
       remotePort,
       generation,
       nonce,
+      isPutBack: former === undefined && cause.operation === 'reassert',
       createdMs: nowMs,
       endedMs: null,
       isLost: false,
