@@ -90,4 +90,9 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly found: str
     seed: 711_846,
     found: 'the checker: what was seen of a flow only a replaced master knew was in no book (I4)',
   },
+  {
+    seed: 712_841,
+    found: 'the checker: what a lost provisional flow saw after it was told was nobody’s (I4)',
+  },
+  { seed: 722_730, found: 'the checker: the same as 711846, in the place of a former one (I4)' },
 ];

@@ -14,8 +14,10 @@ import type { BindingTruth, FlowTruth } from './truth.ts';
 
 /** To tell the store takes a call or two, and calls that got lost keep others waiting. */
 const TELL_MS = 9_000;
-/** Clocks drift, and requests leave within the ms. */
+/** Clocks drift, */
 const CLOCKS_MS = 1_000;
+/** and requests leave within the ms. */
+const LEAVES_MS = 5;
 
 export class ProvisionalChecker {
   readonly #config: ClusterConfig;
@@ -68,18 +70,16 @@ export class ProvisionalChecker {
     this.#take(flow, (one) => one.outside === of);
   }
 
-  /** Told at `sentMs` by this life, as seen at `seenMs`; it may have used another outside endpoint
-   * until then. What it saw under that one later is another connection's, whose peer will not know
-   * this one. */
-  merged(flow: FlowTruth, life: Life, sentMs: number, seenMs: number): void {
-    this.#take(flow, ({ sightings }) => sightings.knows(life), sentMs, seenMs);
+  /** Told by this life, as seen at `seenMs`; it may have used another outside endpoint until then.
+   * What it saw under that one later is another connection's, whose peer will not know this one. */
+  merged(flow: FlowTruth, life: Life, seenMs: number): void {
+    this.#take(flow, ({ sightings }) => sightings.knows(life), seenMs + LEAVES_MS);
   }
 
   #take(
     { binding, remote, remotePort, sightings }: FlowTruth,
     isIts: (one: Seen) => boolean,
     toldMs = Number.POSITIVE_INFINITY,
-    seenMs = Number.POSITIVE_INFINITY,
   ): void {
     const { protocol, inside, insidePort } = binding;
     const key = keyOf(protocol, inside, insidePort, remote, remotePort);
@@ -92,7 +92,7 @@ export class ProvisionalChecker {
     // Longer ago, what is merged was another connection's, unless it is what is told.
     const isMerged = protocol === TCP && toldMs !== Number.POSITIVE_INFINITY;
     const recentMs = this.#nowMs() - this.#config.timeouts.tcpTransitoryMs;
-    const sinceMs = isMerged ? Math.min(recentMs, seenMs - CLOCKS_MS) : 0;
+    const sinceMs = isMerged ? Math.min(recentMs, toldMs - CLOCKS_MS) : 0;
     for (const one of seen.filter(isIts)) {
       if (one.sightings.lastSeenMs >= sinceMs) sightings.takeOver(one.sightings, toldMs);
     }

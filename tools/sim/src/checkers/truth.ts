@@ -26,8 +26,8 @@ export interface FlowTruth {
   readonly createdMs: number;
   endedMs: number | null;
   /** The store lost it with its data: whoever holds it may tell it again. */
-  /** A gateway put it back of which nothing was known: it was opened at a master that was replaced,
-   * and may have had another outside endpoint until then. */
+  /** A gateway put back an incarnation of which nothing was known: it was opened at a master that
+   * was replaced, maybe at another outside endpoint, or in the place of a former one. */
   readonly isPutBack: boolean;
   isLost: boolean;
   /** The later incarnation that was lost when this one came back. */
@@ -246,7 +246,7 @@ export class Truth {
       remotePort,
       generation,
       nonce,
-      isPutBack: former === undefined && cause.operation === 'reassert',
+      isPutBack: !isBack && !before && cause.operation === 'reassert',
       createdMs: nowMs,
       endedMs: null,
       isLost: false,

@@ -128,7 +128,7 @@ export class Witness {
       // A provisional flow may have come to one that was there: what it saw was merged.
       if (operation !== 'open') continue;
       const { ageMs } = (requests[i] as OpenRequest).seen;
-      this.translations.provisional.merged(flow, life, sentMs, sentMs - (ageMs ?? 0));
+      this.translations.provisional.merged(flow, life, sentMs - (ageMs ?? 0));
     }
   }
 }
