@@ -55,7 +55,7 @@ export class EndingChecker {
       const flow = truth.flowOf(binding, to, remote?.port ?? 0);
       if (flow === undefined || flow.endedMs !== null) continue;
       if (flow.generation !== identity.generation || flow.nonce !== identity.nonce) continue;
-      const seenMs = flow.sightings.seenMs(life);
+      const seenMs = flow.sightings.reportableMs(life);
       if (flow.isPutBack && seenMs === Number.NEGATIVE_INFINITY) continue;
       const claimedMs = this.#nowMs() - seen.ageMs;
       const tolerance = TOLERANCE_MS + DRIFT * (this.#nowMs() - seenMs);

@@ -67,6 +67,8 @@ export class Sightings {
   #astray: Sightings | null = null;
   /** Flags that were seen of what may have been another connection. */
   #doubtful = 0;
+  /** When a life says that it saw the packet that it opened the flow by. */
+  readonly #openedBy = new Map<Life, number>();
 
   constructor(protocol: number, former: Former | null = null) {
     this.protocol = protocol;
@@ -165,6 +167,16 @@ export class Sightings {
   /** The last packet that this life saw and that refreshes the flow. */
   seenMs(life: Life): number {
     return this.#columns.find((column) => column.life === life)?.seenMs ?? NEVER;
+  }
+
+  /** An opening was answered: its packet may have gone another way, and may be reported again. */
+  openedBy(life: Life, seenMs: number): void {
+    this.#openedBy.set(life, Math.max(seenMs, this.#openedBy.get(life) ?? NEVER));
+  }
+
+  /** The last packet that this life may report as the flow's. */
+  reportableMs(life: Life): number {
+    return Math.max(this.seenMs(life), this.#openedBy.get(life) ?? NEVER);
   }
 
   /** Whether this life can know of the last packet that woke the nearly dead flow: it saw it, or

@@ -127,8 +127,9 @@ export class Witness {
       flow.sightings.confirm(life, sentMs, isKept && TELLS.has(operation));
       // A provisional flow may have come to one that was there: what it saw was merged.
       if (operation !== 'open') continue;
-      const { ageMs } = (requests[i] as OpenRequest).seen;
-      this.translations.provisional.merged(flow, life, sentMs - (ageMs ?? 0));
+      const seenMs = sentMs - ((requests[i] as OpenRequest).seen.ageMs ?? 0);
+      flow.sightings.openedBy(life, seenMs);
+      this.translations.provisional.merged(flow, life, seenMs);
     }
   }
 }
