@@ -6,19 +6,16 @@
  *
  * Nothing is sent to those whose flows a run watches: the far ends are addresses of nobody.
  */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ICMP, TCP, UDP } from '@flowstore/flow';
 import { buildError, buildPacket, fragmentOf } from '@flowstore/nat/testing';
-import { createFrameMemory, IP_OFFSET, openAfPacket, VNET_BYTES } from '@flowstore/packet-io';
 import { Random } from '@flowstore/sim/random';
+import { openRawLink } from './raw-link.ts';
 
-const DEVICE = 'eth0';
 const SECONDS_MAX = 30;
 const PACKETS_PER_S_MAX = 20_000;
 const TICK_MS = 10;
-const IPV4 = [0x08, 0x00];
 const SYN = 0x02;
 /** Of the servers' network: nobody's. */
 const NOBODY = '198.51.100.77';
@@ -80,34 +77,16 @@ function inventedError(): Uint8Array {
 
 const KINDS = [syn, syn, fragment, inventedError];
 
-/** The router's, as the kernel learned it. */
-function routerMac(): number[] {
-  const router = isInside ? '198.18.1.1' : '198.51.100.1';
-  const line = readFileSync('/proc/net/arp', 'utf8')
-    .split('\n')
-    .find((each) => each.startsWith(`${router} `));
-  const mac = line?.split(/\s+/)[3];
-  if (mac === undefined)
-    throw new Error(`${router} is not in /proc/net/arp: ask it something first`);
-  return mac.split(':').map((part) => Number.parseInt(part, 16));
-}
-
-const header = [...routerMac(), 2, 0, 0, 0, 0, 1, ...IPV4];
-const wire = openAfPacket({ interfaceName: DEVICE, batchMax: 64 });
-const memory = createFrameMemory(IP_OFFSET + 2_048);
+const link = openRawLink(isInside ? '198.18.1.1' : '198.51.100.1');
 const startMs = performance.now();
 let sent = 0;
 for (let passedMs = 0; passedMs < seconds * 1_000; passedMs = performance.now() - startMs) {
   for (const due = (packetsPerS * passedMs) / 1_000; sent < due; sent++) {
-    const packet = KINDS[random.below(KINDS.length)]!();
-    memory.bytes.fill(0, 0, VNET_BYTES);
-    memory.bytes.set(header, VNET_BYTES);
-    memory.bytes.set(packet, IP_OFFSET);
-    wire.send(memory, 0, IP_OFFSET + packet.length);
+    link.send(KINDS[random.below(KINDS.length)]!());
   }
-  wire.flush();
+  link.wire.flush();
   await sleep(TICK_MS);
 }
-process.stdout.write(`${JSON.stringify({ event: 'summary', sent, ...wire.counters })}\n`);
-wire.close();
+process.stdout.write(`${JSON.stringify({ event: 'summary', sent, ...link.wire.counters })}\n`);
+link.wire.close();
 process.exit();

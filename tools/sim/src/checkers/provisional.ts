@@ -14,9 +14,9 @@ import type { BindingTruth, FlowTruth } from './truth.ts';
 
 /** To tell the store takes a call or two, and calls that got lost keep others waiting. */
 const TELL_MS = 9_000;
-/** Clocks drift, */
+/** Clocks drift. */
 const CLOCKS_MS = 1_000;
-/** and requests leave within the ms. */
+/** A request's ages are those of when it was built: it leaves within the ms. */
 const LEAVES_MS = 5;
 
 export class ProvisionalChecker {

@@ -25,10 +25,10 @@ export interface FlowTruth {
   readonly nonce: number;
   readonly createdMs: number;
   endedMs: number | null;
-  /** The store lost it with its data: whoever holds it may tell it again. */
   /** A gateway put back an incarnation of which nothing was known: it was opened at a master that
    * was replaced, maybe at another outside endpoint, or in the place of a former one. */
   readonly isPutBack: boolean;
+  /** The store lost it with its data: whoever holds it may tell it again. */
   isLost: boolean;
   /** The later incarnation that was lost when this one came back. */
   readonly lost: FlowTruth | null;

@@ -11,10 +11,10 @@
 --- @result swept 0 blocks(4) flowsDeleted(4) bindingsDeleted(4) rowsOrphaned(4) portsFreed(4)
 ---   leasesExpired(4) inGrace(1) overdueMs(6) nextDueMs(6, all ones: none) looks(4)
 ---   recounts(1)
---- @cost 3 calls per block, 3 more in which something is over; 1 per binding that lives; with more
----   flows than one all of them read; 13 per script; entries are deleted and blocks indexed
----   together. A look is a flow, a mark or, where there is neither, a block; stops after the port
----   at which it took the last of looksMax. To count anew, with the looks that are left, 64 at
+--- @cost 3 calls per block, 4 more in which something is over; 1 per binding that lives; with more
+---   flows than one all of them read; 13 per script; blocks are indexed together. A look is a flow,
+---   a mark or, where there is neither, a block; stops after the port at which it took the last of
+---   looksMax. To count anew, with the looks that are left, 64 at
 ---   least: 2 calls per block, 2 per bound row, and once 1 for all blocks; only after a limit was
 ---   set, or after the reaper was away for so long that blocks went by their TTL
 --- @include shard

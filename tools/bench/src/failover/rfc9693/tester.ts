@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientAddresses, type Lab, serverAddresses } from '@flowstore/lab';
-import { MORE_ADDRESSES, type Order, PORT, type Range, type Role, type Seen } from './words.ts';
+import { MORE_ADDRESSES, type Order, PORT, type Range, type Role } from './words.ts';
 
 const program = new URL('./half.ts', import.meta.url).pathname;
 const HOSTS = {
@@ -58,9 +58,9 @@ class Half {
     return half;
   }
 
-  async order<T>(order: Order): Promise<T> {
+  order(order: Order): Promise<number> {
     this.#child.stdin!.write(`${JSON.stringify(order)}\n`);
-    return (await this.#answer()) as T;
+    return this.#answer();
   }
 
   async end(): Promise<void> {
@@ -69,10 +69,10 @@ class Half {
     await this.#gone.catch(() => {});
   }
 
-  async #answer(): Promise<unknown> {
+  async #answer(): Promise<number> {
     const answer = once(this.#answers, 'line');
     const [line] = await Promise.race([answer, this.#gone]);
-    return JSON.parse(line as string);
+    return Number(line);
   }
 }
 
@@ -96,13 +96,18 @@ export class Tester {
   }
 
   /** Begins connections; how many of them the responder heard of. */
-  establish(range: Range, perS: number): Promise<Seen> {
+  establish(range: Range, perS: number): Promise<number> {
     return this.#send(this.#initiator, this.#responder, range, perS);
   }
 
   /** Answers every connection that the responder heard of; how many answers arrived. */
-  async validate(range: Range, perS: number): Promise<number> {
-    return (await this.#send(this.#responder, this.#initiator, range, perS)).seen;
+  validate(range: Range, perS: number): Promise<number> {
+    return this.#send(this.#responder, this.#initiator, range, perS);
+  }
+
+  /** Connections that had the outside endpoint of another one, of all so far. */
+  shared(): Promise<number> {
+    return this.#responder.order({ order: 'shared' });
   }
 
   async end(): Promise<void> {
@@ -110,16 +115,16 @@ export class Tester {
     await this.#responder.end();
   }
 
-  async #send(from: Half, to: Half, range: Range, perS: number): Promise<Seen> {
+  async #send(from: Half, to: Half, range: Range, perS: number): Promise<number> {
     this.#round += 1;
     const round = this.#round;
     await from.order({ order: 'send', range, round, perS });
-    let last: Seen = { seen: 0, shared: 0 };
+    let seen = 0;
     for (let waitedMs = 0; waitedMs < SETTLE_MS_MAX; waitedMs += SETTLE_POLL_MS) {
-      last = await to.order<Seen>({ order: 'seen', range, round });
-      if (last.seen === range.count) break;
+      seen = await to.order({ order: 'seen', range, round });
+      if (seen === range.count) break;
       await sleep(SETTLE_POLL_MS);
     }
-    return last;
+    return seen;
   }
 }

@@ -18,21 +18,19 @@ export interface Range {
   readonly count: number;
 }
 
-/** `send`: one packet for each, at this pace; `seen`: for how many of them the round's came. */
+/**
+ * `send`: one packet for each, at this pace; `seen`: for how many of them the round's came;
+ * `shared`: how many connections so far came from an endpoint that another one came from.
+ */
 export type Order =
   | { order: 'send'; range: Range; round: number; perS: number }
-  | { order: 'seen'; range: Range; round: number };
+  | { order: 'seen'; range: Range; round: number }
+  | { order: 'shared' };
 
 export interface Said {
   readonly connection: number;
   /** Packets of a connection are told apart by it. */
   readonly round: number;
-}
-
-export interface Seen {
-  readonly seen: number;
-  /** Of the responder: outside endpoints that more than one connection came from. */
-  readonly shared: number;
 }
 
 export function payloadOf({ connection, round }: Said): Uint8Array {
