@@ -1,6 +1,7 @@
 // npm test [-- FILTER]: every check there is, fast ones first. A stage that fails stops no other.
 // npm run test:compose [-- FILTER]: the tests in containers alone.
-// The last line on stdout is the sum: `N passed, N failed`, and `, N skipped` if any were.
+// What failed is said again at the end. The last line on stdout is the sum: `N passed, N failed`,
+// and `, N skipped` if any were.
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import {
   readReport,
   summaryLine,
   vitestStages,
+  whatFailed,
   zero,
 } from './src/stages.mjs';
 
@@ -25,6 +27,7 @@ const stageMsMax = 20 * 60 * 1_000;
 const filesOf = (kind) =>
   globSync(`{packages,apps,tools}/*/src/**/*.${kind}.test.ts`, { cwd: root }).sort();
 
+const failures = [];
 let interrupted = false;
 const onSignal = () => {
   interrupted = true;
@@ -44,30 +47,42 @@ const run = (name, args) =>
   runChild(program(name), args, { cwd: root, env, limitMs: stageMsMax, onSignal });
 
 const check = (name, tool, args) => () =>
-  stage(name, `${tool} ${args.join(' ')}`, async () => countCheck(await run(tool, args)));
+  stage(name, `${tool} ${args.join(' ')}`, async () => {
+    const counts = countCheck(await run(tool, args));
+    if (counts.failed > 0) failures.push(`FAILED ${name}: ${tool} ${args.join(' ')}`);
+    return counts;
+  });
 
 const tests = (reports) => (each, at) => () =>
   stage(each.name, `vitest ${each.args.join(' ')}`, async () => {
     const file = join(reports, `${at}.json`);
     const args = [...each.args, '--reporter=default', '--reporter=json'];
     args.push(`--outputFile.json=${file}`);
-    if (each.inContainers) return inContainers(args, file);
-    const code = await run('vitest', args);
-    return countVitest(readReport(file), code);
+    if (each.inContainers) return inContainers(each.name, args, file);
+    return verdict(each.name, file, await run('vitest', args));
   });
 
+function verdict(name, file, code) {
+  const report = readReport(file);
+  const counts = countVitest(report, code);
+  const failed = whatFailed(report);
+  if (counts.failed > 0 && failed.length === 0) failed.push(`FAILED ${name}: exit code ${code}`);
+  failures.push(...failed);
+  return counts;
+}
+
 /** Where no engine can be had, one is counted as skipped, and the reason said. */
-async function inContainers(args, file) {
+async function inContainers(name, args, file) {
   try {
     const { code, reason } = await runInContainers(root, env, args, {
       limitMs: stageMsMax,
       onSignal,
     });
-    if (reason === undefined) return countVitest(readReport(file), code);
+    if (reason === undefined) return verdict(name, file, code);
     console.log(`skipped: ${reason}`);
     return { ...zero, skipped: 1 };
   } catch (error) {
-    console.log(error.message);
+    failures.push(`FAILED ${name}: ${error.message}`);
     return { ...zero, failed: 1 };
   }
 }
@@ -89,6 +104,7 @@ async function main() {
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
+  for (const failure of failures) console.log(`\n${failure}`);
   if (interrupted) console.log('\ninterrupted: not everything ran');
   console.log(`\n${summaryLine(sum)}`);
   return interrupted ? 130 : exitCode(sum);

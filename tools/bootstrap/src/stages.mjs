@@ -33,6 +33,29 @@ export function countVitest(report, code) {
   return counts;
 }
 
+const failureLinesMax = 12;
+
+/**
+ * What failed, test by test, with the first lines of why: said again at the very end, where it is
+ * found without scrolling through half an hour of output.
+ */
+export function whatFailed(report) {
+  return (report?.testResults ?? []).flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((each) => each.status === 'failed');
+    if (status === 'failed' && failed.length === 0) return [describeFailure(name, '', [message])];
+    return failed.map((each) => describeFailure(name, each.fullName, each.failureMessages));
+  });
+}
+
+function describeFailure(file, test, messages) {
+  const lines = messages
+    .join('\n')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  const why = lines.slice(0, failureLinesMax).map((line) => `    ${line}`);
+  return [`FAILED ${file}${test === '' ? '' : ` > ${test}`}`, ...why].join('\n');
+}
+
 export function readReport(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));

@@ -6,6 +6,7 @@ import {
   fileFilters,
   summaryLine,
   vitestStages,
+  whatFailed,
 } from './stages.mjs';
 
 const file = (status: string, ...statuses: string[]) => ({
@@ -39,6 +40,37 @@ describe('counting', () => {
   it('counts a check as one', () => {
     expect(countCheck(0)).toEqual({ passed: 1, failed: 0, skipped: 0 });
     expect(countCheck(2)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe('what failed', () => {
+  const failing = { status: 'failed', fullName: 'the wheel fires', failureMessages: ['a\n\nb'] };
+
+  it('is named by file and test, with the first lines of why', () => {
+    const why = Array.from({ length: 40 }, (_, at) => `line ${at}`).join('\n');
+    const testResults = [
+      { name: 'x.test.ts', status: 'failed', assertionResults: [{ status: 'passed' }, failing] },
+      {
+        name: 'y.test.ts',
+        status: 'failed',
+        assertionResults: [{ ...failing, failureMessages: [why] }],
+      },
+    ];
+    const [first, second] = whatFailed({ testResults });
+    expect(first).toBe('FAILED x.test.ts > the wheel fires\n    a\n    b');
+    expect(second?.split('\n')).toHaveLength(13);
+  });
+
+  it('names a file that could not be loaded', () => {
+    const testResults = [
+      { name: 'z.test.ts', status: 'failed', message: 'no such module', assertionResults: [] },
+    ];
+    expect(whatFailed({ testResults })).toEqual(['FAILED z.test.ts\n    no such module']);
+  });
+
+  it('is nothing where nothing failed, or where there is no report', () => {
+    expect(whatFailed({ testResults: [file('passed', 'passed')] })).toEqual([]);
+    expect(whatFailed(undefined)).toEqual([]);
   });
 });
 
