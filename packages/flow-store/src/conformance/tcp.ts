@@ -57,6 +57,16 @@ export function tcpTests(current: () => Scenario): void {
     expect(after).toMatchObject({ flow: { reset: false, lifeMs: ESTABLISHED_LIFE_MS - 200 } });
   });
 
+  it('is over where an opening tells of its end only after its time', async () => {
+    const s = current();
+    const entry = await s.bound(tcp());
+    await s.touch(tcp(), WEB, entry.flow!.identity, seen(ESTABLISHED));
+    await s.harness.advance(TRANSITORY_LIFE_MS);
+    const again = await s.open(tcp(), { seen: seen(CLOSING, null) });
+    expect(again).toMatchObject({ kind: 'exists', entry: { flow: null, binding: { lifeMs: 1 } } });
+    expect(await s.find(tcp(), WEB)).toEqual({ kind: 'no' });
+  });
+
   it('lets the binding live as long as its longest flow', async () => {
     const s = current();
     const { outside } = await s.bound(tcp());

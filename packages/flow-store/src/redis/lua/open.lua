@@ -124,8 +124,7 @@ local function answer_stored(r, binding, record)
   local result = parse('>I4', record.id, 9) == r.nonce and CREATED or EXISTS
   local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
   if learn(r, binding, record) then written(binding, record, before_ms) end
-  local row, until_ms = binding.block.rows[binding.field], deadline_ms(r.protocol, record)
-  return pack_entry(result, binding, row, until_ms, binding.flowed and record)
+  return pack_stored(result, binding, record)
 end
 
 -- In the place of a former incarnation, if there is one.

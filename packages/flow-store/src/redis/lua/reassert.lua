@@ -39,13 +39,6 @@ local function restore(r)
   return binding
 end
 
-local function answer_stored(r, binding, record)
-  local row = binding.block.rows[binding.field]
-  local until_ms = binding.flowed and record and deadline_ms(r.protocol, record) or 0
-  if until_ms > now_ms then return pack_entry(EXISTS, binding, row, until_ms, record) end
-  return pack_entry(EXISTS, binding, row, survey(binding).last_ms)
-end
-
 -- Opened twice, at a master that was replaced and at the next: one connection all the same.
 local function add(r, binding, record)
   local before_ms = latest_ms(r.protocol, record.seen_ms, record.rst_ms)
@@ -123,7 +116,7 @@ local function reassert(bytes)
   end
   if binding then
     record = record_of(binding, r.remote)
-    if binding.outside ~= r.outside then return answer_stored(r, binding, record) end
+    if binding.outside ~= r.outside then return pack_stored(EXISTS, binding, record) end
   else
     binding = restore(r)
     if not binding then return TOO_LATE end
@@ -137,7 +130,7 @@ local function reassert(bytes)
   end
   if record and record.id ~= r.id then
     if not is_closing(r.seen.flags, r.seen.seen_ms, r.seen.rst_ms) then add(r, binding, record) end
-    return answer_stored(r, binding, record)
+    return pack_stored(EXISTS, binding, record)
   end
   return write(r, binding, record, former)
 end

@@ -47,3 +47,14 @@ local function new_binding(r, outside, block, field, id)
     id = id, flowed = r.remote ~= '', more = false, remote = r.remote,
   }
 end
+
+-- The answer about a binding that is there, and its flow with the remote endpoint that was asked
+-- for: one that is over, be it by what was just merged, is none.
+local function pack_stored(code, binding, record)
+  local row = binding.block.rows[binding.field]
+  local until_ms = record and deadline_ms(binding.protocol, record) or 0
+  if not binding.flowed or until_ms > now_ms then
+    return pack_entry(code, binding, row, until_ms, binding.flowed and record)
+  end
+  return pack_entry(code, binding, row, survey(binding).last_ms)
+end
