@@ -1,13 +1,25 @@
 /** Gateways that die, stand still, lose their links, change their routes, or are replaced. */
 import type { GatewayLink } from '@flowstore/lab';
-import { waitFor } from '@flowstore/lab';
+import { LabError, waitFor } from '@flowstore/lab';
 import { type Fault, gatewayOf, NOTICED_MS, type Stage, TAKE_OVER_MS } from './fault.ts';
 
 const READY_MS_MAX = 60_000;
 const MOVES = { stalls: true, refuses: true, reroutes: true } as const;
 
-async function startAgain({ lab, windows }: Stage, name: string, program?: string): Promise<void> {
-  await lab.start(name, program === undefined ? {} : { program });
+/**
+ * What was published just before the store lost its data may be lost with it: the former version is
+ * written back, and a gateway that comes with the later one is refused until it is published again.
+ */
+async function startAgain(stage: Stage, name: string, program?: string): Promise<void> {
+  const { lab, log, windows } = stage;
+  const start = () => lab.start(name, program === undefined ? {} : { program });
+  await start().catch(async (error) => {
+    const refused = error instanceof LabError && error.message.includes('cluster.version: differs');
+    if (!refused) throw error;
+    log(`${name} comes with a configuration that the store lost: it is published again`);
+    await lab.publish({});
+    await start();
+  });
   windows.open(`${name} is back`, { reroutes: true }).end();
 }
 

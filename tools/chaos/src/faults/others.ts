@@ -1,12 +1,31 @@
 /** Reapers, a configuration that changes, a full disk: nobody's flows may notice. */
+import { LabError } from '@flowstore/lab';
 import { fill } from '../log-disk.ts';
-import type { Fault } from './fault.ts';
+import type { Fault, Stage } from './fault.ts';
 
-export const reaperKill: Fault = async ({ lab, windows, sleep }, step) => {
+const RESTARTS_MAX = 30;
+const RESTART_MS = 2_000;
+
+/** As a supervisor does: a reaper that finds no store ends, and is started again. */
+async function startSupervised({ lab, log, sleep }: Stage, name: string): Promise<void> {
+  for (let restarts = 0; ; restarts++) {
+    try {
+      return await lab.start(name);
+    } catch (error) {
+      const ended = error instanceof LabError && error.message.includes('no Redis answers');
+      if (!ended || restarts >= RESTARTS_MAX) throw error;
+      log(`${name} found no store, and is started again`);
+      await sleep(RESTART_MS);
+    }
+  }
+}
+
+export const reaperKill: Fault = async (stage, step) => {
+  const { lab, windows, sleep } = stage;
   const window = windows.open('reaper killed', {});
   await lab.kill('reaper1');
   await sleep(step.lastsMs);
-  await lab.start('reaper1');
+  await startSupervised(stage, 'reaper1');
   window.end();
 };
 
