@@ -107,15 +107,19 @@ export async function initCluster(main: string, gateway: GatewayRecord): Promise
 
 /** The next version into everybody's file, then into the store; waits until it holds. */
 export function publishCluster(state: LabState, over: Tree): Promise<string> {
-  const { apps } = state;
-  const [first] = state.gateways;
-  if (!apps || !first) throw new LabError('LAB_CONFLICT', 'this lab has no gateway programs');
   for (const { name } of [...state.gateways, ...state.reapers]) {
     const file = configFile(name);
     const config = parse(readFileSync(file, 'utf8')) as Tree & { cluster: Tree };
     const version = Number(config.cluster.version ?? 1) + 1;
     writeConfig(name, { ...config, cluster: { ...deepMerge(config.cluster, over), version } });
   }
+  return publishFiles(state);
+}
+
+/** The version of the files into the store; waits until it holds. */
+export function publishFiles({ apps, gateways }: LabState): Promise<string> {
+  const [first] = gateways;
+  if (!apps || !first) throw new LabError('LAB_CONFLICT', 'this lab has no gateway programs');
   const args = ['--publish', '--config', configFile(first.name)];
   return runGateway(first.program ?? apps.gateway, first, args, publishTimeoutMs);
 }

@@ -6,6 +6,7 @@ import {
   awaitReady,
   gatewayBase,
   publishCluster,
+  publishFiles,
   readyTimeoutMs,
   reaperBase,
   startGateway,
@@ -164,6 +165,11 @@ export class Lab {
    */
   async publish(cluster: Tree): Promise<string> {
     return this.#change('publish', (state) => publishCluster(state, cluster));
+  }
+
+  /** What was published, once more: the store lost it. */
+  async publishAgain(): Promise<string> {
+    return this.#change('publish', publishFiles);
   }
 
   /** Takes a gateway out of both routers, or puts it back, whatever its process does. */

@@ -17,7 +17,7 @@ async function startAgain(stage: Stage, name: string, program?: string): Promise
     const refused = error instanceof LabError && error.message.includes('cluster.version: differs');
     if (!refused) throw error;
     log(`${name} comes with a configuration that the store lost: it is published again`);
-    await lab.publish({});
+    await lab.publishAgain();
     await start();
   });
   windows.open(`${name} is back`, { reroutes: true }).end();
