@@ -107,6 +107,8 @@ export async function initCluster(main: string, gateway: GatewayRecord): Promise
 
 /** The next version into everybody's file, then into the store; waits until it holds. */
 export function publishCluster(state: LabState, over: Tree): Promise<string> {
+  // Before a file changes.
+  publisherOf(state);
   for (const { name } of [...state.gateways, ...state.reapers]) {
     const file = configFile(name);
     const config = parse(readFileSync(file, 'utf8')) as Tree & { cluster: Tree };
@@ -117,11 +119,15 @@ export function publishCluster(state: LabState, over: Tree): Promise<string> {
 }
 
 /** The version of the files into the store; waits until it holds. */
-export function publishFiles({ apps, gateways }: LabState): Promise<string> {
-  const [first] = gateways;
-  if (!apps || !first) throw new LabError('LAB_CONFLICT', 'this lab has no gateway programs');
-  const args = ['--publish', '--config', configFile(first.name)];
-  return runGateway(first.program ?? apps.gateway, first, args, publishTimeoutMs);
+export function publishFiles(state: LabState): Promise<string> {
+  const { main, gateway } = publisherOf(state);
+  const args = ['--publish', '--config', configFile(gateway.name)];
+  return runGateway(main, gateway, args, publishTimeoutMs);
+}
+
+function publisherOf({ apps, gateways: [gateway] }: LabState) {
+  if (!apps || !gateway) throw new LabError('LAB_CONFLICT', 'this lab has no gateway programs');
+  return { main: gateway.program ?? apps.gateway, gateway };
 }
 
 export function startGateway(main: string, gateway: GatewayRecord): Promise<ProcessId> {

@@ -12,7 +12,8 @@ async function startSupervised({ lab, log, sleep }: Stage, name: string): Promis
     try {
       return await lab.start(name);
     } catch (error) {
-      const ended = error instanceof LabError && error.message.includes('no Redis answers');
+      const ended =
+        error instanceof LabError && error.message.includes('FLOWSTORE_STORE_UNAVAILABLE');
       if (!ended || restarts >= RESTARTS_MAX) throw error;
       log(`${name} found no store, and is started again`);
       await sleep(RESTART_MS);

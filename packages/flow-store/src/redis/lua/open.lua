@@ -18,8 +18,8 @@
 --- @result noBinding 5
 --- @result exhausted 6
 --- @cost new binding: 1 call; flow on a binding: 3 calls, 3 more where the row has one already;
----   exists: 1 or 2 calls. 3 per block; where the store chooses, 2 more per block passed by. Per
----   script: 13 calls more.
+---   exists: 1 or 2 calls, 1 more where that flow is over. 3 per block; where the store chooses,
+---   2 more per block passed by. Per script: 13 calls more.
 --- @include shard
 --- @include feed
 --- @include grace
