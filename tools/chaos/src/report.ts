@@ -45,9 +45,9 @@ function gapRow(stories: readonly FlowStory[]): number[] {
 
 function vitalLine(vital: Vital): string {
   const { name, minutes, rssMb, mbPerMinute, fdsFirst, fdsLast } = vital;
-  const memory = `${rssMb.toFixed(0)} MB, ${mbPerMinute.toFixed(1)} MB a minute`;
-  const time = `over ${minutes.toFixed(1)} min`;
-  return `${name.padEnd(9)} ${memory} ${time}, file descriptors ${fdsFirst} -> ${fdsLast}`;
+  const memory = `${rssMb.map((mb) => mb.toFixed(0)).join(' ')} MB over ${minutes.toFixed(1)} min`;
+  const later = `${mbPerMinute.toFixed(2)} MB a minute in the later half`;
+  return `${name.padEnd(9)} ${memory}, ${later}, file descriptors ${fdsFirst} -> ${fdsLast}`;
 }
 
 /** Of the flows that were begun while the store was away: how many, and how many failed. */

@@ -4,6 +4,7 @@ import type { LabStatus } from '@flowstore/lab';
 import { nowMs } from './clock.ts';
 
 const PAGE_BYTES = 4_096;
+const MOMENTS_MAX = 10;
 
 interface Sample {
   readonly atMs: number;
@@ -14,8 +15,9 @@ interface Sample {
 export interface Vital {
   readonly name: string;
   readonly minutes: number;
-  readonly rssMb: number;
-  /** Least squares over all samples. */
+  /** At so many moments, equally far from each other, the last one included. */
+  readonly rssMb: readonly number[];
+  /** Least squares over the later half: a process that has just started grows. */
   readonly mbPerMinute: number;
   readonly fdsFirst: number;
   readonly fdsLast: number;
@@ -41,6 +43,14 @@ export function slope(samples: readonly Pick<Sample, 'atMs' | 'rssBytes'>[]): nu
   return variance === 0 ? 0 : covariance / variance;
 }
 
+/** `MOMENTS_MAX` of them at most, equally far from each other, the last one included. */
+export function moments<T>(samples: readonly T[]): T[] {
+  const count = Math.min(MOMENTS_MAX, samples.length);
+  return Array.from({ length: count }, (_, k) => {
+    return samples[Math.ceil(((k + 1) * samples.length) / count) - 1]!;
+  });
+}
+
 export class Vitals {
   readonly #samples = new Map<string, { pid: number; samples: Sample[] }>();
 
@@ -60,8 +70,8 @@ export class Vitals {
       return {
         name,
         minutes: (last.atMs - first.atMs) / 60_000,
-        rssMb: last.rssBytes / 1e6,
-        mbPerMinute: (slope(samples) * 60_000) / 1e6,
+        rssMb: moments(samples).map(({ rssBytes }) => rssBytes / 1e6),
+        mbPerMinute: (slope(samples.slice(samples.length >> 1)) * 60_000) / 1e6,
         fdsFirst: first.fds,
         fdsLast: last.fds,
       };
