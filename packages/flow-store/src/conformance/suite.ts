@@ -14,6 +14,7 @@ import { quarantineTests } from './quarantine.ts';
 import { raceTests } from './races.ts';
 import { replicationTests } from './replication.ts';
 import { Scenario } from './scenario.ts';
+import { silenceTests } from './silence.ts';
 import { singleTests } from './singles.ts';
 import { subscriberTests } from './subscribers.ts';
 import { sweepTests } from './sweeps.ts';
@@ -45,6 +46,7 @@ export function recordConformance(name: string, begin: () => Promise<Harness>): 
     describe('feed', () => feedTests(current));
     describe('fragments', () => fragmentTests(current));
     describe('grace', () => graceTests(current));
+    describe('a silence', () => silenceTests(current));
     describe('two masters', () => twoMastersTests(current));
     describe('races', () => raceTests(current));
   });

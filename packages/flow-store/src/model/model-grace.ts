@@ -11,7 +11,8 @@
  * ```
  *
  * In grace there are no grants and no sweeps, and `find` does not say `no`. A silence longer than a
- * lease lets sweeps resume, for then nobody holds anything any more.
+ * lease lets sweeps resume, for then nobody holds anything any more. A shorter one takes nothing
+ * away: what has neither lease nor row was nobody's when it began, and is granted.
  *
  * Whoever calls by an older configuration than a gateway was heard by stood still meanwhile: it
  * ends nothing for being idle, for flows may be reported more seldom by now than its timeouts say.
@@ -27,6 +28,8 @@ export class ModelGrace {
   #sinceMs: number | null = null;
   /** When a gateway was first heard in grace; null: none yet. */
   #firstHeardMs: number | null = null;
+  /** In this grace, or since, the store knows all that it ever knew. */
+  #isKept = false;
 
   /** The latest configuration that a gateway was heard by, and when one last was. */
   #version = 0;
@@ -37,6 +40,7 @@ export class ModelGrace {
     this.#heardMs = other.#heardMs;
     this.#sinceMs = other.#sinceMs;
     this.#firstHeardMs = other.#firstHeardMs;
+    this.#isKept = other.#isKept;
     this.#version = other.#version;
     this.#versionMs = other.#versionMs;
   }
@@ -47,15 +51,17 @@ export class ModelGrace {
     this.#heardMs = null;
     this.#sinceMs = null;
     this.#firstHeardMs = null;
+    this.#isKept = false;
   }
 
   /** To be called first in every call: sees whether grace begins. */
   notice(runId: string, config: ClusterConfig, nowMs: number): void {
     if (runId !== this.#runId) {
       this.#runId = runId;
-      this.#begin(nowMs);
+      this.#begin(nowMs, false);
     } else if (this.#heardMs !== null && nowMs - this.#heardMs > silenceMs(config)) {
-      if (!this.#isUnheard()) this.#begin(this.#heardMs + silenceMs(config));
+      if (this.#isUnheard()) return;
+      this.#begin(this.#heardMs + silenceMs(config), this.#knewAll(config, this.#heardMs));
     }
   }
 
@@ -82,9 +88,13 @@ export class ModelGrace {
 
   /** What was bound when grace began may be unknown to the store: its quarantine is waited for. */
   mayGrant(config: ClusterConfig, nowMs: number): boolean {
-    if (this.isOn(config, nowMs)) return false;
-    const { quarantineMs, slack } = config;
-    return this.#sinceMs === null || nowMs >= this.#sinceMs + quarantineMs + slack.clockSkewMs;
+    return !this.isOn(config, nowMs) && this.#isQuarantineOver(config, nowMs);
+  }
+
+  /** What has neither lease nor row. */
+  mayGrantUntouched({ leaseMs }: ClusterConfig, nowMs: number): boolean {
+    if (this.#sinceMs === null || !this.#isKept) return false;
+    return (this.#firstHeardMs ?? nowMs) <= this.#sinceMs + leaseMs;
   }
 
   /** For being idle. */
@@ -103,9 +113,19 @@ export class ModelGrace {
     return version < this.#version && nowMs - this.#versionMs <= leaseMs;
   }
 
-  #begin(nowMs: number): void {
+  #begin(nowMs: number, isKept: boolean): void {
     this.#sinceMs = nowMs;
     this.#firstHeardMs = null;
+    this.#isKept = isKept;
+  }
+
+  #isQuarantineOver({ quarantineMs, slack }: ClusterConfig, nowMs: number): boolean {
+    return this.#sinceMs === null || nowMs >= this.#sinceMs + quarantineMs + slack.clockSkewMs;
+  }
+
+  /** At that instant, and since then. */
+  #knewAll(config: ClusterConfig, atMs: number): boolean {
+    return !this.isOn(config, atMs) && (this.#isKept || this.#isQuarantineOver(config, atMs));
   }
 
   #isUnheard(): boolean {

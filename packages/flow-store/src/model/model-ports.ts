@@ -25,6 +25,8 @@ import {
   leasedBlock,
 } from './model-block.ts';
 
+const ALL_PORTS = 2 ** BLOCK_PORTS - 1;
+
 /** Somebody else leases a block from now on, or nobody. */
 type TellLease = (
   event: contract.FeedEvent & { kind: 'lease' },
@@ -63,8 +65,11 @@ export class ModelPorts {
     return block;
   }
 
+  /** @param which blocks that nobody leases now, or those without a lease, be it over, and without
+   *   a row that counts */
   lease(
     request: contract.LeaseRequest,
+    which: 'unleased' | 'untouched',
     config: ClusterConfig,
     nowMs: number,
   ): contract.LeaseResult {
@@ -75,9 +80,10 @@ export class ModelPorts {
       const number = blockOfShard(shard, protocol, address, index);
       if (request.reserved?.includes(number)) continue;
       const block = this.block(protocol, { address, port: firstPortOfBlock(number) });
-      this.expireLease(block, config, nowMs);
+      if (which === 'unleased') this.expireLease(block, config, nowMs);
       const freePorts = freePortsOf(block, nowMs);
-      if (block.lease !== null || freePorts === 0) continue;
+      const isWanted = which === 'unleased' ? freePorts !== 0 : freePorts === ALL_PORTS;
+      if (block.lease !== null || !isWanted) continue;
       this.holdNow(block, incarnation, config, nowMs);
       granted.push(leasedBlock(block, freePorts, config));
     }

@@ -139,8 +139,13 @@ export class ModelServer {
     requests.forEach(checkLease);
     const results = requests.map((request): contract.LeaseResult => {
       const { shard, nowMs } = this.#at(request.shard);
-      if (!shard.grace.mayGrant(this.config, nowMs)) return { kind: 'notYet' };
-      return shard.ports.lease(request, this.config, nowMs);
+      const { grace, ports } = shard;
+      if (grace.mayGrant(this.config, nowMs)) {
+        return ports.lease(request, 'unleased', this.config, nowMs);
+      }
+      if (!grace.mayGrantUntouched(this.config, nowMs)) return { kind: 'notYet' };
+      const result = ports.lease(request, 'untouched', this.config, nowMs);
+      return result.kind === 'exhausted' ? { kind: 'notYet' } : result;
     });
     return results.map((result) => this.#counted(result));
   }

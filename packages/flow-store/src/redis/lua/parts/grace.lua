@@ -3,8 +3,9 @@
 -- gateway was heard in it. The same as model/model-grace.ts.
 --
 -- Meta fields: r the server's run id, h when a gateway was heard last (none: none ever was), gs
--- since when there is or was grace (none: there was none), gh when a gateway was first heard in it.
-local heard_ms, grace_since_ms, first_heard_ms
+-- since when there is or was grace (none: there was none), gh when a gateway was first heard in it,
+-- gk gs of the last grace in which the store knows all that it ever knew.
+local heard_ms, grace_since_ms, first_heard_ms, kept_ms
 -- The latest configuration that a gateway read the feed by, and when one last did: meta fields v
 -- and vh.
 local latest_version, latest_version_ms
@@ -16,6 +17,13 @@ local function begin_grace(at_ms)
   grace_since_ms, first_heard_ms, grace_changed = at_ms, nil, true
 end
 
+-- Whether at that instant, and since then, the store knew all.
+local function knew_all(at_ms)
+  if not grace_since_ms then return true end
+  return at_ms >= first_heard_ms + LEASE_MS
+    and (kept_ms == grace_since_ms or at_ms >= grace_since_ms + QUARANTINE_MS)
+end
+
 -- Whether the server changed or there was a silence, once per script and before anything goes by
 -- it: a `find` that finds all need not know.
 local function look_for_grace()
@@ -24,14 +32,17 @@ local function look_for_grace()
   -- By its place: a pattern is tried at each byte before it.
   local _, before_id = string.find(about, 'run_id:', 1, true)
   run_id = sub(about, before_id + 1, before_id + 40)
-  local stored = call('HMGET', META, 'r', 'h', 'gs', 'gh', 'v', 'vh')
+  local stored = call('HMGET', META, 'r', 'h', 'gs', 'gh', 'v', 'vh', 'gk')
   heard_ms, grace_since_ms = tonumber(stored[2] or ''), tonumber(stored[3] or '')
   first_heard_ms = tonumber(stored[4] or '')
   latest_version, latest_version_ms = tonumber(stored[5] or '0'), tonumber(stored[6] or '0')
+  kept_ms = tonumber(stored[7] or '')
   if stored[1] ~= run_id then
     begin_grace(now_ms)
   elseif heard_ms and now_ms - heard_ms > SILENCE_MS and not is_unheard() then
+    local is_kept = knew_all(heard_ms)
     begin_grace(heard_ms + SILENCE_MS)
+    if is_kept then kept_ms = grace_since_ms end
   end
 end
 
@@ -45,6 +56,14 @@ end
 local function may_grant()
   if in_grace() then return false end
   return not grace_since_ms or now_ms >= grace_since_ms + QUARANTINE_MS
+end
+
+-- A silence that was shorter than a lease took nothing away: no lease was swept, no key went by its
+-- TTL. So what has neither lease nor row was nobody's when it began, and nobody got it since.
+local function may_grant_untouched()
+  look_for_grace()
+  if not grace_since_ms or kept_ms ~= grace_since_ms then return false end
+  return (first_heard_ms or now_ms) <= grace_since_ms + LEASE_MS
 end
 
 -- Whether gateways go by a later configuration than this call's: who stood still meanwhile must end
@@ -73,7 +92,7 @@ end
 -- Ends what is known of grace: a deployment that begins has none.
 local function mark_fresh()
   look_for_grace()
-  heard_ms, grace_since_ms, first_heard_ms, grace_changed = nil, nil, nil, true
+  heard_ms, grace_since_ms, first_heard_ms, kept_ms, grace_changed = nil, nil, nil, nil, true
 end
 
 -- To be called by scripts that write, before they end.
@@ -82,6 +101,6 @@ local function note_grace()
   if not grace_changed then return end
   local function text(ms) return ms and string.format('%.0f', ms) or '' end
   more_meta = { 'r', run_id, 'h', text(heard_ms), 'gs', text(grace_since_ms),
-    'gh', text(first_heard_ms) }
+    'gh', text(first_heard_ms), 'gk', text(kept_ms) }
   extend(META, FEED_KEEP_MS + TTL_MARGIN_MS)
 end

@@ -20,6 +20,17 @@ local function unleased_ports(block)
   return free_ports(block.rows)
 end
 
+local ALL_PORTS = 2 ^ BLOCK_PORTS - 1
+
+-- The ports of a block without a lease, be it over, and without a row that counts: all, or none.
+local function untouched_ports(block)
+  if row_of(block, 'L') then return 0 end
+  local rows = read_block(block)
+  note_gone(block, rows)
+  local ports = free_ports(rows)
+  return ports == ALL_PORTS and ports or 0
+end
+
 -- The n-th set bit's position, n taken modulo their number; nil for none.
 local function choose_bit(mask, n)
   local offsets = {}
