@@ -75,6 +75,18 @@ describe('the store is away for everybody', () => {
     expect(goOn(world, 0)).toEqual([true, true]);
   });
 
+  test('new flows open once it is back, on ports that nobody had', async () => {
+    const { world } = await settled();
+    world.storeIsAway = true;
+    await world.advance(cacheLeaseMs);
+    world.storeIsAway = false;
+    await world.advance(heartbeatMs);
+    const open = async (fromPort: number) =>
+      (await world.send(0, Side.Inside, { ...udpOut, fromPort })).length;
+    for (let port = 20_000; port < 20_050; port++)
+      expect([port, await open(port)]).toEqual([port, 1]);
+  });
+
   test('it is so too for a gateway that is alone', async () => {
     const { world } = await settled({ gateways: 1 });
     world.storeIsAway = true;

@@ -1,5 +1,5 @@
 /** Servers that took over without knowing it; gateways that keep what they hold to themselves. */
-import type { CloseRequest, CloseResult } from '@flowstore/flow-store';
+import type { CloseRequest, CloseResult, LeaseRequest, LeaseResult } from '@flowstore/flow-store';
 import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import type { Mutant } from '../mutants.ts';
 import type { CoreTamper } from '../world/box-options.ts';
@@ -14,6 +14,17 @@ function noGrace(): Execute {
       for (const { grace } of server.model.data.shards) grace.markFresh(server.name);
     }
     return run(request);
+  };
+}
+
+/** Grants what the store knows nothing of, whether or not it knows all that it ever knew. */
+function grantsAfterLosses(): Execute {
+  return ({ model }, operation, request, run) => {
+    const result = run(request);
+    if (operation !== 'lease' || (result as LeaseResult | null)?.kind !== 'notYet') return result;
+    const asked = request as LeaseRequest;
+    const shard = model.data.shards[asked.shard]!;
+    return shard.ports.lease(asked, 'untouched', model.config, shard.timeMs(0));
   };
 }
 
@@ -54,6 +65,12 @@ export const GRACE_MUTANTS: readonly Mutant[] = [
     name: 'no-grace',
     what: 'a server that took over grants what its predecessor may have granted',
     newExecute: noGrace,
+    badDays: LOSSES,
+  },
+  {
+    name: 'grants-after-losses',
+    what: 'in grace ports are granted that the store knows nothing of, though it lost what it knew',
+    newExecute: grantsAfterLosses,
     badDays: LOSSES,
   },
   {
