@@ -1,8 +1,10 @@
 /** A store that is away, that forgot something, or that is replaced. */
 import { silenceMs } from '@flowstore/flow';
 import { waitFor } from '@flowstore/lab';
+import { nowMs } from '../clock.ts';
 import { type Figures, graceMs } from '../figures.ts';
-import type { Window } from '../windows.ts';
+import type { Step } from '../plan.ts';
+import { overlaps, type Window } from '../windows.ts';
 import { backMs, type Fault, type Stage, TAKE_OVER_MS } from './fault.ts';
 
 const PROMOTED_MS_MAX = 30_000;
@@ -26,6 +28,9 @@ function forgetting({ windows }: Stage, what: string): { away: Open; forgets: Op
 const grantedMs = (figures: Figures) =>
   figures.quarantineMs + figures.slack.clockSkewMs + backMs(figures);
 
+const NO_PORTS = 'new flows want ports';
+const GRACE = 'grace after a silence';
+
 /**
  * While gateways tell it again what they hold, one that has to ask for a flow may have to wait: so
  * long is the store away for flows that change gateways.
@@ -36,19 +41,31 @@ function isBack(
 ): void {
   away.end(2 * figures.heartbeatMs + TAKE_OVER_MS);
   forgets.end(graceMs(figures));
-  windows.open('new flows want ports', { refuses: true }).end(grantedMs(figures));
+  windows.open(NO_PORTS, { refuses: true }).end(grantedMs(figures));
 }
 
-export const storePause: Fault = async ({ lab, windows, figures, sleep }, step) => {
+/** Whether the store counts as one that knows all after a silence: it was no longer than a lease,
+ * and none was told of a former outage when it began. */
+function keptAll({ figures, windows }: Stage, fromMs: number, { lastsMs }: Step): boolean {
+  const { heartbeatMs, leaseMs } = figures;
+  const isShort = lastsMs + 2 * heartbeatMs <= silenceMs(figures) + leaseMs;
+  const isUnsure = ({ kind }: Window) => kind === NO_PORTS || kind === GRACE;
+  return isShort && !windows.all.some((w) => isUnsure(w) && overlaps(w, fromMs, fromMs));
+}
+
+export const storePause: Fault = async (stage, step) => {
+  const { lab, windows, figures, sleep } = stage;
+  const isKept = keptAll(stage, nowMs(), step);
   // Known flows go on for as long as it lasts; new ones open from leases, where there are any.
   const window = windows.open('store paused', { loses: true, storeAway: true });
-  const ports = windows.open('new flows want ports', { refuses: true });
+  const ports = windows.open(NO_PORTS, { refuses: true });
   await lab.store('pause');
   await sleep(step.lastsMs);
   await lab.store('resume');
   window.end(2 * figures.heartbeatMs + TAKE_OVER_MS);
   const isSilence = step.lastsMs + figures.heartbeatMs >= silenceMs(figures);
-  ports.end(isSilence ? grantedMs(figures) : backMs(figures));
+  ports.end(isSilence && !isKept ? grantedMs(figures) : backMs(figures));
+  if (isSilence) windows.open(GRACE, {}).end(graceMs(figures));
 };
 
 /** All of its servers, and all of its data. */
