@@ -1,4 +1,5 @@
 /** The clients and servers of a run, and what they tell. */
+import { setPriority } from 'node:os';
 import { type Lab, Traffic, type TrafficEvent } from '@flowstore/lab';
 import type { FlowStory } from './traffic/story.ts';
 import type { Conflict } from './traffic/witness.ts';
@@ -42,11 +43,14 @@ export class TrafficRun {
   readonly #lab: Lab;
   readonly #windows: Windows;
   #clients: Traffic[] = [];
+  readonly #niceness: number;
   #servers: Traffic[] = [];
 
-  constructor(lab: Lab, windows: Windows) {
+  /** @param niceness of clients and servers: hosts have cores of their own, not the gateways' */
+  constructor(lab: Lab, windows: Windows, niceness = 0) {
     this.#lab = lab;
     this.#windows = windows;
+    this.#niceness = niceness;
   }
 
   /** Resolves once all that stay are open. */
@@ -82,6 +86,7 @@ export class TrafficRun {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
+    if (this.#niceness > 0 && child.pid !== undefined) setPriority(child.pid, this.#niceness);
     return new Traffic(`${program} in ${node}`, child, (event) => this.#hear(event));
   }
 

@@ -45,11 +45,18 @@ export class Capture {
     this.#file = file;
   }
 
-  static async start(lab: Lab, router: 'lan' | 'wan', device: string, folder: string) {
+  static async start(
+    lab: Lab,
+    router: 'lan' | 'wan',
+    device: string,
+    folder: string,
+    niceness: number,
+  ) {
     const file = `${folder}/${router}-${device}.pcap`;
     const options = ['-i', device, '-s', String(SNAP_BYTES), '-B', '16384', '-w', file, '-U'];
     const filter = ['tcp and dst port 7100'];
-    const child = lab.spawn(`fs-${router}`, 'tcpdump', [...options, ...filter], {
+    const capture = ['-n', String(niceness), 'tcpdump', ...options, ...filter];
+    const child = lab.spawn(`fs-${router}`, 'nice', capture, {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await once(child.stderr!, 'data');
