@@ -1,4 +1,4 @@
-/** After a silence of all gateways the store knows what it knew before, if it is the same server. */
+/** After a silence of all gateways: what the store knew it knows still, if it is the same one. */
 import { BLOCKS_PER_SHARD, blockOfShard, UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
 import { CONFORMANCE_CONFIG } from './harness.ts';
