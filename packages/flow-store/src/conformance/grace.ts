@@ -6,8 +6,10 @@ import {
   created,
   GATEWAY_1,
   GATEWAY_2,
+  hear,
   OTHER_WEB,
   POOL,
+  pass,
   portOf,
   type Scenario,
   SHARD,
@@ -19,21 +21,6 @@ import {
 
 const { heartbeatMs, leaseMs, quarantineMs, slack } = CONFORMANCE_CONFIG;
 const ESTABLISHED = seen(OUT_SYN | OUT_DATA | IN_DATA);
-
-/** A gateway is heard. */
-async function hear(s: Scenario, incarnation = GATEWAY_1): Promise<boolean> {
-  const last: FeedTail | null = null;
-  const [result] = await s.store.feed([{ shard: SHARD, incarnation, last, nonce: 1 }]);
-  return result!.inGrace;
-}
-
-/** Time passes, and somebody is heard all the while. */
-async function pass(s: Scenario, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= heartbeatMs) {
-    await s.harness.advance(Math.min(left, heartbeatMs));
-    await hear(s);
-  }
-}
 
 /** Another server took over, and one binding was lost with its port's row. */
 async function failover(s: Scenario, { inside, outside }: StoredEntry): Promise<void> {

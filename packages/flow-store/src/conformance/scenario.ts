@@ -14,7 +14,7 @@ import {
   UDP,
 } from '@flowstore/flow';
 import type { FlowStore, LeasedBlock, OpenRequest, OpenResult, Sighting } from '../contract.ts';
-import type { Harness } from './harness.ts';
+import { CONFORMANCE_CONFIG, type Harness } from './harness.ts';
 
 export const SHARD = 5;
 export const GATEWAY_1 = '00000000000000a1';
@@ -151,4 +151,19 @@ export function portOf(block: LeasedBlock, n: number): SocketAddress {
 export function created(result: OpenResult) {
   if (result.kind !== 'created') throw new Error(`not created but ${result.kind}`);
   return result.entry;
+}
+
+/** A gateway is heard. */
+export async function hear(s: Scenario, incarnation = GATEWAY_1): Promise<boolean> {
+  const [result] = await s.store.feed([{ shard: SHARD, incarnation, last: null, nonce: 1 }]);
+  return result!.inGrace;
+}
+
+/** Time passes, and somebody is heard all the while. */
+export async function pass(s: Scenario, ms: number): Promise<void> {
+  const { heartbeatMs } = CONFORMANCE_CONFIG;
+  for (let left = ms; left > 0; left -= heartbeatMs) {
+    await s.harness.advance(Math.min(left, heartbeatMs));
+    await hear(s);
+  }
 }

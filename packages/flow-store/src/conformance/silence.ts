@@ -6,7 +6,9 @@ import {
   created,
   GATEWAY_1,
   GATEWAY_2,
+  hear,
   POOL,
+  pass,
   portOf,
   type Scenario,
   SHARD,
@@ -18,18 +20,6 @@ const { heartbeatMs, leaseMs, quarantineMs, slack } = CONFORMANCE_CONFIG;
 const SILENCE_MS = 3 * heartbeatMs + 1;
 /** The longest one that takes nothing away. */
 const LONG_MS = 3 * heartbeatMs + leaseMs;
-
-async function hear(s: Scenario): Promise<void> {
-  await s.store.feed([{ shard: SHARD, incarnation: GATEWAY_1, last: null, nonce: 1 }]);
-}
-
-/** Time passes, and somebody is heard all the while. */
-async function pass(s: Scenario, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= heartbeatMs) {
-    await s.harness.advance(Math.min(left, heartbeatMs));
-    await hear(s);
-  }
-}
 
 async function silence(s: Scenario, ms = SILENCE_MS): Promise<void> {
   await hear(s);
