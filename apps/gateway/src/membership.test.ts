@@ -113,6 +113,21 @@ test('who was taken for dead while another one began to hold goes along', async 
   await membership.leave();
 });
 
+test('what was next is so again where a gateway writes the configuration back', async () => {
+  const { membership, store, next } = await begin();
+  await next.publish();
+  await beat();
+  await beat();
+  Object.assign(store.data.directory, { configText: null, next: null });
+  store.data.directory.members.clear();
+  await beat();
+  expect(membership.configState).toEqual({ version: 1, nextVersion: 2, refused: false });
+  expect(await stanceOf(next)).toMatchObject({ stance: 'silent' });
+  await vi.advanceTimersByTimeAsync(2 * silenceMs(CONFIG));
+  expect(membership.configState).toEqual({ version: 2, nextVersion: 0, refused: false });
+  await membership.leave();
+});
+
 test('another layout of records is written once every member reads it', async () => {
   const { membership, store, log } = await begin();
   const goBy = vi.spyOn(store, 'goBy');

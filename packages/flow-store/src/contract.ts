@@ -344,9 +344,10 @@ export interface FlowStore {
   reassert(requests: readonly ReassertRequest[]): Promise<(ReassertResult | null)[]>;
   /** One subscriber's share of one shard: its bindings are the sum over all shards. */
   count(requests: readonly CountRequest[]): Promise<(CountResult | null)[]>;
-  /** Writes the cluster configuration; false where one is stored already. The shards of a new
-   * deployment are marked fresh; one that is restored after a loss of data is in grace. `again`: it
-   * is new, and an attempt that got no answer may have written the configuration already. */
+  /** Writes the cluster configuration, and what is next where this client goes by it; false where
+   * one is stored already. The shards of a new deployment are marked fresh; one that is restored
+   * after a loss of data is in grace. `again`: it is new, and an attempt that got no answer may
+   * have written the configuration already. */
   initialise(deployment: Beginning): Promise<boolean>;
   /** Makes `config` the deployment's next: it holds once every live member goes by both. */
   publish(): Promise<PublishResult>;

@@ -1,4 +1,4 @@
-import { type ClusterConfig, canonicalConfig, silenceMs } from '@flowstore/flow';
+import { type ClusterConfig, canonicalConfig, RECORD_LAYOUT, silenceMs } from '@flowstore/flow';
 import { expect, it } from 'vitest';
 import type { FlowStore, MemberInfo, Stance } from '../contract.ts';
 import { CONFORMANCE_CONFIG } from './harness.ts';
@@ -41,6 +41,7 @@ async function begin({ store, harness }: Scenario, next = NEXT) {
 
 export function configChangeTests(current: () => Scenario): void {
   publishing(current);
+  restoring(current);
   endingFlows(current);
   acknowledging(current);
   joining(current);
@@ -96,6 +97,24 @@ function publishing(current: () => Scenario): void {
     });
     expect(await termsOf(store)).toEqual({ holds: HOLDS, next: null });
     await publisher.end();
+  });
+}
+
+function restoring(current: () => Scenario): void {
+  it('written back after a loss, what was next is next again, and holds once all agree', async () => {
+    const { store, harness } = current();
+    store.goBy(CONFORMANCE_CONFIG, NEXT, RECORD_LAYOUT);
+    expect(await store.initialise('restored')).toBe(true);
+    expect(await termsOf(store)).toEqual({ holds: HOLDS, next: text(NEXT) });
+    const [former, later] = [CONFORMANCE_CONFIG, NEXT].map((config) => harness.connect(config));
+    expect(await (await former!).initialise('restored')).toBe(false);
+    expect(await (await later!).join(GW2)).toMatchObject({ kind: 'joined' });
+    await store.join(GW1);
+    await harness.advance(SILENCE_MS);
+    expect(await store.heartbeat(GW1, goesBy(NEXT))).toMatchObject({
+      terms: { holds: text(NEXT), next: null },
+    });
+    await Promise.all([former, later].map(async (other) => (await other!).end()));
   });
 }
 

@@ -50,6 +50,8 @@ export class DirectoryData {
 /** Who calls: what it was started with, or goes by since. */
 export interface Caller {
   readonly holds: ClusterConfig;
+  /** What is published, as far as it is gone by. */
+  readonly next: ClusterConfig | null;
   readonly layout: number;
   readonly writes: number;
 }
@@ -63,11 +65,11 @@ export class ModelDirectory {
     this.#nowMs = nowMs;
   }
 
-  initialise({ holds, writes }: Caller): boolean {
+  initialise({ holds, next, writes }: Caller): boolean {
     const data = this.#data;
     if (data.configText !== null) return false;
     data.configText = canonicalConfig(holds);
-    data.next = null;
+    data.next = next && { what: canonicalConfig(next), sinceMs: this.#nowMs() };
     data.layout = writes;
     data.nextLayout = null;
     return true;

@@ -72,7 +72,7 @@ export class ModelServer {
     this.#runId = runId;
     this.#replicas = replicas;
     this.#config = config;
-    this.#caller = { holds: config, layout, writes: layout };
+    this.#caller = { holds: config, next: null, layout, writes: layout };
     this.data = data;
     this.#nowMs = nowMs;
     this.#directory = new ModelDirectory(data.directory, nowMs);
@@ -85,7 +85,7 @@ export class ModelServer {
 
   goBy(holds: ClusterConfig, next: ClusterConfig | null, layout: number): void {
     this.#config = next === null ? holds : goingByBoth(holds, next);
-    this.#caller = { ...this.#caller, holds, writes: layout };
+    this.#caller = { ...this.#caller, holds, next, writes: layout };
   }
 
   open(requests: readonly contract.OpenRequest[]): contract.OpenResult[] {

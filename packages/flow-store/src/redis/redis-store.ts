@@ -99,6 +99,8 @@ export class RedisFlowStore implements contract.FlowStore {
   #config: ClusterConfig;
   /** What holds, as far as is known here. */
   #holds: ClusterConfig;
+  /** What is published, as far as it is gone by. */
+  #next: ClusterConfig | null = null;
   /** The layout to write. */
   #writes: number;
   #policy: Buffer;
@@ -120,6 +122,7 @@ export class RedisFlowStore implements contract.FlowStore {
   goBy(holds: ClusterConfig, next: ClusterConfig | null, layout: number): void {
     this.#config = next === null ? holds : goingByBoth(holds, next);
     this.#holds = holds;
+    this.#next = next;
     this.#writes = layout;
     this.#policy = packPolicy(this.#config, layout);
   }
@@ -239,9 +242,9 @@ export class RedisFlowStore implements contract.FlowStore {
   }
 
   async initialise(deployment: contract.Beginning): Promise<boolean> {
-    const text = Buffer.from(canonicalConfig(this.#holds));
-    const request = new ByteWriter().u8(this.#writes).bytes(text).done();
-    const reply = await this.#single('initialise', DIRECTORY_META_KEY, request);
+    const next = this.#next === null ? '' : canonicalConfig(this.#next);
+    const request = new ByteWriter().u8(this.#writes).text(canonicalConfig(this.#holds)).text(next);
+    const reply = await this.#single('initialise', DIRECTORY_META_KEY, request.done());
     const isWritten = readReply('initialise', reply).kind === 'written';
     if (!isWritten && deployment !== 'again') return false;
     if (deployment === 'restored') return true;

@@ -7,8 +7,9 @@ const READY_MS_MAX = 60_000;
 const MOVES = { stalls: true, refuses: true, reroutes: true } as const;
 
 /**
- * What was published just before the store lost its data may be lost with it: the former version is
- * written back, and a gateway that comes with the later one is refused until it is published again.
+ * What was published just before the store lost its data is lost with it where a gateway that had
+ * not heard of it writes the former version back: one that comes with the later one is refused until
+ * it is published again.
  */
 async function startAgain(stage: Stage, name: string, program?: string): Promise<void> {
   const { lab, log, windows } = stage;
