@@ -10,7 +10,6 @@ import {
 import { failoverJson, failoverReportLines } from './failover/failover-report.ts';
 import { killAll } from './process.ts';
 import { reportLines, toJson } from './report.ts';
-import { leaveServerCore } from './server-core.ts';
 import {
   runStoreBench,
   STORE_FLOWS_DEFAULT,
@@ -56,7 +55,7 @@ async function benchStore({ flows, json }: StoreOptions): Promise<void> {
 }
 
 async function benchDrain({ flows, json }: StoreOptions): Promise<void> {
-  const result = await runDrainBench(flows, say, leaveServerCore());
+  const result = await runDrainBench(flows, say);
   for (const line of drainReportLines(result)) out(line);
   if (json) out(JSON.stringify(drainJson(result)));
 }

@@ -9,7 +9,6 @@
 import { packEndpoint, SHARDS, UDP } from '@flowstore/flow';
 import { metaKey, type ServerProcess, startServer } from '@flowstore/flow-store/testing';
 import { Redis } from 'ioredis';
-import type { ServerCore } from '../server-core.ts';
 import { flowsOfShard, numbersByShard } from '../store/endpoints.ts';
 import { INCARNATION, inBatches, open, openRequest } from '../store/operations.ts';
 import { CONFIG, StoreServer } from '../store/store-server.ts';
@@ -37,24 +36,16 @@ export interface DrainResult {
   readonly holdP99Ms: number;
   readonly naiveFlowsPerS: number;
   readonly delServerUs: number;
-  /** That the flows' server had for itself; null: none. */
-  readonly serverCore: number | null;
 }
 
 type Say = (line: string) => void;
 
-/** @param core the flows' server has it for itself; null: it shares all of them */
-export async function runDrainBench(
-  flows: number,
-  say: Say,
-  core: ServerCore | null = null,
-): Promise<DrainResult> {
-  const server = await StoreServer.start(core?.serverArguments);
+export async function runDrainBench(flows: number, say: Say): Promise<DrainResult> {
+  const server = await StoreServer.start();
   let queue: ServerProcess | undefined;
   try {
     queue = await startServer();
-    const figures = await drain(server, queue, Math.floor(flows / SHARDS), say);
-    return { ...figures, serverCore: core?.core ?? null };
+    return await drain(server, queue, Math.floor(flows / SHARDS), say);
   } finally {
     await queue?.stop();
     await server.end();

@@ -26,7 +26,7 @@ function targets({ flowsPerS, serverUs, holdP99Ms, naiveFlowsPerS, delServerUs }
 }
 
 export function drainReportLines(result: DrainResult): string[] {
-  const { flows, flowsPerS, serverUs, queueServerUs, reaperUs, holdP99Ms, serverCore } = result;
+  const { flows, flowsPerS, serverUs, queueServerUs, reaperUs, holdP99Ms } = result;
   const perS = (value: number) => `${Math.round(value)} flows/s`;
   return [
     `drained ${flows} flows: ${perS(flowsPerS)}`,
@@ -34,9 +34,6 @@ export function drainReportLines(result: DrainResult): string[] {
       `reaper ${round(reaperUs)} us`,
     `a call holds the server, p99: ${round(holdP99Ms)} ms`,
     `naive SCAN + GET + DEL: ${perS(result.naiveFlowsPerS)}`,
-    serverCore === null
-      ? 'the server shared the cores with everything else'
-      : `the server had core ${serverCore} for itself, everything else shared the others`,
     `floor, pipelined DEL of the same keys: ${round(result.delServerUs)} us`,
     '',
     ...targets(result).map(
@@ -46,7 +43,7 @@ export function drainReportLines(result: DrainResult): string[] {
 }
 
 export function drainJson(result: DrainResult): object {
-  const { flows, flowsPerS, serverUs, queueServerUs, reaperUs, holdP99Ms, serverCore } = result;
+  const { flows, flowsPerS, serverUs, queueServerUs, reaperUs, holdP99Ms } = result;
   return {
     drain: {
       flows,
@@ -56,7 +53,6 @@ export function drainJson(result: DrainResult): object {
       bullmqShare: round(queueServerUs / (serverUs + queueServerUs)),
       reaperUs: round(reaperUs),
       holdP99Ms: round(holdP99Ms),
-      serverCore,
     },
     naive: { flowsPerS: Math.round(result.naiveFlowsPerS) },
     floor: { delServerUs: round(result.delServerUs) },

@@ -38,8 +38,8 @@ export class StoreServer {
     this.#stop = stop;
   }
 
-  static async start(serverArguments: readonly string[] = []): Promise<StoreServer> {
-    const { port, stop } = await startServer(serverArguments);
+  static async start(): Promise<StoreServer> {
+    const { port, stop } = await startServer();
     try {
       const redis = new Redis(urlOf(port), { protocol: 2 });
       const options = { url: urlOf(port), config: CONFIG, callTimeoutMs: CALL_TIMEOUT_MS };
