@@ -95,6 +95,7 @@ const sessionLogSchema = z.strictObject({
     .min(4_096)
     .max(2 ** 40)
     .default(104_857_600),
+  /** Beside the one that is written. */
   filesMax: count(1_000).default(10),
 });
 

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GATEWAYS } from './plan.ts';
 
 const DISK_BYTES = 8 * 1024 * 1024;
 const CHUNK_BYTES = 4_096;
@@ -14,10 +15,13 @@ export class LogDisk {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'chaos-log', this.folder]);
   }
 
-  /** In the lab's `gateway` configuration. */
+  /** In the lab's `gateway` configuration: all that is kept is three quarters of the disk. */
   get config() {
     const file = join(this.folder, '{name}.jsonl');
-    return { record: 'bindings', streamKeepMs: 0, file, fileBytesMax: DISK_BYTES / 8, filesMax: 2 };
+    const filesMax = 2;
+    const files = GATEWAYS * (1 + filesMax);
+    const fileBytesMax = Math.floor((0.75 * DISK_BYTES) / files);
+    return { record: 'bindings', streamKeepMs: 0, file, fileBytesMax, filesMax };
   }
 
   remove(): void {
