@@ -99,8 +99,19 @@ export class FlowCache {
    * vain (I4).
    */
   isFresh(slot: number, nowMs: number): boolean {
-    if (this.table.deadlineMs(slot) - nowMs < this.#clockSkewMs) return false;
+    if (this.isEnding(slot, nowMs)) return false;
     return this.freshness.isFresh(this.shardOf(slot), this.table.confirmedMs(slot), nowMs);
+  }
+
+  /** Whether the row is in its last moments. */
+  isEnding(slot: number, nowMs: number): boolean {
+    return this.table.deadlineMs(slot) - nowMs < this.#clockSkewMs;
+  }
+
+  /** Whether a packet of the flow keeps it for another timeout. */
+  isKeptBy(side: Side, packet: Packet): boolean {
+    if (packet.embeddedOffset !== 0 || isReset(packet)) return false;
+    return side === Side.Inside || this.#inboundRefreshes(packet.protocol);
   }
 
   /** Whether the feed tells of whatever happens to the row. */

@@ -13,7 +13,7 @@ import { type Handle, NONE } from '@flowstore/flow-table';
 import type { GatewayCounters } from './counters.ts';
 import { type FlowCache, PROVISIONAL, REPORTED, seenAt, TOUCH_QUEUED } from './flow-cache.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { Restorer } from './restorer.ts';
+import type { OnRestored, Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 
 export interface FlowReporterOptions {
@@ -63,7 +63,11 @@ export class FlowReporter {
         seenMs = request === null ? NEVER : seenAt(request.seen, sendMs);
         return request;
       },
-      (result, sentMs, answeredMs) => this.#onTouched(handle, result, seenMs, sentMs, answeredMs),
+      (result, sentMs, answeredMs) => {
+        this.#onTouched(handle, result, seenMs, sentMs, answeredMs, (outcome, doneMs) => {
+          if (outcome === 'noAnswer') this.#touchLater(handle, doneMs);
+        });
+      },
     );
     if (!queued) {
       table.setTouchDueMs(slot, nowMs + this.#limits.retryMs);
@@ -73,6 +77,27 @@ export class FlowReporter {
     // A flow that is woken at its very end must not be over before its report is answered.
     if (table.isActive(slot)) this.#cache.prolong(slot, nowMs);
     return true;
+  }
+
+  /**
+   * Tells the store of a packet that came at `seenMs` and wakes the flow in its last moments. It
+   * waits for what becomes of that: for the store the flow may be over.
+   */
+  wake(slot: number, seenMs: number, nowMs: number, onDone: OnRestored): void {
+    const handle = this.#cache.table.handleOf(slot);
+    const queued = this.#outbox.ask(
+      'touch',
+      (sendMs) => {
+        const request = this.#buildTouch(handle, sendMs);
+        // What is not sent is not answered, and packets wait for it.
+        if (request === null) onDone('lost', sendMs);
+        return request && { ...request, seen: { ...request.seen, ageMs: sendMs - seenMs } };
+      },
+      (result, sentMs, answeredMs) => {
+        this.#onTouched(handle, result, seenMs, sentMs, answeredMs, onDone);
+      },
+    );
+    if (!queued) onDone('noAnswer', nowMs);
   }
 
   /** Handles timers that fired and touches to be repeated. */
@@ -115,24 +140,25 @@ export class FlowReporter {
     seenMs: number,
     sentMs: number,
     nowMs: number,
+    onDone: OnRestored,
   ): void {
     const slot = this.#cache.storedSlotOf(handle);
-    if (slot === NONE) return;
-    if (result === null) {
-      this.#touchLater(handle, nowMs);
+    if (slot === NONE) {
+      onDone('lost', nowMs);
+    } else if (result === null) {
+      onDone('noAnswer', nowMs);
     } else if (result.kind === 'merged') {
       this.#counters.touchesMerged++;
       // Only now: a report under way may get lost, and the flow must not end meanwhile.
       this.#cache.reported(slot, sentMs);
       const renewed = this.#cache.renew(slot, result.flow, sentMs, nowMs);
       if (renewed !== NONE) this.#cache.noteReport(renewed, result.flow, seenMs, sentMs);
+      onDone(renewed === NONE ? 'lost' : 'held', nowMs);
     } else {
       // Nobody was there to report it, or the store lost what it knew of it. Where the shard is not
       // in grace, this comes to nothing.
       if (result.kind === 'stale') this.#counters.touchesStale++;
-      this.#restorer.restore(slot, nowMs, (outcome, answeredMs) => {
-        if (outcome === 'noAnswer') this.#touchLater(handle, answeredMs);
-      });
+      this.#restorer.restore(slot, nowMs, onDone);
     }
   }
 

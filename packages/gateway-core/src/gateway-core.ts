@@ -145,6 +145,7 @@ export class GatewayCore {
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional,
       restorer,
+      reporter: this.#reporter,
       readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
     });
     this.#fragments = new Fragments(shared);

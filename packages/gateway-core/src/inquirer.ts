@@ -19,23 +19,15 @@
  * Where there are replicas, an RST waits for a read of the shard's feed that was sent no earlier
  * than the question: a master that was replaced answers `no` as well, but no such read.
  */
-import { type ClusterConfig, type Endpoint, shardOfInside, TCP } from '@flowstore/flow';
+import { type ClusterConfig, shardOfInside, TCP } from '@flowstore/flow';
 import type { FindRequest, FindResult, StoredEntry } from '@flowstore/flow-store';
 import { NONE } from '@flowstore/flow-table';
-import {
-  inboundFlags,
-  isFirstSegment,
-  isReset,
-  outboundFlags,
-  Packet,
-  parseIpv4,
-  RESET_BYTES,
-  writeReset,
-} from '@flowstore/nat';
+import { inboundFlags, isFirstSegment, outboundFlags, Packet, parseIpv4 } from '@flowstore/nat';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
 import type { FlowCanceller } from './flow-canceller.ts';
-import { copyFrame, domainOf, type FrameMemory, IP_OFFSET, newFrame, Side } from './frame.ts';
+import type { FlowReporter } from './flow-reporter.ts';
+import { copyFrame, domainOf, type FrameMemory, IP_OFFSET, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
 import { type Notices, Reason } from './notices.ts';
 import type { Opening } from './opener.ts';
@@ -50,6 +42,7 @@ import {
 } from './packet-question.ts';
 import type { ProvisionalFlows } from './provisional-flows.ts';
 import { type Asker, type HeldPacket, type Question, Questions } from './questions.ts';
+import { Resets } from './resets.ts';
 import type { Restorer } from './restorer.ts';
 import type { StoreOutbox } from './store-outbox.ts';
 import type { GateOutcome, SubscriberGate } from './subscriber-gate.ts';
@@ -62,6 +55,7 @@ export interface InquirerOptions {
   readonly opener: SubscriberGate;
   readonly provisional: ProvisionalFlows;
   readonly restorer: Restorer;
+  readonly reporter: FlowReporter;
   readonly notices: Notices;
   readonly canceller: FlowCanceller;
   readonly unsolicited: UnsolicitedSyns;
@@ -77,12 +71,14 @@ export interface InquirerOptions {
 export class Inquirer {
   readonly #options: InquirerOptions;
   readonly #questions: Questions;
+  readonly #resets: Resets;
   /** The held packet that is being looked at; not the one the gateway is working on. */
   readonly #packet = new Packet();
 
   constructor(options: InquirerOptions) {
     this.#options = options;
     this.#questions = new Questions(options.limits);
+    this.#resets = new Resets(options);
   }
 
   get questions(): number {
@@ -234,8 +230,24 @@ export class Inquirer {
     }
     counters.foundInStore++;
     const slot = cache.install(result.entry, remote, sentMs, nowMs);
-    if (slot !== NONE) this.#release(question, slot, nowMs);
+    if (slot !== NONE) this.#goOn(question, slot, nowMs);
     else counters.dropTableFull += this.#giveUp(question, nowMs);
+  }
+
+  /** A packet that wakes a flow in its last moments leaves once the store heard of it. */
+  #goOn(question: Question, slot: number, nowMs: number): void {
+    const { cache, limits, reporter } = this.#options;
+    const isKept = (held: HeldPacket) => cache.isKeptBy(held.side, this.#read(held));
+    const waker = cache.isEnding(slot, nowMs) ? question.held.find(isKept) : undefined;
+    if (waker === undefined) {
+      this.#release(question, slot, nowMs);
+      return;
+    }
+    reporter.wake(slot, waker.sinceMs, nowMs, (outcome, answeredMs) => {
+      const woken = cache.lookup(waker.side, this.#read(waker), answeredMs);
+      if (outcome === 'held' && woken !== NONE) this.#release(question, woken, answeredMs);
+      else this.#rest(question, answeredMs + (outcome === 'lost' ? 0 : limits.retryMs));
+    });
   }
 
   #hasSynFromOutside({ held }: Question): boolean {
@@ -293,7 +305,7 @@ export class Inquirer {
         this.#dropUnasked(held, packet, entry, nowMs);
       } else if (this.#isSurelyAbsent(question, held, packet, nowMs)) {
         counters.dropNoFlow++;
-        if (held.side === Side.Inside) this.#reset(held, packet);
+        if (held.side === Side.Inside) this.#resets.answer(held.memory, packet);
       } else this.#keepIfYoung(question, held, nowMs);
     }
     const first = openers[0];
@@ -422,14 +434,6 @@ export class Inquirer {
     question.restingUntilMs = untilMs;
   }
 
-  #reset({ memory }: HeldPacket, packet: Packet): void {
-    if (packet.protocol !== TCP || isReset(packet) || packet.embeddedOffset !== 0) return;
-    const frame = newFrame(IP_OFFSET + RESET_BYTES, memory.domain);
-    writeReset(memory.view, packet, frame.view, IP_OFFSET);
-    this.#options.counters.resetsSent++;
-    this.#options.emit(Side.Inside, frame, frame.bytes.length);
-  }
-
   /** Reads a held packet again; it was read once before it was held, so it is well formed. */
   #read({ side, memory }: HeldPacket): Packet {
     this.#packet.domain = domainOf(side, memory);
@@ -438,9 +442,4 @@ export class Inquirer {
   }
 }
 
-interface OpenSubject {
-  readonly side: Side;
-  readonly inside: Endpoint;
-  readonly sinceMs: number;
-  readonly replaces?: { readonly generation: number; readonly nonce: number };
-}
+type OpenSubject = Omit<HeldPacket, 'memory'> & Pick<Opening, 'inside'> & Partial<Opening>;

@@ -14,7 +14,7 @@ import type { StoreOutbox } from './store-outbox.ts';
 /** `held`: the table has the truth now; `lost`: the flow is no more; `noAnswer`: ask again. */
 export type RestoreOutcome = 'held' | 'lost' | 'noAnswer';
 
-type OnRestored = (outcome: RestoreOutcome, nowMs: number) => void;
+export type OnRestored = (outcome: RestoreOutcome, nowMs: number) => void;
 
 export class Restorer {
   readonly #cache: FlowCache;
