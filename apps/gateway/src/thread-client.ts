@@ -19,8 +19,8 @@ import { InOrder } from './in-order.ts';
 import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-messages.ts';
 
 const SNAPSHOT_TIMEOUT_MS = 2_000;
-/** Two semi-spaces of 8 MB, and as much for what is large. V8 would let them grow to 64 MB each: what
- * is young here is dead at the next collection, however soon that is. */
+/** Two semi-spaces of 8 MB, and as much for what is large. V8 would let them grow to 64 MB each:
+ * what is young here is dead at the next collection, however soon that is. */
 const YOUNG_MB_MAX = 24;
 
 export interface ThreadEvents {

@@ -101,7 +101,7 @@ function publishing(current: () => Scenario): void {
 }
 
 function restoring(current: () => Scenario): void {
-  it('written back after a loss, what was next is next again, and holds once all agree', async () => {
+  it('written back after a loss, what was next is so again, and holds once all agree', async () => {
     const { store, harness } = current();
     store.goBy(CONFORMANCE_CONFIG, NEXT, RECORD_LAYOUT);
     expect(await store.initialise('restored')).toBe(true);

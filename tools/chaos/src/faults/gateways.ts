@@ -8,8 +8,8 @@ const MOVES = { stalls: true, refuses: true, reroutes: true } as const;
 
 /**
  * What was published just before the store lost its data is lost with it where a gateway that had
- * not heard of it writes the former version back: one that comes with the later one is refused until
- * it is published again.
+ * not heard of it writes the former version back: one that comes with the later one is refused
+ * until it is published again.
  */
 async function startAgain(stage: Stage, name: string, program?: string): Promise<void> {
   const { lab, log, windows } = stage;

@@ -67,8 +67,9 @@ export class Sightings {
   #astray: Sightings | null = null;
   /** Flags that were seen of what may have been another connection. */
   #doubtful = 0;
-  /** When a life says that it saw the packet that it opened the flow by. */
-  readonly #openedBy = new Map<Life, number>();
+  /** By life: the last packet that came and was not let through as the flow's yet, or not there:
+   * it opened the flow by it, or wakes the flow in its last moments. */
+  readonly #waited = new Map<Life, number>();
 
   constructor(protocol: number, former: Former | null = null) {
     this.protocol = protocol;
@@ -171,12 +172,17 @@ export class Sightings {
 
   /** An opening was answered: its packet may have gone another way, and may be reported again. */
   openedBy(life: Life, seenMs: number): void {
-    this.#openedBy.set(life, Math.max(seenMs, this.#openedBy.get(life) ?? NEVER));
+    this.#waited.set(life, Math.max(seenMs, this.#waited.get(life) ?? NEVER));
+  }
+
+  /** A packet came, and waits for what the store says to it. */
+  wait(life: Life, outbound: boolean, control: number, nowMs: number): void {
+    if (this.protocol === TCP ? (control & RST) === 0 : outbound) this.#waited.set(life, nowMs);
   }
 
   /** The last packet that this life may report as the flow's. */
   reportableMs(life: Life): number {
-    return Math.max(this.seenMs(life), this.#openedBy.get(life) ?? NEVER);
+    return Math.max(this.seenMs(life), this.#waited.get(life) ?? NEVER);
   }
 
   /** Whether this life can know of the last packet that woke the nearly dead flow: it saw it, or

@@ -301,7 +301,10 @@ export class GatewayBox {
     const mustLeave = translations.isAlive(flow, before);
     const verdict = core.process(side, frame, 0, length, this.clockMs());
     const forwarded = verdict === Verdict.Forward;
-    if (!forwarded) log.line(timeline.nowMs, `hold   ${life.name} ${formatHeader(before.header)}`);
+    if (!forwarded) {
+      log.line(timeline.nowMs, `hold   ${life.name} ${formatHeader(before.header)}`);
+      flow?.sightings.wait(life, outbound, before.header.control, timeline.nowMs);
+    }
     witness.outages.packet(flow, life, before, forwarded);
     if (mustLeave && this.outage) translations.duringOutage(flow, life, before, forwarded);
     if (forwarded) {
