@@ -1,5 +1,4 @@
 /** The clients and servers of a run, and what they tell. */
-import { setPriority } from 'node:os';
 import { type Lab, Traffic, type TrafficEvent } from '@flowstore/lab';
 import type { FlowStory } from './traffic/story.ts';
 import type { Conflict } from './traffic/witness.ts';
@@ -43,14 +42,11 @@ export class TrafficRun {
   readonly #lab: Lab;
   readonly #windows: Windows;
   #clients: Traffic[] = [];
-  readonly #niceness: number;
   #servers: Traffic[] = [];
 
-  /** @param niceness of clients and servers: hosts have cores of their own, not the gateways' */
-  constructor(lab: Lab, windows: Windows, niceness = 0) {
+  constructor(lab: Lab, windows: Windows) {
     this.#lab = lab;
     this.#windows = windows;
-    this.#niceness = niceness;
   }
 
   /** Resolves once all that stay are open. */
@@ -86,7 +82,6 @@ export class TrafficRun {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
-    if (this.#niceness > 0 && child.pid !== undefined) setPriority(child.pid, this.#niceness);
     return new Traffic(`${program} in ${node}`, child, (event) => this.#hear(event));
   }
 

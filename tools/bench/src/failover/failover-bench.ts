@@ -32,8 +32,6 @@ const INTERVAL_MS = 1_000;
 /** The witness' quarantine: duplicates at any time of a run count. */
 const ANY_TIME_MS = 1e9;
 const NOTICED_MS = 100;
-/** Hosts and captures wait for gateways and store: in the field each has cores of its own. */
-const HOSTS_NICENESS = 10;
 /** Enough for a pace. */
 const TORN_DOWN = 100_000;
 
@@ -97,7 +95,7 @@ async function withTraffic(
   beginPerS: number,
   work: () => Promise<void>,
 ): Promise<{ stories: FlowStory[]; conflicts: number }> {
-  const traffic = new TrafficRun(lab, new Windows(), HOSTS_NICENESS);
+  const traffic = new TrafficRun(lab, new Windows());
   const none = { idles: 0, bulks: 0, udps: 0, shortsPerS: 0, dnsPerS: 0 };
   const each = Math.max(1, Math.round(flows / 2));
   const pace = { intervalMs: INTERVAL_MS, beginPerS: beginPerS / 2 };
@@ -112,8 +110,8 @@ async function measureKill(lab: Lab, flows: number, kill: () => Promise<void>) {
   let took: number[] = [];
   const { stories } = await withTraffic(lab, flows, FILL_PER_S, async () => {
     const [arrived, left] = [
-      await Capture.start(lab, 'lan', 'gw2', folder, HOSTS_NICENESS),
-      await Capture.start(lab, 'wan', 'gw2', folder, HOSTS_NICENESS),
+      await Capture.start(lab, 'lan', 'gw2', folder),
+      await Capture.start(lab, 'wan', 'gw2', folder),
     ];
     await sleep(CALM_MS);
     const killedMs = Date.now();

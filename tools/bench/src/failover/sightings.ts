@@ -45,18 +45,11 @@ export class Capture {
     this.#file = file;
   }
 
-  static async start(
-    lab: Lab,
-    router: 'lan' | 'wan',
-    device: string,
-    folder: string,
-    niceness: number,
-  ) {
+  static async start(lab: Lab, router: 'lan' | 'wan', device: string, folder: string) {
     const file = `${folder}/${router}-${device}.pcap`;
     const options = ['-i', device, '-s', String(SNAP_BYTES), '-B', '16384', '-w', file, '-U'];
     const filter = ['tcp and dst port 7100'];
-    const capture = ['-n', String(niceness), 'tcpdump', ...options, ...filter];
-    const child = lab.spawn(`fs-${router}`, 'nice', capture, {
+    const child = lab.spawn(`fs-${router}`, 'tcpdump', [...options, ...filter], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await once(child.stderr!, 'data');
