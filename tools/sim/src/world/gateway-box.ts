@@ -426,5 +426,6 @@ export class GatewayBox {
     this.#frozen = null;
     this.#backlog = [];
     this.#tickToken++;
+    this.#nextTickMs = 0;
   }
 }
