@@ -21,7 +21,7 @@ import type { FromThread, Snapshot, ThreadOptions, ToThread } from './thread-mes
 const SNAPSHOT_TIMEOUT_MS = 2_000;
 /** Two semi-spaces of 8 MB, and as much for what is large. V8 would let them grow to 64 MB each:
  * what is young here is dead at the next collection, however soon that is. */
-const YOUNG_MB_MAX = 24;
+const YOUNG_GENERATION_MB = 24;
 
 export interface ThreadEvents {
   /** A store call was answered; the thread gets the reply once this resolves. */
@@ -55,7 +55,7 @@ export class ThreadClient {
   ): Promise<ThreadClient> {
     const worker = new Worker(new URL('./packet-thread.ts', import.meta.url), {
       workerData: options,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB_MAX },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     const [started] = (await once(worker, 'message')) as [FromThread];
     if (started.kind !== 'started') throw new Error(`the packet thread began with ${started.kind}`);

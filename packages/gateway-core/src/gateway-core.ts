@@ -108,7 +108,8 @@ export class GatewayCore {
     const outbox = this.#outbox;
     const admit = this.#readmit;
     const shared = { ...options, config, policies, cache, outbox, counters, outage, admit, rules };
-    this.#reporter = new FlowReporter({ ...shared, restorer });
+    const reporter = new FlowReporter({ ...shared, restorer });
+    this.#reporter = reporter;
     this.#ports = new PortKeeper(shared);
     this.#subscribers = new SubscriberAccounts(shared);
     this.#handOver = new HandOver(outage, this.#ports, shared);
@@ -120,19 +121,19 @@ export class GatewayCore {
       this.#cache,
       this.#outbox,
       restorer,
-      this.#reporter,
+      reporter,
       limits,
       counters,
       config.cacheLeaseMs,
     );
     const canceller = new FlowCanceller(shared);
-    this.#replanner = new Replanner(this.#cache, this.#reporter, canceller);
+    this.#replanner = new Replanner(this.#cache, reporter, canceller);
     this.#feed = new FeedReader({
       ...shared,
       onGap: (_shard, atMs) => this.#reconfirmer.start(atMs),
       onGrace: (shard) => this.#ports.renewShard(shard),
       onLease: (event) => this.#ports.heard(event),
-      report: (slot, atMs) => this.#reporter.touch(slot, atMs),
+      report: (slot, atMs) => reporter.touch(slot, atMs),
     });
     this.#notices = new Notices(shared);
     const notices = this.#notices;
@@ -145,18 +146,14 @@ export class GatewayCore {
       opener: new SubscriberGate(this.#subscribers, opener),
       provisional,
       restorer,
-      reporter: this.#reporter,
+      reporter,
       readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
     });
-    this.#fragments = new Fragments(shared);
-    this.#path = new PacketPath({
-      ...shared,
-      reporter: this.#reporter,
-      handOver: this.#handOver,
-      inquirer: this.#inquirer,
-      fragments: this.#fragments,
-      notices,
-    });
+    const fragments = new Fragments(shared);
+    this.#fragments = fragments;
+    const [handOver, inquirer] = [this.#handOver, this.#inquirer];
+    const ways = { reporter, handOver, inquirer, fragments, notices };
+    this.#path = new PacketPath({ ...shared, ...ways });
   }
 
   /**
