@@ -117,15 +117,7 @@ export class GatewayCore {
     this.#ports.onLost = (range, block) => this.#provisional.leaseEnded(range, block);
     const provisional = this.#provisional;
     const opener = new Opener({ ...shared, ports: this.#ports, provisional });
-    this.#reconfirmer = new Reconfirmer(
-      this.#cache,
-      this.#outbox,
-      restorer,
-      reporter,
-      limits,
-      counters,
-      config.cacheLeaseMs,
-    );
+    this.#reconfirmer = new Reconfirmer({ ...shared, restorer, reporter });
     const canceller = new FlowCanceller(shared);
     this.#replanner = new Replanner(this.#cache, reporter, canceller);
     this.#feed = new FeedReader({
@@ -149,11 +141,15 @@ export class GatewayCore {
       reporter,
       readSoon: (shard, atMs) => this.#feed.readSoon(shard, atMs),
     });
-    const fragments = new Fragments(shared);
-    this.#fragments = fragments;
-    const [handOver, inquirer] = [this.#handOver, this.#inquirer];
-    const ways = { reporter, handOver, inquirer, fragments, notices };
-    this.#path = new PacketPath({ ...shared, ...ways });
+    this.#fragments = new Fragments(shared);
+    this.#path = new PacketPath({
+      ...shared,
+      reporter,
+      handOver: this.#handOver,
+      inquirer: this.#inquirer,
+      fragments: this.#fragments,
+      notices,
+    });
   }
 
   /**

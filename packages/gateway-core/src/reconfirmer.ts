@@ -22,6 +22,7 @@ import {
   BLOCK_PORTS,
   BLOCKS,
   blockOfPort,
+  type ClusterConfig,
   firstPortOfBlock,
   identityEquals,
 } from '@flowstore/flow';
@@ -37,6 +38,16 @@ import type { StoreOutbox } from './store-outbox.ts';
 /** Rows looked at per tick, covered ones included. */
 const ROWS_PER_TICK_MAX = 4_096;
 const ALL = Number.NEGATIVE_INFINITY;
+
+export interface ReconfirmerOptions {
+  readonly cache: FlowCache;
+  readonly outbox: StoreOutbox;
+  readonly restorer: Restorer;
+  readonly reporter: FlowReporter;
+  readonly limits: GatewayLimits;
+  readonly counters: GatewayCounters;
+  readonly config: ClusterConfig;
+}
 
 export class Reconfirmer {
   readonly #cache: FlowCache;
@@ -60,16 +71,9 @@ export class Reconfirmer {
   /** Blocks with rows that wait in `next` or for an answer, and how many. */
   readonly #blocks = new Map<number, number>();
 
-  constructor(
-    cache: FlowCache,
-    outbox: StoreOutbox,
-    restorer: Restorer,
-    reporter: FlowReporter,
-    limits: GatewayLimits,
-    counters: GatewayCounters,
-    cacheLeaseMs: number,
-  ) {
-    this.#cacheLeaseMs = cacheLeaseMs;
+  constructor(options: ReconfirmerOptions) {
+    const { cache, outbox, restorer, reporter, limits, counters, config } = options;
+    this.#cacheLeaseMs = config.cacheLeaseMs;
     this.#cache = cache;
     this.#outbox = outbox;
     this.#restorer = restorer;

@@ -10,7 +10,7 @@ import {
   POOL,
   pass,
   portOf,
-  type Scenario,
+  Scenario,
   SHARD,
   udp,
 } from './scenario.ts';
@@ -94,6 +94,16 @@ export function silenceTests(current: () => Scenario): void {
     await silence(s, LONG_MS + 1);
     await hear(s);
     expect(await granted(s, 1)).toBeNull();
+  });
+
+  it('takes nothing for granted for longer than keys outlive what they hold', async () => {
+    const s = current();
+    const config = { ...CONFORMANCE_CONFIG, ttlMarginMs: 40_000 };
+    const short = new Scenario(s.harness, await s.harness.connect(config));
+    await silence(s, 40_001);
+    expect(await granted(short, 1)).toBeNull();
+    expect(await granted(s, 1)).toEqual([0]);
+    await short.store.end();
   });
 
   it('takes nothing for granted while the next one comes before all was told', async () => {

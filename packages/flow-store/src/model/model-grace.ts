@@ -91,10 +91,13 @@ export class ModelGrace {
     return !this.isOn(config, nowMs) && this.#isQuarantineOver(config, nowMs);
   }
 
-  /** What has neither lease nor row. */
-  mayGrantUntouched({ leaseMs }: ClusterConfig, nowMs: number): boolean {
+  /** What has neither lease nor row; for as long as no key can have gone by its TTL whose holder
+   * went on without a store. */
+  mayGrantUntouched(config: ClusterConfig, nowMs: number): boolean {
     if (this.#sinceMs === null || !this.#isKept) return false;
-    return (this.#firstHeardMs ?? nowMs) <= this.#sinceMs + leaseMs;
+    const { leaseMs, ttlMarginMs } = config;
+    const keysLast = nowMs <= this.#sinceMs - silenceMs(config) + ttlMarginMs;
+    return keysLast && (this.#firstHeardMs ?? nowMs) <= this.#sinceMs + leaseMs;
   }
 
   /** For being idle. */

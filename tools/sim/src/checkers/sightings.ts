@@ -67,8 +67,8 @@ export class Sightings {
   #astray: Sightings | null = null;
   /** Flags that were seen of what may have been another connection. */
   #doubtful = 0;
-  /** By life: the last packet that came and was not let through as the flow's yet, or not there:
-   * it opened the flow by it, or wakes the flow in its last moments. */
+  /** By life: when the last packet came that it may report without having let it through: the one
+   * that opened the flow, or that waits and wakes it in its last moments. */
   readonly #waited = new Map<Life, number>();
 
   constructor(protocol: number, former: Former | null = null) {

@@ -58,12 +58,14 @@ local function may_grant()
   return not grace_since_ms or now_ms >= grace_since_ms + QUARANTINE_MS
 end
 
--- A silence that was shorter than a lease took nothing away: no lease was swept, no key went by its
--- TTL. So what has neither lease nor row was nobody's when it began, and nobody got it since.
+-- A silence that was shorter than a lease took nothing away: no lease was swept, and for a TTL's
+-- margin no key went by its TTL, whose holder may go on without a store. So what has neither lease
+-- nor row was nobody's when it began, and nobody got it since.
 local function may_grant_untouched()
   look_for_grace()
   if not grace_since_ms or kept_ms ~= grace_since_ms then return false end
   return (first_heard_ms or now_ms) <= grace_since_ms + LEASE_MS
+    and now_ms <= grace_since_ms - SILENCE_MS + TTL_MARGIN_MS
 end
 
 -- Whether gateways go by a later configuration than this call's: who stood still meanwhile must end
