@@ -90,6 +90,7 @@ export class FeedReader {
       return;
     }
     for (const event of result.events) this.#apply(event, nowMs);
+    if (result.events.some(({ kind }) => kind === 'void')) cache.freshness.tell(shard, nowMs);
     if (result.more) {
       this.#read(shard, nowMs);
       return;

@@ -45,7 +45,7 @@ import { OutsideIndex } from './outside-index.ts';
 import { KEY_WORDS, writeKey } from './packet-key.ts';
 import { keysOf } from './row-keys.ts';
 
-/** Marks of a row: four bits, and above them the shard's six. */
+/** Marks of a row: five bits, and above them the shard's six. */
 export const TOUCH_QUEUED = 1;
 /** As far as is known here, this gateway's report of the flow is the last that the store merged: it
  * asks the store before it lets the flow go. */
@@ -56,7 +56,10 @@ export const NEWS = 4;
 /** Opened while the store could not be asked: it has no generation yet. */
 export const PROVISIONAL = 8;
 
-const SHARD_SHIFT = 4;
+/** The feed's news overtook the answer that the row comes from: it told of it before. */
+const OVERTAKEN = 16;
+
+const SHARD_SHIFT = 5;
 
 const OUTSIDE_REALM = (OUTSIDE_DOMAIN << 8) >>> 0;
 /** What was seen so shortly after the last report is no news at the end of a flow's life. */
@@ -100,7 +103,10 @@ export class FlowCache {
    */
   isFresh(slot: number, nowMs: number): boolean {
     if (this.isEnding(slot, nowMs)) return false;
-    return this.freshness.isFresh(this.shardOf(slot), this.table.confirmedMs(slot), nowMs);
+    const marks = this.table.marks(slot);
+    const isTold = (marks & OVERTAKEN) === 0;
+    const confirmedMs = this.table.confirmedMs(slot);
+    return this.freshness.isFresh(marks >>> SHARD_SHIFT, confirmedMs, nowMs, isTold);
   }
 
   /** Whether the row is in its last moments. */
@@ -116,6 +122,7 @@ export class FlowCache {
 
   /** Whether the feed tells of whatever happens to the row. */
   isCovered(slot: number): boolean {
+    if (this.table.marks(slot) & OVERTAKEN) return false;
     return this.freshness.isCovered(this.shardOf(slot), this.table.confirmedMs(slot));
   }
 
@@ -290,6 +297,7 @@ export class FlowCache {
     else if (table.rstMs(slot) <= sentMs) table.setRstMs(slot, NEVER);
     // Answers may overtake each other: the later question is the later word.
     table.setConfirmedMs(slot, Math.max(table.confirmedMs(slot), sentMs));
+    if (!this.freshness.isOvertaken(this.shardOf(slot), sentMs)) this.unmark(slot, OVERTAKEN);
     table.extend(slot, sentMs + flow.lifeMs);
     const reportedMs = this.lifetimes.reportedMs(slot, flow.lifeMs, sentMs);
     // What the store does not know of the connection, or lost, is told with the next packet.
@@ -411,6 +419,7 @@ export class FlowCache {
     }
     // What confirmed another identity, or a provisional flow, says nothing of this one.
     this.table.setConfirmedMs(put.slot, sentMs);
+    this.mark(put.slot, OVERTAKEN);
     this.confirm(put.slot, flow, sentMs);
     return put.slot;
   }

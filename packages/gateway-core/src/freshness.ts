@@ -27,6 +27,8 @@ export class Freshness {
   readonly #heardMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   readonly #coveredSinceMs = new Float64Array(SHARDS).fill(Number.POSITIVE_INFINITY);
   readonly #freshFromMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
+  /** When the last read was answered that told of ends or openings. */
+  readonly #toldMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   readonly #formerSinceMs = new Float64Array(SHARDS).fill(Number.POSITIVE_INFINITY);
   readonly #formerFromMs = new Float64Array(SHARDS).fill(Number.NEGATIVE_INFINITY);
   #waivedUntilMs = Number.NEGATIVE_INFINITY;
@@ -37,16 +39,17 @@ export class Freshness {
     if (minReplicas === 0) this.#heardMs.fill(Number.POSITIVE_INFINITY);
   }
 
-  isFresh(shard: number, confirmedMs: number, nowMs: number): boolean {
+  /** @param isTold whether the feed tells of what happened to the entry since */
+  isFresh(shard: number, confirmedMs: number, nowMs: number, isTold = true): boolean {
     const since = nowMs - this.#cacheLeaseMs;
     // What was opened without the store has no confirmation to outlive.
     if (confirmedMs === Number.POSITIVE_INFINITY) return true;
     if (confirmedMs > since && this.isHeard(shard, nowMs)) return true;
+    if (nowMs < this.#waivedUntilMs) return true;
+    if (!isTold) return false;
     if (confirmedMs >= this.#coveredSinceMs[shard]! && this.#freshFromMs[shard]! > since)
       return true;
-    if (confirmedMs >= this.#formerSinceMs[shard]! && this.#formerFromMs[shard]! > since)
-      return true;
-    return nowMs < this.#waivedUntilMs;
+    return confirmedMs >= this.#formerSinceMs[shard]! && this.#formerFromMs[shard]! > since;
   }
 
   /** Whether what the store says of the shard counts: a read of its feed did, within the lease. */
@@ -67,6 +70,19 @@ export class Freshness {
   /** Whether the feed tells of whatever happens to an entry that was confirmed then. */
   isCovered(shard: number, confirmedMs: number): boolean {
     return confirmedMs >= this.#coveredSinceMs[shard]!;
+  }
+
+  /** The feed told of something that ended, or was opened anew. */
+  tell(shard: number, answeredMs: number): void {
+    this.#toldMs[shard] = answeredMs;
+  }
+
+  /**
+   * Whether what was asked at `sentMs` may be older than the feed's last news, for which there was
+   * no row then: no later news says that the answer is stale. It is good for its own lease.
+   */
+  isOvertaken(shard: number, sentMs: number): boolean {
+    return this.#toldMs[shard]! >= sentMs;
   }
 
   /** A read that was sent at `sentMs` heard the last of the news. */
