@@ -130,6 +130,18 @@ export type FindResult =
    * said so yet. */
   | { readonly kind: 'notYet' };
 
+/** A flow that the store listed, with the remote endpoint that it was opened to: null where the
+ * binding serves every peer. */
+export interface ListedFlow {
+  readonly remote: SocketAddress | null;
+  /** As `find` answers it for that remote endpoint. */
+  readonly entry: StoredEntry;
+}
+
+/** Live bindings on the block's ports; of one that has flows per remote endpoint one flow at most.
+ * What is not listed may be stored all the same: this answers no `no`. */
+export type ListResult = { readonly kind: 'flows'; readonly flows: readonly ListedFlow[] };
+
 export interface TouchRequest {
   readonly inside: Endpoint;
   /** What it is bound to, as far as the caller knows: there the store looks. */
@@ -329,6 +341,8 @@ export type CountResult = { readonly kind: 'counted'; readonly bindings: number 
 export interface FlowStore {
   open(requests: readonly OpenRequest[]): Promise<(OpenResult | null)[]>;
   find(requests: readonly FindRequest[]): Promise<(FindResult | null)[]>;
+  /** Tells what is bound on blocks of outside ports: what one gateway held, for the most part. */
+  list(requests: readonly PortBlock[]): Promise<(ListResult | null)[]>;
   /** Tells how a fragmented datagram is translated, or asks. */
   fragment(requests: readonly FragmentRequest[]): Promise<(FragmentResult | null)[]>;
   touch(requests: readonly TouchRequest[]): Promise<(TouchResult | null)[]>;

@@ -4,11 +4,13 @@
  */
 import {
   ANY_PORT,
+  BLOCKS,
   blockOfPort,
   type Endpoint,
   type FilteringByProtocol,
   FlowWidths,
   isPoolPort,
+  type PortBlock,
   SHARDS,
   type SocketAddress,
   shardOfBlock,
@@ -62,6 +64,10 @@ export function checkTouch(
 /** Without a remote endpoint a close means the whole binding, whatever flows it has. */
 export function checkClose({ inside, remote }: CloseRequest, filtering: FilteringByProtocol): void {
   if (remote !== null) checkRemote(inside, remote, filtering);
+}
+
+export function checkList({ block }: PortBlock): void {
+  demand(Number.isInteger(block) && block >= 0 && block < BLOCKS, `there is no block ${block}`);
 }
 
 export function checkShard(shard: number): void {

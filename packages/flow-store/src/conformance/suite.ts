@@ -9,6 +9,7 @@ import type { Harness } from './harness.ts';
 import { identityTests } from './identity.ts';
 import { layoutTests } from './layout-steps.ts';
 import { leaseTests } from './leases.ts';
+import { listTests } from './lists.ts';
 import { membershipTests } from './membership.ts';
 import { quarantineTests } from './quarantine.ts';
 import { raceTests } from './races.ts';
@@ -40,6 +41,7 @@ export function recordConformance(name: string, begin: () => Promise<Harness>): 
     describe('identity', () => identityTests(current));
     describe('quarantine', () => quarantineTests(current));
     describe('leases', () => leaseTests(current));
+    describe('lists', () => listTests(current));
     describe('single ports', () => singleTests(current));
     describe('sweeps', () => sweepTests(current));
     describe('subscribers', () => subscriberTests(current));

@@ -40,6 +40,10 @@ export function remoteKey(remote: SocketAddress): string {
   return keyOf(packSocketAddress(remote));
 }
 
+function remoteOfKey(key: string): SocketAddress {
+  return unpackSocketAddress(Uint8Array.from(key, (one) => one.charCodeAt(0)));
+}
+
 /** A character per byte. */
 function keyOf(packed: Uint8Array): string {
   let key = '';
@@ -56,6 +60,12 @@ export function stateOf({ flags, ageMs, rstAgeMs }: contract.Sighting, nowMs: nu
 
 export function flowDeadlineMs(entry: Entry, flow: FlowState, config: ClusterConfig): number {
   return deadlineMs(config.timeouts, config.slack, entry.inside.protocol, flow);
+}
+
+export function deleteDeadFlows(entry: Entry, config: ClusterConfig, nowMs: number): void {
+  for (const [remote, flow] of [...entry.flows]) {
+    if (flowDeadlineMs(entry, flow, config) <= nowMs) entry.flows.delete(remote);
+  }
 }
 
 /** A binding lives as long as its longest flow. */
@@ -83,7 +93,7 @@ export function remoteMeant(
 ): SocketAddress | null {
   if (remote === null || remote.port !== 0 || entry.inside.protocol !== TCP) return remote;
   const lives = [...entry.flows].map(([key, flow]) => ({
-    remote: unpackSocketAddress(Uint8Array.from(key, (one) => one.charCodeAt(0))),
+    remote: remoteOfKey(key),
     untilMs: flowDeadlineMs(entry, flow, config),
   }));
   const ofAddress = lives.filter((one) => addressEquals(one.remote.address, remote.address));
@@ -125,6 +135,16 @@ export function storedEntry(
     return { inside, outside, binding, flow };
   }
   return { inside, outside, binding: storedWhole(entry, config, nowMs), flow: null };
+}
+
+/** Of several flows the first one, if it lives: a row of Redis has no room for more. */
+export function listed(entry: Entry, config: ClusterConfig, nowMs: number): contract.ListedFlow[] {
+  const perRemote = hasFlowPerRemote(config.filtering, entry.inside.protocol);
+  const [first] = entry.flows.keys();
+  const remote = perRemote && first !== undefined ? remoteOfKey(first) : null;
+  const found = storedEntry(entry, remote, config, nowMs);
+  const isLive = perRemote ? found.flow !== null : entryDeadlineMs(entry, config) > nowMs;
+  return isLive ? [{ remote, entry: found }] : [];
 }
 
 function stored(record: FlowRecord, untilMs: number, nowMs: number): contract.StoredFlow {

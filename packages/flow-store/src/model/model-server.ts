@@ -5,6 +5,7 @@
  */
 import {
   type ClusterConfig,
+  type PortBlock,
   RECORD_LAYOUT,
   SHARDS,
   shardOfBlock,
@@ -20,6 +21,7 @@ import {
   checkFeed,
   checkLease,
   checkLeaseRef,
+  checkList,
   checkOpen,
   checkReassert,
   checkShard,
@@ -102,6 +104,14 @@ export class ModelServer {
       if (number === null) return { kind: 'no' };
       const { shard, nowMs } = this.#at(number);
       return shard.find(request, this.config, nowMs);
+    });
+  }
+
+  list(requests: readonly PortBlock[]): contract.ListResult[] {
+    requests.forEach(checkList);
+    return requests.map((request) => {
+      const { shard, nowMs } = this.#at(shardOfBlock(request));
+      return { kind: 'flows', flows: shard.list(request, this.config, nowMs) };
     });
   }
 

@@ -23,6 +23,7 @@ import {
   type IpAddress,
   identityEquals,
   mergeState,
+  type PortBlock,
   type PortRow,
   type SocketAddress,
   shardOfInside,
@@ -30,14 +31,16 @@ import {
 } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import { feedKeepMs } from '../contract.ts';
-import { type Block, blockKeyOf, isRowOf, offsetOf } from './model-block.ts';
+import { type Block, blockKey, blockKeyOf, isRowOf, offsetOf } from './model-block.ts';
 import {
+  deleteDeadFlows,
   type Entry,
   entryDeadlineMs,
   entryKey,
   firstState,
   flowDeadlineMs,
   isClosing,
+  listed,
   outranks,
   remoteKey,
   remoteMeant,
@@ -157,17 +160,11 @@ export class ModelShard {
       // Whoever carried the last incarnation must not take the next one's packets for its own.
       this.#voidNow(entry, remote, config, nowMs);
     } else {
-      if (!this.grace.isOn(config, nowMs)) this.#deleteDeadFlows(entry, config, nowMs);
+      if (!this.grace.isOn(config, nowMs)) deleteDeadFlows(entry, config, nowMs);
       if (entry.flows.size >= config.flowsPerEndpointMax) return { kind: 'limit' };
     }
     entry.flows.set(key, { ...this.#newIdentity(nonce, nowMs), ...firstState(seen, nowMs) });
     return answer('created');
-  }
-
-  #deleteDeadFlows(entry: Entry, config: ClusterConfig, nowMs: number): void {
-    for (const [remote, flow] of [...entry.flows]) {
-      if (flowDeadlineMs(entry, flow, config) <= nowMs) entry.flows.delete(remote);
-    }
   }
 
   /** Writes a new binding (and its first flow), in place of a dead one if there is one. */
@@ -187,10 +184,8 @@ export class ModelShard {
       flows: new Map(remote === null ? [] : [[remoteKey(remote), record]]),
     };
     this.entries.set(entryKey(inside), entry);
-    const offset = offsetOf(outside.port);
-    this.ports
-      .block(inside.protocol, outside)
-      .rows.set(offset, { kind: 'bound', identity, inside });
+    const { rows } = this.ports.block(inside.protocol, outside);
+    rows.set(offsetOf(outside.port), { kind: 'bound', identity, inside });
     this.#void(inside.protocol, outside, null, identity.generation, config, nowMs);
     return { kind: 'created', entry: storedEntry(entry, remote, config, nowMs) };
   }
@@ -227,6 +222,12 @@ export class ModelShard {
       hasFlowPerRemote(config.filtering, entry.inside.protocol) && request.remote !== null;
     if (inGrace && flowIsMissing && found.flow === null) return { kind: 'notYet' };
     return { kind: 'entry', entry: found };
+  }
+
+  list(block: PortBlock, config: ClusterConfig, nowMs: number): contract.ListedFlow[] {
+    const rows = [...(this.ports.blocks.get(blockKey(block))?.rows.values() ?? [])];
+    const entries = rows.map((row) => (row.kind === 'bound' ? this.entryOfRow(row) : undefined));
+    return entries.flatMap((entry) => (entry ? listed(entry, config, nowMs) : []));
   }
 
   reassert(

@@ -1,5 +1,5 @@
 /** The model behind the contract: a ModelServer whose answers come as promises. */
-import type { ClusterConfig } from '@flowstore/flow';
+import type { ClusterConfig, PortBlock } from '@flowstore/flow';
 import type * as contract from '../contract.ts';
 import { StoreUnavailable } from '../contract.ts';
 import { type ModelData, type ModelOptions, ModelServer } from './model-server.ts';
@@ -29,6 +29,10 @@ export class ModelFlowStore implements contract.FlowStore {
 
   async find(requests: readonly contract.FindRequest[]): Promise<contract.FindResult[]> {
     return this.#server.find(requests);
+  }
+
+  async list(requests: readonly PortBlock[]): Promise<contract.ListResult[]> {
+    return this.#server.list(requests);
   }
 
   async fragment(

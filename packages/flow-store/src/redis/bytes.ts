@@ -1,6 +1,8 @@
 /** Cursors over packed requests and replies. Network byte order, like the records. */
 import {
+  type BoundRow,
   type Endpoint,
+  type FlowRecord,
   type FlowState,
   getUint48,
   type Identity,
@@ -10,7 +12,7 @@ import {
   unpackBoundRow,
   unpackSocketAddress,
 } from '@flowstore/flow';
-import type { Sighting, StoredEntry, StoredFlow } from '../contract.ts';
+import type { ListedFlow, Sighting, StoredEntry, StoredFlow } from '../contract.ts';
 import { wholeAgeMs } from '../validate.ts';
 
 const NO_AGE = 0xffffffff;
@@ -182,12 +184,17 @@ export class ByteReader {
     const outside = outsideBytes.length === 0 ? asked : unpackSocketAddress(outsideBytes);
     if (outside === null) throw new RangeError('the store answered no outside endpoint');
     // A copy: what is kept of a reply must not hold on to all of it.
-    const { identity, inside, state, first } = unpackBoundRow(new Uint8Array(this.rest()));
-    const binding = { identity, flags: state?.flags ?? 0, reset: isReset(state), lifeMs };
-    if (which !== FIRST || first === null) return { inside, outside, binding, flow: further };
-    const { generation, nonce, flags } = first;
-    const flow = { identity: { generation, nonce }, flags, reset: isReset(first), lifeMs };
-    return { inside, outside, binding, flow };
+    const row = unpackBoundRow(new Uint8Array(this.rest()));
+    const first = which === FIRST && row.first !== null ? flowOf(row.first, lifeMs) : null;
+    return { ...entryOf(row, outside, lifeMs), flow: further ?? first };
+  }
+
+  /** A row on its own, with its length in front: the binding, or its only flow. */
+  listedFlow(outside: SocketAddress): ListedFlow {
+    const lifeMs = this.u32();
+    const row = unpackBoundRow(this.short());
+    const flow = row.first === null ? null : flowOf(row.first, lifeMs);
+    return { remote: row.first?.remote ?? null, entry: { ...entryOf(row, outside, lifeMs), flow } };
   }
 
   /** As it is stored, but for its instants: those are the store's own. */
@@ -203,6 +210,16 @@ export class ByteReader {
     this.#at += length;
     return at;
   }
+}
+
+function entryOf({ identity, inside, state }: BoundRow, outside: SocketAddress, lifeMs: number) {
+  const binding = { identity, flags: state?.flags ?? 0, reset: isReset(state), lifeMs };
+  return { inside, outside, binding };
+}
+
+function flowOf(first: FlowRecord, lifeMs: number): StoredFlow {
+  const { generation, nonce, flags } = first;
+  return { identity: { generation, nonce }, flags, reset: isReset(first), lifeMs };
 }
 
 function isReset(state: FlowState | null): boolean {

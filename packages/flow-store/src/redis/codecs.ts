@@ -109,6 +109,20 @@ export const findCodec: Codec<RoutedFind, contract.FindResult> = {
   },
 };
 
+export const listCodec: Codec<PortBlock, contract.ListResult> = {
+  command: 'list',
+  shardOf: shardOfBlock,
+  encode: ({ protocol, address, block }) =>
+    new ByteWriter().u8(protocol).bytes(address).u16(block).done(),
+  decode(reply, { address, block }) {
+    const { kind, reader } = readReply('list', reply);
+    const first = firstPortOfBlock(block);
+    const flows: contract.ListedFlow[] = [];
+    while (!reader.atEnd) flows.push(reader.listedFlow({ address, port: first + reader.u8() }));
+    return { kind, flows };
+  },
+};
+
 /** A line about a binding, and how long it is kept. */
 export interface RecordRequest {
   readonly inside: Endpoint;

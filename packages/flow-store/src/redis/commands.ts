@@ -41,6 +41,8 @@ export const COMMANDS = {
     'exhausted',
   ]),
   find: signature<contract.FindResult['kind']>(['entry', 'no', 'notYet'], REQUESTS_MAX, READS),
+  // A block has up to sixteen rows.
+  list: signature<contract.ListResult['kind']>(['flows'], 8, READS),
   fragment: signature<contract.FragmentResult['kind']>(['known', 'unknown']),
   record: signature<'recorded'>(['recorded']),
   touch: signature<contract.TouchResult['kind']>(['merged', 'stale', 'gone']),

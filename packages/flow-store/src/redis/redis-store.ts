@@ -5,7 +5,7 @@
  * requests -> by shard -> chunks -> one script call each, all at once -> results in order
  * ```
  */
-import { type ClusterConfig, canonicalConfig, SHARDS } from '@flowstore/flow';
+import { type ClusterConfig, canonicalConfig, type PortBlock, SHARDS } from '@flowstore/flow';
 import { goingByBoth, judgeChange } from '../config-change.ts';
 import { differingFields } from '../config-difference.ts';
 import type * as contract from '../contract.ts';
@@ -18,6 +18,7 @@ import {
   checkIncarnation,
   checkLease,
   checkLeaseRef,
+  checkList,
   checkOpen,
   checkReassert,
   checkShard,
@@ -36,6 +37,7 @@ import {
   findCodec,
   fragmentCodec,
   leaseCodec,
+  listCodec,
   openCodec,
   type RecordRequest,
   type RoutedFind,
@@ -147,6 +149,11 @@ export class RedisFlowStore implements contract.FlowStore {
       results[places[i]!] = result;
     });
     return results;
+  }
+
+  async list(requests: readonly PortBlock[]): Promise<(contract.ListResult | null)[]> {
+    requests.forEach(checkList);
+    return this.#batched(listCodec, requests);
   }
 
   async fragment(
