@@ -68,6 +68,10 @@ export class GatewayCounters {
   /** Flows and bindings that another gateway (or an earlier life) had opened. */
   foundInStore = 0;
   notInStore = 0;
+  /** Blocks whose flows were asked for ahead, and not for want of room; flows that this brought. */
+  blocksListed = 0;
+  listsSkipped = 0;
+  flowsForeseen = 0;
   flowsOpened = 0;
   flowsJoined = 0;
   portsRefused = 0;

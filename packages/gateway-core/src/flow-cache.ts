@@ -402,12 +402,20 @@ export class FlowCache {
     return { generation: this.table.generation(slot), nonce: this.table.nonce(slot) };
   }
 
-  /** The row that holds the inside key under the same identity: what is known of it stays. */
-  #findSame(keys: FlowKeys, identity: Identity, nowMs: number): number {
+  /** Whether there is a row for what the store answered, whatever it says. */
+  isHeld({ inside, outside }: StoredEntry, remote: SocketAddress | null, nowMs: number): boolean {
+    return this.#findInside(keysOf(inside, remote, outside), nowMs) !== NONE;
+  }
+
+  #findInside(keys: FlowKeys, nowMs: number): number {
     const realm = ((keys.domain << 8) | keys.protocol) >>> 0;
     const ports = ((keys.insidePort << 16) | keys.remotePort) >>> 0;
-    const { insideAddress, remoteAddress } = keys;
-    const slot = this.table.find(realm, insideAddress, remoteAddress, ports, nowMs);
+    return this.table.find(realm, keys.insideAddress, keys.remoteAddress, ports, nowMs);
+  }
+
+  /** The row that holds the inside key under the same identity: what is known of it stays. */
+  #findSame(keys: FlowKeys, identity: Identity, nowMs: number): number {
+    const slot = this.#findInside(keys, nowMs);
     return slot !== NONE && identityEquals(this.identityOf(slot), identity) ? slot : NONE;
   }
 

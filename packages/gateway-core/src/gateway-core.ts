@@ -29,6 +29,7 @@ import { HandOver } from './hand-over.ts';
 import { Inquirer } from './inquirer.ts';
 import type { GoingBy } from './lifetimes.ts';
 import type { GatewayLimits } from './limits.ts';
+import { Neighbours } from './neighbours.ts';
 import { Notices, type OwnLink } from './notices.ts';
 import { Opener } from './opener.ts';
 import { Outage, type OutageState } from './outage.ts';
@@ -80,6 +81,7 @@ export class GatewayCore {
   readonly #replanner: Replanner;
   readonly #limits: GatewayLimits;
   readonly #inquirer: Inquirer;
+  readonly #neighbours: Neighbours;
   readonly #fragments: Fragments;
   readonly #notices: Notices;
   readonly #unsolicited: UnsolicitedSyns;
@@ -130,9 +132,11 @@ export class GatewayCore {
     this.#notices = new Notices(shared);
     const notices = this.#notices;
     this.#unsolicited = new UnsolicitedSyns({ ...shared, notices });
+    this.#neighbours = new Neighbours({ ...shared, canceller });
     this.#inquirer = new Inquirer({
       ...shared,
       notices,
+      neighbours: this.#neighbours,
       canceller,
       unsolicited: this.#unsolicited,
       opener: new SubscriberGate(this.#subscribers, opener),
@@ -285,6 +289,7 @@ export class GatewayCore {
       flowsHighWaterCrossings: table.counters.highWaterCrossings,
       questions: this.#inquirer.questions,
       openings: this.#inquirer.openings,
+      listsWaiting: this.#neighbours.waiting,
       heldBytes: this.#inquirer.heldBytes,
       datagrams: this.#fragments.datagrams,
       fragmentBytes: this.#fragments.heldBytes,

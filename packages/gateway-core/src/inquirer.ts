@@ -29,6 +29,7 @@ import type { FlowCanceller } from './flow-canceller.ts';
 import type { FlowReporter } from './flow-reporter.ts';
 import { copyFrame, domainOf, type FrameMemory, IP_OFFSET, Side } from './frame.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { Neighbours } from './neighbours.ts';
 import { type Notices, Reason } from './notices.ts';
 import type { Opening } from './opener.ts';
 import {
@@ -57,6 +58,7 @@ export interface InquirerOptions {
   readonly restorer: Restorer;
   readonly reporter: FlowReporter;
   readonly notices: Notices;
+  readonly neighbours: Neighbours;
   readonly canceller: FlowCanceller;
   readonly unsolicited: UnsolicitedSyns;
   readonly outbox: StoreOutbox;
@@ -200,7 +202,7 @@ export class Inquirer {
     sentMs: number,
     nowMs: number,
   ): void {
-    const { cache, canceller, config, counters, limits } = this.#options;
+    const { cache, canceller, config, counters, limits, neighbours } = this.#options;
     const { remote } = request;
     if (result === null) {
       this.#rest(question, nowMs + limits.retryMs);
@@ -229,6 +231,7 @@ export class Inquirer {
       return;
     }
     counters.foundInStore++;
+    neighbours.expect(result.entry, remote, nowMs);
     const slot = cache.install(result.entry, remote, sentMs, nowMs);
     if (slot !== NONE) this.#goOn(question, slot, nowMs);
     else counters.dropTableFull += this.#giveUp(question, nowMs);
@@ -360,7 +363,7 @@ export class Inquirer {
     outcome: GateOutcome,
     nowMs: number,
   ): void {
-    const { cache, canceller, counters, limits, provisional } = this.#options;
+    const { cache, canceller, counters, limits, neighbours, provisional } = this.#options;
     if (outcome.kind === 'noAnswer') {
       this.#rest(question, nowMs + limits.retryMs);
       return;
@@ -370,6 +373,7 @@ export class Inquirer {
       this.#rest(question, nowMs + limits.retryMs);
       return;
     }
+    if (outcome.kind === 'entry') neighbours.expect(outcome.entry, remote, nowMs);
     if (outcome.kind === 'entry' || outcome.kind === 'provisional') {
       const isStored = outcome.kind === 'entry';
       const slot = isStored

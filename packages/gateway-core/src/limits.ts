@@ -12,6 +12,12 @@ export interface GatewayLimits extends OutboxLimits {
   readonly questionsMax: number;
   /** Of those, the ones for new flows, half at most: the rest is for flows that may exist. */
   readonly openingsMax: number;
+  /** Blocks of ports whose flows are asked for at once, as they are likely to come next. */
+  readonly listsInFlightMax: number;
+  /** Blocks that were asked about lately, or wait for it; a further one is not. */
+  readonly listedBlocksMax: number;
+  /** The same block is not asked about again for so long. */
+  readonly listAgainMs: number;
   /** Packets that wait for one key's answer. */
   readonly heldPerQuestionMax: number;
   /** Bytes of packets that wait for answers, in all. */
@@ -86,6 +92,9 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   prefetchFlowsMin: 16_384,
   questionsMax: 65_536,
   openingsMax: 16_384,
+  listsInFlightMax: 32,
+  listedBlocksMax: 4_096,
+  listAgainMs: 1_000,
   heldPerQuestionMax: 16,
   heldBytesMax: 33_554_432,
   openingBytesMax: 16_777_216,

@@ -20,7 +20,6 @@
  */
 import {
   BLOCK_PORTS,
-  BLOCKS,
   blockOfPort,
   type ClusterConfig,
   firstPortOfBlock,
@@ -28,6 +27,7 @@ import {
 } from '@flowstore/flow';
 import type { FindResult } from '@flowstore/flow-store';
 import { type Handle, NONE } from '@flowstore/flow-table';
+import { blockNumber } from './block-number.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { FlowCache } from './flow-cache.ts';
 import type { FlowReporter } from './flow-reporter.ts';
@@ -115,10 +115,9 @@ export class Reconfirmer {
     const { table } = this.#cache;
     const protocol = table.protocol(slot);
     const address = table.outsideAddress(slot);
-    const number = blockOfPort(table.outsidePort(slot));
-    const block = (address * BLOCKS + number) * 256 + protocol;
+    const block = blockNumber(protocol, address, table.outsidePort(slot));
     if (this.#blocks.has(block)) return;
-    const first = firstPortOfBlock(number);
+    const first = firstPortOfBlock(blockOfPort(table.outsidePort(slot)));
     for (let port = first; port < first + BLOCK_PORTS; port++) {
       for (const row of this.#cache.slotsOf(protocol, address, port, null, nowMs)) {
         if (!table.isActive(row) || this.#cache.isCovered(row)) continue;

@@ -2,6 +2,7 @@
  * What leaves a gateway-core for the store and what comes back: batches of requests of one
  * operation, answered as a whole or not at all.
  */
+import type { PortBlock } from '@flowstore/flow';
 import type {
   CloseRequest,
   CloseResult,
@@ -17,6 +18,7 @@ import type {
   LeaseRef,
   LeaseRequest,
   LeaseResult,
+  ListResult,
   OpenRequest,
   OpenResult,
   ReassertRequest,
@@ -36,6 +38,7 @@ export interface Operations {
   feed: { request: FeedRequest; result: FeedResult };
   reassert: { request: ReassertRequest; result: ReassertResult };
   lease: { request: LeaseRequest; result: LeaseResult };
+  list: { request: PortBlock; result: ListResult };
   count: { request: CountRequest; result: CountResult };
   renew: { request: LeaseRef; result: RenewResult };
   release: { request: LeaseRef; result: ReleaseResult };
@@ -52,6 +55,7 @@ export const OPERATIONS: readonly Operation[] = [
   'lease',
   'count',
   'open',
+  'list',
   'close',
   'renew',
   'release',

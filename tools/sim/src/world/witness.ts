@@ -1,6 +1,12 @@
 /** Everything that watches the world, wired together: the truth and the checkers of I1 to I8. */
 import type { Endpoint, SocketAddress } from '@flowstore/flow';
-import type { FeedRequest, OpenRequest, StoredEntry, TouchRequest } from '@flowstore/flow-store';
+import type {
+  FeedRequest,
+  ListResult,
+  OpenRequest,
+  StoredEntry,
+  TouchRequest,
+} from '@flowstore/flow-store';
 import type { ModelData } from '@flowstore/flow-store/testing';
 import type { StoreCall, StoreReply } from '@flowstore/gateway-core';
 import { BoundChecker } from '../checkers/bounds.ts';
@@ -108,29 +114,29 @@ export class Witness {
         if (results[i] !== null) life.heardMs.set((requests[i] as FeedRequest).shard, sentMs);
         continue;
       }
-      const identity = confirmedIdentity(operation, requests[i], results[i]);
-      if (identity === null) continue;
-      const { inside, remote, generation } = identity;
-      const binding = this.truth.ofInside(
-        inside.protocol,
-        addressNumber(inside.address),
-        inside.port,
-      );
-      if (binding === undefined) continue;
-      const to = remote === null ? 0 : addressNumber(remote.address);
-      const flow = this.truth.flowOf(binding, to, remote?.port ?? 0);
-      if (flow === undefined) continue;
-      if (flow.generation !== generation) {
-        if (flow.endedMs === null) flow.sightings.mislead(life, sentMs);
-        continue;
+      for (const confirmed of confirmedBy(operation, requests[i], results[i])) {
+        const flow = this.#flowOf(confirmed);
+        if (flow === undefined) continue;
+        if (flow.generation !== confirmed.generation) {
+          if (flow.endedMs === null) flow.sightings.mislead(life, sentMs);
+          continue;
+        }
+        flow.sightings.confirm(life, sentMs, isKept && TELLS.has(operation));
+        // A provisional flow may have come to one that was there: what it saw was merged.
+        if (operation !== 'open') continue;
+        const seenMs = sentMs - ((requests[i] as OpenRequest).seen.ageMs ?? 0);
+        flow.sightings.openedBy(life, seenMs);
+        this.translations.provisional.merged(flow, life, seenMs);
       }
-      flow.sightings.confirm(life, sentMs, isKept && TELLS.has(operation));
-      // A provisional flow may have come to one that was there: what it saw was merged.
-      if (operation !== 'open') continue;
-      const seenMs = sentMs - ((requests[i] as OpenRequest).seen.ageMs ?? 0);
-      flow.sightings.openedBy(life, seenMs);
-      this.translations.provisional.merged(flow, life, seenMs);
     }
+  }
+
+  #flowOf({ inside, remote }: Confirmed) {
+    const { protocol, address, port } = inside;
+    const binding = this.truth.ofInside(protocol, addressNumber(address), port);
+    if (binding === undefined) return undefined;
+    const to = remote === null ? 0 : addressNumber(remote.address);
+    return this.truth.flowOf(binding, to, remote?.port ?? 0);
   }
 }
 
@@ -151,22 +157,28 @@ interface Confirmed {
   readonly generation: number;
 }
 
-function confirmedIdentity(operation: string, request: unknown, result: unknown): Confirmed | null {
-  if (result === null) return null;
+function confirmedBy(operation: string, request: unknown, result: unknown): Confirmed[] {
+  if (result === null) return [];
   const { kind } = result as { kind: string };
-  if (operation === 'touch') {
-    const { inside, remote, identity } = request as TouchRequest;
-    return kind === 'merged' ? { inside, remote, generation: identity.generation } : null;
+  if (kind === 'flows') {
+    const { flows } = result as ListResult;
+    return flows.flatMap(({ entry, remote }) => confirmedEntry(entry, remote));
   }
-  if (operation === 'reassert' && kind === 'restored') {
+  const tellsOfIt =
+    (operation === 'touch' && kind === 'merged') ||
+    (operation === 'reassert' && kind === 'restored');
+  if (tellsOfIt) {
     const { inside, remote, identity } = request as TouchRequest;
-    return { inside, remote, generation: identity.generation };
+    return [{ inside, remote, generation: identity.generation }];
   }
-  if (operation !== 'open' && operation !== 'find' && operation !== 'reassert') return null;
-  if (kind !== 'created' && kind !== 'exists' && kind !== 'entry') return null;
-  const { remote } = request as TouchRequest;
+  if (operation !== 'open' && operation !== 'find' && operation !== 'reassert') return [];
+  if (kind !== 'created' && kind !== 'exists' && kind !== 'entry') return [];
   const { entry } = result as { entry: StoredEntry };
+  return confirmedEntry(entry, (request as TouchRequest).remote);
+}
+
+function confirmedEntry(entry: StoredEntry, remote: SocketAddress | null): Confirmed[] {
   const flow = remote === null ? entry.binding : entry.flow;
-  if (flow === null) return null;
-  return { inside: entry.inside, remote, generation: flow.identity.generation };
+  if (flow === null) return [];
+  return [{ inside: entry.inside, remote, generation: flow.identity.generation }];
 }
