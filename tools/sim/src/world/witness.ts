@@ -118,7 +118,9 @@ export class Witness {
         const flow = this.#flowOf(confirmed);
         if (flow === undefined) continue;
         if (flow.generation !== confirmed.generation) {
-          if (flow.endedMs === null) flow.sightings.mislead(life, sentMs);
+          // A list says nothing of what the gateway knows already.
+          const saidMs = operation === 'list' ? Number.NEGATIVE_INFINITY : sentMs;
+          if (flow.endedMs === null) flow.sightings.mislead(life, saidMs);
           continue;
         }
         flow.sightings.confirm(life, sentMs, isKept && TELLS.has(operation));
