@@ -114,6 +114,7 @@ scenario('two directions', 2, async (story) => {
 });
 
 scenario('kill', 2, async (story) => {
+  story.hidden.delete('list');
   const left = await connected(story);
   await story.send(GW1, Side.Inside, data);
   story.kill(GW1);

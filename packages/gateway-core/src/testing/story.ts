@@ -29,7 +29,7 @@ export class Story implements Watcher {
   readonly picture: Picture;
   #isMuted = false;
   /** Operations that are not drawn. */
-  readonly hidden = new Set<Operation | 'said'>(['feed', 'said']);
+  readonly hidden = new Set<Operation | 'said'>(['feed', 'list', 'said']);
   /** The one gateway that is drawn; all of them by default. */
   followed: number | null = null;
 
