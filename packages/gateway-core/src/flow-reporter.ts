@@ -97,7 +97,8 @@ export class FlowReporter {
         this.#onTouched(handle, result, seenMs, sentMs, answeredMs, onDone);
       },
     );
-    if (!queued) onDone('noAnswer', nowMs);
+    if (queued) this.#outbox.hurry();
+    else onDone('noAnswer', nowMs);
   }
 
   /** Handles timers that fired and touches to be repeated. */
@@ -118,6 +119,7 @@ export class FlowReporter {
     this.#cache.table.forEach((slot) => {
       if (this.#cache.hasNews(slot)) this.touch(slot, nowMs);
     });
+    this.#outbox.hurry();
   }
 
   #buildTouch(handle: Handle, nowMs: number) {

@@ -15,7 +15,8 @@ const STEP_MS = 500;
 
 /** A UDP binding that gateway 0 opened, so long before its end. */
 async function idleUdp(beforeMs: number): Promise<{ world: World; first: Sent }> {
-  const world = new World({ gateways: 2 });
+  // No waking packet waits for touches to gather.
+  const world = new World({ gateways: 2, limits: { touchGatherMs: 100 } });
   const [first] = await world.send(0, Side.Inside, udpOut);
   await world.advance(UDP_LIFE_MS - beforeMs, STEP_MS);
   return { world, first: first! };

@@ -3,6 +3,9 @@
  * calls of an operation are under way, its requests gather; when an answer comes, all of them leave
  * together. An idle gateway thus asks at once, a busy one in large batches, and no timer is needed.
  *
+ * Touches gather for a while in any case: no packet waits for them, a flow that changes again
+ * meanwhile is told once, and those of a shard share a script call.
+ *
  * A request is built when it leaves, not when it is queued: the ages in it are then true. A request
  * that turns out to be moot by then (its flow is gone) is null and is not sent.
  */
@@ -37,6 +40,8 @@ export interface OutboxLimits {
   readonly callsInFlightMax: number;
   /** Requests that wait, per operation; at the limit `ask` says no. */
   readonly requestsWaitingMax: number;
+  /** Touches wait so long for others, unless there are enough for a call. */
+  readonly touchGatherMs: number;
   /** A call without any reply for so long is taken for lost. */
   readonly callLostMs: number;
 }
@@ -47,6 +52,9 @@ export class StoreOutbox {
   readonly #inFlight = new Map<number, InFlight>();
   readonly #callsInFlight = new Map<Operation, number>(OPERATIONS.map((o) => [o, 0]));
   #nextId = 1;
+  /** Since when touches gather; null: there are none. */
+  #gatheringSinceMs: number | null = null;
+  #hurries = false;
   /** Requests refused because requestsWaitingMax was reached. */
   refused = 0;
   /** Calls that failed or got no answer in time. */
@@ -71,6 +79,11 @@ export class StoreOutbox {
     return true;
   }
 
+  /** Somebody waits for a touch: they leave with the next calls. */
+  hurry(): void {
+    this.#hurries = true;
+  }
+
   /** Whether nothing waits and nothing is under way. */
   get idle(): boolean {
     return this.#inFlight.size === 0 && OPERATIONS.every((o) => this.#waiting.get(o)!.length === 0);
@@ -81,6 +94,7 @@ export class StoreOutbox {
     const calls: StoreCall[] = [];
     for (const operation of OPERATIONS) {
       const waiting = this.#waiting.get(operation)!;
+      if (operation === 'touch' && this.#isGathering(waiting.length, nowMs)) continue;
       let taken = 0;
       while (
         taken < waiting.length &&
@@ -91,9 +105,24 @@ export class StoreOutbox {
         taken = end;
         if (call !== null) calls.push(call);
       }
-      if (taken > 0) this.#waiting.set(operation, waiting.slice(taken));
+      if (taken === 0) continue;
+      this.#waiting.set(operation, waiting.slice(taken));
+      if (operation === 'touch') this.#gatherAnew();
     }
     return calls;
+  }
+
+  #gatherAnew(): void {
+    this.#gatheringSinceMs = null;
+    this.#hurries = false;
+  }
+
+  #isGathering(touches: number, nowMs: number): boolean {
+    if (touches === 0) return false;
+    this.#gatheringSinceMs ??= nowMs;
+    const { requestsPerCallMax, touchGatherMs } = this.#limits;
+    if (this.#hurries || touches >= requestsPerCallMax) return false;
+    return nowMs - this.#gatheringSinceMs < touchGatherMs;
   }
 
   #build(operation: Operation, waiting: Waiting<Operation>[], nowMs: number): StoreCall | null {

@@ -1,9 +1,10 @@
 /** What the store is told of a flow in use: seldom, spread, and true when it is said. */
-import { touchIntervalMs, UDP } from '@flowstore/flow';
+import { IN_DATA, IN_SYN, OUT_DATA, OUT_SYN, TCP, touchIntervalMs, UDP } from '@flowstore/flow';
 import type { TouchRequest } from '@flowstore/flow-store';
 import type { PacketSpec } from '@flowstore/nat/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Side } from './frame.ts';
+import { ACK, back, SYN_ACK, segment, tcpOut } from './testing/traffic.ts';
 import { INSIDE, REMOTE, TEST_CONFIG, World } from './testing/world.ts';
 
 const INTERVAL_MS = touchIntervalMs(TEST_CONFIG.timeouts.udpMs);
@@ -82,4 +83,45 @@ test('no flow ends before its timeout and slack have passed since its last packe
   expect(world.gateways[1]!.counters.flowsJoined + world.gateways[1]!.counters.foundInStore).toBe(
     1,
   );
+});
+
+describe('touches gather', () => {
+  const GATHER_MS = 100;
+  const gathering = () => new World({ gateways: 2, limits: { touchGatherMs: GATHER_MS } });
+  const touches = (world: World) => world.calls.filter(({ operation }) => operation === 'touch');
+
+  test('for a moment: what changes within it is told once, and with others', async () => {
+    const world = gathering();
+    for (const fromPort of [2_000, 2_001]) {
+      const [syn] = await world.send(0, Side.Inside, { ...tcpOut, fromPort });
+      await world.send(0, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: SYN_ACK }));
+      await world.send(0, Side.Inside, { ...segment, fromPort });
+      await world.send(0, Side.Outside, back(syn!, { protocol: TCP, tcpFlags: ACK }));
+    }
+    await world.advance(GATHER_MS - 10, 10);
+    expect(touches(world)).toEqual([]);
+    await world.advance(20, 10);
+    const told = touches(world).map(({ requests }) =>
+      (requests as TouchRequest[]).map(({ seen }) => seen.flags),
+    );
+    const all = OUT_SYN | IN_SYN | OUT_DATA | IN_DATA;
+    expect(told).toEqual([[all, all]]);
+  });
+
+  test('no longer where they fill a call, or a gateway says its last words', async () => {
+    const world = new World({ limits: { touchGatherMs: 60_000, requestsPerCallMax: 2 } });
+    const syn = async (fromPort: number) => {
+      const [sent] = await world.send(0, Side.Inside, { ...tcpOut, fromPort });
+      await world.send(0, Side.Outside, back(sent!, { protocol: TCP, tcpFlags: SYN_ACK }));
+    };
+    await syn(2_000);
+    expect(touches(world)).toHaveLength(0);
+    await syn(2_001);
+    expect(touches(world)).toHaveLength(1);
+    await syn(2_002);
+    expect(touches(world)).toHaveLength(1);
+    world.gateways[0]!.finish(world.nowMs);
+    await world.settle();
+    expect(touches(world)).toHaveLength(2);
+  });
 });

@@ -64,6 +64,9 @@ export interface WorldOptions {
   readonly watcher?: Watcher;
 }
 
+/** What is told leaves at once, unless a test wants it otherwise. */
+const WORLD_LIMITS: GatewayLimits = { ...DEFAULT_LIMITS, flowsMax: 4_096, touchGatherMs: 0 };
+
 /** How far the store's clock is ahead of the gateways'. */
 export const STORE_CLOCK_MS = 3.2e10;
 
@@ -125,7 +128,7 @@ export class World {
   newGateway(index: number, gateways = this.gateways.length): GatewayCore {
     const core = new GatewayCore({
       config: this.store.config,
-      limits: { ...DEFAULT_LIMITS, flowsMax: 4_096, ...this.#options.limits },
+      limits: { ...WORLD_LIMITS, ...this.#options.limits },
       incarnation: this.random().toString(16).padStart(16, '0'),
       random: () => this.random(),
       nowMs: this.nowMs,
