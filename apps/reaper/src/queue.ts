@@ -6,6 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { withoutPassword } from '@flowstore/flow';
+import { untilReady } from '@flowstore/flow-store';
 import { type Job, Queue, Worker } from 'bullmq';
 import { newProbe, newQueueConnection, type QueueConnection } from './queue-connection.ts';
 import type { JobData, JobName, JobTemplate, Schedule } from './schedules.ts';
@@ -23,6 +24,8 @@ const BACKOFF_MS = 500;
 /** A job of a reaper that died is another's after this, at the next look for such jobs. */
 const LOCK_MS = 15_000;
 const STALLED_EVERY_MS = 5_000;
+/** So many timeouts may one connection take: a name, a server, and one that was moved to. */
+const CONNECT_TRIES_MAX = 3;
 /** How long a stop waits for jobs at work before it leaves them to the stalled check. */
 const CLOSE_TIMEOUT_MS = 4_000;
 const FORCED_CLOSE_TIMEOUT_MS = 1_000;
@@ -82,7 +85,10 @@ export class JobQueue {
   async connect(): Promise<void> {
     const { url, connectTimeoutMs, concurrency, jobsPerSMax, onError } = this.#options;
     await checkQueue(url, connectTimeoutMs);
-    await this.#connection.connect();
+    const limitMs = CONNECT_TRIES_MAX * connectTimeoutMs;
+    await untilReady(this.#connection, limitMs).catch((error: Error) => {
+      throw unavailable(url, error.message, error);
+    });
     const shared = { connection: this.#connection, prefix: QUEUE_PREFIX };
     const streams = { events: { maxLen: QUEUE_EVENTS_MAX } };
     this.#queue = new Queue<JobData>(QUEUE_NAME, { ...shared, streams });
@@ -193,12 +199,16 @@ async function checkQueue(url: string, timeoutMs: number): Promise<void> {
     reason = error.message;
   });
   try {
-    await redis.connect();
+    await untilReady(redis, CONNECT_TRIES_MAX * timeoutMs);
     await redis.ping();
   } catch (error) {
-    const message = `no connection to the queue's Redis at ${withoutPassword(url)}: ${reason}`;
-    throw new QueueUnavailable(message, { cause: error });
+    throw unavailable(url, reason, error);
   } finally {
     redis.disconnect();
   }
+}
+
+function unavailable(url: string, reason: string, cause: unknown): QueueUnavailable {
+  const message = `no connection to the queue's Redis at ${withoutPassword(url)}: ${reason}`;
+  return new QueueUnavailable(message, { cause });
 }

@@ -18,3 +18,4 @@ export {
 } from './redis/connect.ts';
 export { RedisFlowStore, type RedisStoreStats } from './redis/redis-store.ts';
 export type { Release } from './redis/release.ts';
+export { untilReady } from './redis/until-ready.ts';

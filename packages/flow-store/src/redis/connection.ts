@@ -3,6 +3,7 @@ import { withoutPassword } from '@flowstore/flow';
 import { StoreUnavailable } from '../contract.ts';
 import { type ClientOptions, newClient, type RedisClient } from './redis-client.ts';
 import type { Timers } from './timers.ts';
+import { untilReady } from './until-ready.ts';
 
 export interface ConnectionOptions extends ClientOptions {
   /** Told each time the connection comes or goes, with the reason for the latter. */
@@ -10,7 +11,8 @@ export interface ConnectionOptions extends ClientOptions {
   readonly timers: Timers;
 }
 
-/** So many timeouts may one connection take: a name, a server, and one that was moved to. */
+/** So many timeouts may one connection take: a name, a server, and one that was moved to. A cluster
+ * that names its servers by addresses at which nobody is would be asked for ever. */
 const CONNECT_TRIES_MAX = 3;
 /** How long a client that gave up for good rests before it is told to go on. */
 const REST_MS = 500;
@@ -53,7 +55,7 @@ export class Connection {
     const connection = new Connection(newClient(options), options);
     const { client } = connection;
     try {
-      await inTime(client.connect(), options);
+      await untilReady(client, CONNECT_TRIES_MAX * options.connectTimeoutMs, options.timers);
     } catch (error) {
       client.disconnect();
       const reason = connection.#up ? messageOf(error) : connection.#lastError;
@@ -85,16 +87,6 @@ export class Connection {
     // Where it fails, the client ends once more.
     if (this.#isWanted && this.client.status === 'end') this.client.connect().catch(() => {});
   }
-}
-
-/** A cluster that names its servers by addresses at which nobody is would be asked for ever. */
-function inTime(connecting: Promise<void>, options: ConnectionOptions): Promise<void> {
-  const limitMs = CONNECT_TRIES_MAX * options.connectTimeoutMs;
-  return new Promise((resolve, reject) => {
-    const late = new Error(`not connected within ${limitMs} ms`);
-    const cancel = options.timers.after(limitMs, () => reject(late));
-    connecting.then(resolve, reject).finally(cancel);
-  });
 }
 
 /** A user whose ACL forbids INFO is believed. */
