@@ -86,7 +86,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   requestsPerCallMax: 512,
   callsInFlightMax: 4,
   requestsWaitingMax: 65_536,
-  touchGatherMs: 100,
+  touchGatherMs: 15,
   callLostMs: 5_000,
   flowsMax: 1_000_000,
   flowsHighWater: 1_000_000,
