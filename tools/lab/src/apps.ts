@@ -67,8 +67,12 @@ export function failure(name: string, what: string): LabError {
   return new LabError('LAB_FAILED', `${name} ${what}; ${said}`);
 }
 
+/** As in the Dockerfile. */
+const nodeOptions = ['--max-semi-space-size=8'];
+
 function gatewayCommand(main: string, index: number, args: readonly string[]): string[] {
-  return ['netns', 'exec', gatewayNamespace(index), nodeBinary(), main, ...args];
+  const command = [nodeBinary(), ...nodeOptions, main, ...args];
+  return ['netns', 'exec', gatewayNamespace(index), ...command];
 }
 
 /** Runs the gateway's program in its namespace to its end; answers what it said. */
@@ -148,7 +152,7 @@ export function startReaper(main: string, reaper: ReaperRecord): Promise<Process
   return startDetached(
     {
       command: nodeBinary(),
-      args: [main, '--config', configFile(reaper.name)],
+      args: [...nodeOptions, main, '--config', configFile(reaper.name)],
       logFile: logFile(reaper.name),
       cwd: repositoryFolder,
     },
