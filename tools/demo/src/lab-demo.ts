@@ -122,7 +122,9 @@ class Story {
       packetsOut: sumOf(metrics, 'flowstore_packets_out_total'),
       packetsIn: sumOf(metrics, 'flowstore_packets_in_total'),
       bytesIn: sumOf(metrics, 'flowstore_bytes_in_total'),
-      foundInStore: sumOf(metrics, 'flowstore_found_in_store_total'),
+      foundInStore:
+        sumOf(metrics, 'flowstore_found_in_store_total') +
+        sumOf(metrics, 'flowstore_flows_foreseen_total'),
       kills: 0,
     };
     const before = this.#lives.get(name);

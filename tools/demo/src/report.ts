@@ -20,10 +20,7 @@ export function reportLines({ traffic, gateways, failures }: DemoResult): string
   return [
     ...table(['traffic', 'opened', 'survived', 'reset', 'longest gap', ''], trafficRows),
     '',
-    ...table(
-      ['gateway', 'packets out', 'in', 'found in the store on a miss', 'killed'],
-      gatewayRows,
-    ),
+    ...table(['gateway', 'packets out', 'in', 'found in the store', 'killed'], gatewayRows),
     '',
     ...(failures.length === 0 ? ['Nothing was lost.'] : failures.map((text) => `LOST: ${text}`)),
   ];

@@ -171,5 +171,5 @@ export class MemoryGateway {
 function addCounters(sum: Counters, { counters }: GatewayCore): void {
   sum.packetsOut += counters.packetsOut;
   sum.packetsIn += counters.packetsIn;
-  sum.foundInStore += counters.foundInStore;
+  sum.foundInStore += counters.foundInStore + counters.flowsForeseen;
 }

@@ -151,7 +151,7 @@ class Story {
     const backMs = clock() + awayMs;
     await this.#patiently(() => clock() >= backMs, awayMs);
     const found = this.#foundInStore - before;
-    this.#say(`since the kill of ${name} ${found} flows were found in the store on a miss`);
+    this.#say(`since the kill of ${name} ${found} flows were found in the store`);
   }
 
   /** Returns how many flows had been found in the store until then. */
