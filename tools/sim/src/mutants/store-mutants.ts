@@ -49,7 +49,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     what: 'a close ends whatever is stored under its key',
     newExecute: withoutIdentity('close', 'identity'),
     badDays: {
-      faults: ['callsLate', 'callsLate', 'scriptsTwice'],
+      faults: ['callsLate', 'scriptsTwice', 'operatorCancels', 'operatorCancels'],
       traffic: { reuseShare: 0.95, edgeShare: 0.5, insideHosts: 2, remoteHosts: 1 },
     },
   },
