@@ -24,8 +24,6 @@ const BACKOFF_MS = 500;
 /** A job of a reaper that died is another's after this, at the next look for such jobs. */
 const LOCK_MS = 15_000;
 const STALLED_EVERY_MS = 5_000;
-/** So many timeouts may one connection take: a name, a server, and one that was moved to. */
-const CONNECT_TRIES_MAX = 3;
 /** How long a stop waits for jobs at work before it leaves them to the stalled check. */
 const CLOSE_TIMEOUT_MS = 4_000;
 const FORCED_CLOSE_TIMEOUT_MS = 1_000;
@@ -85,8 +83,7 @@ export class JobQueue {
   async connect(): Promise<void> {
     const { url, connectTimeoutMs, concurrency, jobsPerSMax, onError } = this.#options;
     await checkQueue(url, connectTimeoutMs);
-    const limitMs = CONNECT_TRIES_MAX * connectTimeoutMs;
-    await untilReady(this.#connection, limitMs).catch((error: Error) => {
+    await untilReady(this.#connection, connectTimeoutMs).catch((error: Error) => {
       throw unavailable(url, error.message, error);
     });
     const shared = { connection: this.#connection, prefix: QUEUE_PREFIX };
@@ -199,7 +196,7 @@ async function checkQueue(url: string, timeoutMs: number): Promise<void> {
     reason = error.message;
   });
   try {
-    await untilReady(redis, CONNECT_TRIES_MAX * timeoutMs);
+    await untilReady(redis, timeoutMs);
     await redis.ping();
   } catch (error) {
     throw unavailable(url, reason, error);

@@ -126,6 +126,17 @@ test('rows that may never be used fill up no table, and further blocks are not a
   expect(busy.gateways[1]!.counters).toMatchObject({ blocksListed: 1, listsSkipped: 2 });
 });
 
+test('however slow the store is, no more blocks wait than are remembered', async () => {
+  const world = worldWith({ listsInFlightMax: 0, listedBlocksMax: 2 });
+  for (const fromPort of [2_000, 2_001, 2_002, 2_003]) {
+    await connected(world, [fromPort]);
+    await world.advance(2_000, 100);
+    expect(await taken(world, [fromPort])).toHaveLength(1);
+  }
+  expect(world.gateways[1]!.gauges.listsWaiting).toBe(2);
+  expect(world.gateways[1]!.counters.listsSkipped).toBe(2);
+});
+
 test('a list that comes late says nothing about what was opened since', async () => {
   const world = worldWith();
   const [port, other] = PORTS as [number, number];

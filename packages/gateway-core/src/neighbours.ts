@@ -66,7 +66,9 @@ export class Neighbours {
     const number = blockNumber(protocol, ipv4ToNumber(address), port);
     this.#forget(nowMs - limits.listAgainMs);
     if (this.#asked.has(number)) return;
-    if (this.#isTableFull() || this.#asked.size >= limits.listedBlocksMax) {
+    // Where the store is slow, blocks wait for longer than they are remembered.
+    const blocks = Math.max(this.#asked.size, this.#waiting.length);
+    if (this.#isTableFull() || blocks >= limits.listedBlocksMax) {
       counters.listsSkipped++;
       return;
     }

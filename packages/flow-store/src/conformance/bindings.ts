@@ -10,11 +10,10 @@ import {
   type Scenario,
   seen,
   tcp,
+  UDP_LIFE_MS,
   udp,
   WEB,
 } from './scenario.ts';
-
-const UDP_LIFE_MS = 300_000 + 100_000 + 95_000;
 
 export function bindingTests(current: () => Scenario): void {
   it('opens a binding on the proposed port, with the whole life ahead', async () => {

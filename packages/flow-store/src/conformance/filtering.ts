@@ -2,9 +2,7 @@
 import { type ClusterConfig, type Filtering, IN_DATA, OUT_DATA, TCP, UDP } from '@flowstore/flow';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CONFORMANCE_CONFIG, type Harness } from './harness.ts';
-import { created, OTHER_WEB, Scenario, seen, tcp, udp, WEB } from './scenario.ts';
-
-const UDP_LIFE_MS = 300_000 + 100_000 + 95_000;
+import { created, OTHER_WEB, Scenario, seen, tcp, UDP_LIFE_MS, udp, WEB } from './scenario.ts';
 
 /** Each test gets an empty store that goes by the configuration. */
 export function filteringConformance(

@@ -9,11 +9,10 @@ import {
   type Scenario,
   seen,
   tcp,
+  UDP_LIFE_MS,
   udp,
   WEB,
 } from './scenario.ts';
-
-const UDP_LIFE_MS = 300_000 + 100_000 + 95_000;
 
 async function list(s: Scenario, protocol: number, block: number) {
   const [result] = await s.store.list([{ protocol, address: POOL, block }]);

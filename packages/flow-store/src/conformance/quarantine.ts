@@ -1,12 +1,19 @@
 /** I1: no two bindings on one outside endpoint, nor another's within the quarantine. */
 import { UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
-import { created, GATEWAY_1, portOf, type Scenario, SHARD, tcp, udp } from './scenario.ts';
+import {
+  created,
+  GATEWAY_1,
+  portOf,
+  type Scenario,
+  SHARD,
+  tcp,
+  UDP_LIFE_MS,
+  udp,
+} from './scenario.ts';
 
 const QUARANTINE_MS = 120_000 + 5_000;
 const LEASE_MS = 90_000;
-const UDP_LIFE_MS = 495_000;
-
 /** Keeps a lease while time goes by. */
 async function advanceLeased(s: Scenario, ms: number, block: Parameters<typeof portOf>[0]) {
   for (let left = ms; left > 0; left -= 40_000) {

@@ -19,6 +19,8 @@ import { CONFORMANCE_CONFIG, type Harness } from './harness.ts';
 export const SHARD = 5;
 export const GATEWAY_1 = '00000000000000a1';
 export const GATEWAY_2 = '00000000000000b2';
+/** A timeout, a third of it, and the slack of an outage and the clocks. */
+export const UDP_LIFE_MS = 300_000 + 100_000 + 95_000;
 export const JUST_NOW: Sighting = { flags: OUT_SYN, ageMs: 0, rstAgeMs: null };
 export const NOTHING_SEEN: Sighting = { flags: 0, ageMs: null, rstAgeMs: null };
 export const WEB: SocketAddress = { address: parseAddress('198.51.100.10'), port: 80 };

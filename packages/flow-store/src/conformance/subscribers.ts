@@ -11,12 +11,12 @@ import {
   SHARD,
   seen,
   tcp,
+  UDP_LIFE_MS,
   udp,
 } from './scenario.ts';
 
 const SUBSCRIBER: Subscriber = { domain: 0, address: parseAddress('198.18.1.10') };
 const NEIGHBOUR: Subscriber = { domain: 0, address: parseAddress('198.18.2.10') };
-const UDP_LIFE_MS = 495_000;
 const QUARANTINE_MS = 125_000;
 
 export function subscriberTests(current: () => Scenario): void {

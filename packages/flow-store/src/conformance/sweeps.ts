@@ -1,9 +1,18 @@
 /** I5: what is over is free again, whatever died meanwhile. */
 import { IN_DATA, OUT_DATA, OUT_SYN, TCP, UDP } from '@flowstore/flow';
 import { expect, it } from 'vitest';
-import { created, OTHER_WEB, portOf, type Scenario, seen, tcp, udp, WEB } from './scenario.ts';
+import {
+  created,
+  OTHER_WEB,
+  portOf,
+  type Scenario,
+  seen,
+  tcp,
+  UDP_LIFE_MS,
+  udp,
+  WEB,
+} from './scenario.ts';
 
-const UDP_LIFE_MS = 495_000;
 const TRANSITORY_LIFE_MS = 415_000;
 const LEASE_MS = 90_000;
 const QUARANTINE_MS = 125_000;

@@ -11,9 +11,6 @@ export interface ConnectionOptions extends ClientOptions {
   readonly timers: Timers;
 }
 
-/** So many timeouts may one connection take: a name, a server, and one that was moved to. A cluster
- * that names its servers by addresses at which nobody is would be asked for ever. */
-const CONNECT_TRIES_MAX = 3;
 /** How long a client that gave up for good rests before it is told to go on. */
 const REST_MS = 500;
 
@@ -55,7 +52,7 @@ export class Connection {
     const connection = new Connection(newClient(options), options);
     const { client } = connection;
     try {
-      await untilReady(client, CONNECT_TRIES_MAX * options.connectTimeoutMs, options.timers);
+      await untilReady(client, options.connectTimeoutMs, options.timers);
     } catch (error) {
       client.disconnect();
       const reason = connection.#up ? messageOf(error) : connection.#lastError;

@@ -6,12 +6,17 @@
 import type { RedisClient } from './redis-client.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
-/** Rejects with what kept it from connecting, or once the time is over. */
+/** So many timeouts may one connection take: a name, a server, and one that was moved to. A cluster
+ * that names its servers by addresses at which nobody is would be asked for ever. */
+const CONNECT_TRIES_MAX = 3;
+
+/** Rejects with what kept it from connecting, or once that took too many of its timeouts. */
 export function untilReady(
   client: RedisClient,
-  limitMs: number,
+  connectTimeoutMs: number,
   timers: Timers = systemTimers,
 ): Promise<void> {
+  const limitMs = CONNECT_TRIES_MAX * connectTimeoutMs;
   return new Promise<void>((resolve, reject) => {
     const late = new Error(`not connected within ${limitMs} ms`);
     const cancel = timers.after(limitMs, () => end(() => reject(late)));
